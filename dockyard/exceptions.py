@@ -1,0 +1,164 @@
+"""The errors of Dockyard.
+
+Each says in three lines what failed, why if that is known, and what to type next.
+
+    DockyardError                    exit code 1
+    ├── SetupError                   the course cannot be set up on this machine
+    │   ├── UnsupportedPython
+    │   ├── UnwritableFolder
+    │   ├── UnsafeRunFolder
+    │   ├── InstallRefused
+    │   └── InstallFailed
+    ├── EngineError                  no daemon, or not the one that is needed
+    │   ├── EngineNotRunning
+    │   ├── EngineUnavailable
+    │   ├── EnginePermissionDenied
+    │   ├── EngineTooOld
+    │   ├── EngineStartFailed
+    │   └── EngineStartTimeout
+    ├── RegistryError                the course registry
+    ├── PortInUse
+    ├── DiskFull
+    └── UsageError                   exit code 2
+
+Standard library only, because the bootstrap imports it before any package is installed.
+"""
+
+from __future__ import annotations
+
+
+class DockyardError(Exception):
+    """Something asked for failed.
+
+    what is one line; why and next may be empty. ``str()`` gives the three lines shown to a
+    learner.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, why: str = "", next: str = "") -> None:
+        self.what = what
+        self.why = why
+        self.next = next
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        return "\n".join(line for line in (self.what, self.why, self.next) if line)
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows instead of a traceback (an IPython protocol)."""
+        return str(self).splitlines()
+
+
+class UsageError(DockyardError):
+    """The command was typed wrongly."""
+
+    exit_code = 2
+
+
+class SetupError(DockyardError):
+    """The course cannot be set up on this machine."""
+
+
+class UnsupportedPython(SetupError):
+    """This Python is too old."""
+
+
+class UnwritableFolder(SetupError):
+    """A folder that must be written is read-only."""
+
+    def __init__(self, folder: object, why: str = "") -> None:
+        self.folder = folder
+        super().__init__(
+            f"The folder {folder} cannot be written.",
+            why or "It is read-only, or belongs to another user.",
+            "Choose another place for the course's files:  "
+            "DOCKYARD_HOME=~/dockyard-home python3 -m dockyard learn",
+        )
+
+
+class UnsafeRunFolder(SetupError):
+    """The folder for the sockets belongs to somebody else."""
+
+    def __init__(self, folder: object) -> None:
+        self.folder = folder
+        super().__init__(
+            f"The folder {folder} belongs to another user.",
+            "The daemon's socket must not be reachable by others.",
+            "Choose another place:  XDG_RUNTIME_DIR=~/.dockyard-run "
+            "(a folder of your own) python3 -m dockyard learn",
+        )
+
+
+class InstallRefused(SetupError):
+    """The learner did not agree to install packages."""
+
+
+class InstallFailed(SetupError):
+    """A package manager failed."""
+
+
+class EngineError(DockyardError):
+    """No daemon, or not the one that is needed."""
+
+
+class EngineNotRunning(EngineError):
+    """The course's engine has not been started."""
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__(
+            "The course's Docker engine is not running.",
+            why,
+            "Start it:  python3 -m dockyard engine start",
+        )
+
+
+class EngineUnavailable(EngineError):
+    """This provider cannot work on this machine."""
+
+
+class EnginePermissionDenied(EngineError):
+    """The socket exists, but this user may not open it."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        super().__init__(
+            f"Permission denied on {address}.",
+            "The daemon's socket belongs to root and the group 'docker'. Membership in that "
+            "group is as powerful as being root.",
+            "Join it and log out and in again:  sudo usermod -aG docker $USER\n"
+            "Or use an engine of the course's own:  "
+            "python3 -m dockyard learn --engine embedded",
+        )
+
+
+class EngineTooOld(EngineError):
+    """The daemon's API is older than the course needs."""
+
+
+class EngineStartFailed(EngineError):
+    """The daemon ended instead of starting."""
+
+
+class EngineStartTimeout(EngineError):
+    """The daemon did not answer in time."""
+
+
+class RegistryError(DockyardError):
+    """The course registry failed."""
+
+
+class PortInUse(DockyardError):
+    """A port that was asked for is taken."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        super().__init__(
+            f"Port {port} is already in use.",
+            "Another program listens there.",
+            "Let the system choose a free one (leave --port out), or name another.",
+        )
+
+
+class DiskFull(DockyardError):
+    """There is not enough free space."""

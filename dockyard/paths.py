@@ -1,0 +1,62 @@
+"""Where things are: the checkout, the course's home and its run folder.
+
+Standard library only, because the bootstrap imports it before any package is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from dockyard.exceptions import UnsafeRunFolder
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = CHECKOUT / "notebooks"
+
+
+def home() -> Path:
+    """The folder that holds everything a running course keeps.
+
+    ``$DOCKYARD_HOME`` when set, else ``.dockyard`` in the checkout. Two homes are two
+    independent courses. The folder may not exist yet.
+    """
+    chosen = os.environ.get("DOCKYARD_HOME")
+    return Path(chosen).expanduser().resolve() if chosen else CHECKOUT / ".dockyard"
+
+
+def run_dir() -> Path:
+    """The folder for sockets and pid files of this home: short, private, mode 0700.
+
+    It is outside the home because the path of a UNIX socket has at most 107 bytes
+    (unix(7)). Raises UnsafeRunFolder when somebody else owns a folder of that name.
+    """
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    token = hashlib.sha256(str(home()).encode()).hexdigest()[:8]
+    folder = base / f"dockyard-{os.getuid()}-{token}"
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise UnsafeRunFolder(folder)
+    folder.chmod(0o700)
+    return folder
+
+
+def front_door() -> Path:
+    """The socket every client of the course uses."""
+    return run_dir() / "docker.sock"
+
+
+def docker_config(lesson: str | None = None) -> Path:
+    """The Docker configuration folder (``DOCKER_CONFIG``) of the course or of one lesson."""
+    return home() / "docker" / (lesson or "course")
+
+
+def logs() -> Path:
+    """The folder with one log file a service."""
+    return home() / "logs"

@@ -1,0 +1,118 @@
+"""Background processes of the course: started once, found again by later commands, ended whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from dockyard import paths
+
+
+@dataclass(frozen=True)
+class Service:
+    """One background process with a log, known by name across commands.
+
+    The pid file holds the process id and its creation time, so that a reused id is never
+    mistaken for the service.
+    """
+
+    name: str
+
+    @property
+    def pid_file(self) -> Path:
+        return paths.run_dir() / f"{self.name}.pid"
+
+    @property
+    def log(self) -> Path:
+        return paths.logs() / f"{self.name}.log"
+
+    def start(self, argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> psutil.Process:
+        """Start argv detached from this terminal, output to the log; replaces a stale pid file.
+
+        env is added to the environment of this process. Raises OSError when the program
+        cannot be run.
+        """
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            child = subprocess.Popen(
+                [str(word) for word in argv],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, **(env or {})},
+            )
+        process = psutil.Process(child.pid)
+        self.pid_file.write_text(json.dumps([process.pid, process.create_time()]))
+        return process
+
+    def process(self) -> psutil.Process | None:
+        """The running process, or None when it has ended or was never started."""
+        try:
+            pid, created = json.loads(self.pid_file.read_text())
+            found = psutil.Process(pid)
+            if found.create_time() != created or found.status() == psutil.STATUS_ZOMBIE:
+                return None
+        except (OSError, ValueError, psutil.NoSuchProcess):
+            return None
+        return found
+
+    def stop(self, timeout: float = 15.0) -> None:
+        """End the process and its children; kill what is left after timeout seconds."""
+        process = self.process()
+        if process is not None:
+            family = [process, *process.children(recursive=True)]
+            process.terminate()
+            end(family, timeout)
+        self.pid_file.unlink(missing_ok=True)
+
+
+def end(processes: Sequence[psutil.Process], timeout: float) -> None:
+    """Wait up to timeout seconds for processes to end by themselves, then terminate and kill."""
+    _, alive = psutil.wait_procs(processes, timeout=timeout)
+    for how in (psutil.Process.terminate, psutil.Process.kill):
+        for process in alive:
+            try:
+                how(process)
+            except psutil.NoSuchProcess:
+                pass
+        _, alive = psutil.wait_procs(alive, timeout=3)
+        if not alive:
+            return
+
+
+class Lock:
+    """An exclusive lock between commands of one home, taken for the length of a ``with``.
+
+    Waits up to timeout seconds; raises TimeoutError then. The kernel drops it when its
+    holder dies, so it cannot go stale (flock(2)).
+    """
+
+    def __init__(self, name: str, timeout: float = 120.0) -> None:
+        self.path = paths.run_dir() / f"{name}.lock"
+        self.timeout = timeout
+
+    def __enter__(self) -> Lock:
+        import fcntl
+
+        self._file = self.path.open("w")
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return self
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    self._file.close()
+                    raise TimeoutError(f"another command holds {self.path}") from None
+                time.sleep(0.1)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._file.close()

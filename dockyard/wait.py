@@ -1,0 +1,46 @@
+"""Waiting with a deadline that says what it waited for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from dockyard.exceptions import DockyardError
+
+T = TypeVar("T")
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """The last lines of a log file, or an empty string when there is none."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+def until(
+    description: str,
+    probe: Callable[[], T | None],
+    timeout: float,
+    *,
+    interval: float = 0.05,
+    log: Path | None = None,
+    error: type[DockyardError] = DockyardError,
+    next: str = "",
+) -> T:
+    """Call probe until it returns something true; return that.
+
+    timeout and interval are in seconds. Raises error, with the description and the last 20
+    lines of log, when the time is over. An exception from probe ends the wait at once.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = probe()
+        if answer:
+            return answer
+        if time.monotonic() >= deadline:
+            why = tail(log) if log else ""
+            raise error(f"Gave up after {timeout:g} s waiting for {description}.", why, next)
+        time.sleep(interval)
