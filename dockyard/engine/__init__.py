@@ -1,0 +1,1 @@
+"""Where the daemon comes from: one small interface, one module a provider."""

@@ -1,0 +1,79 @@
+"""What every provider of a Docker engine offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+Say = Callable[[str], None]
+"""Tells a person what is going on: one line, no newline at its end."""
+
+MINIMUM_API = (1, 41)
+"""The oldest Docker Engine API the lessons work with: that of Docker 20.10."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing a provider needs here, and whether this machine has it.
+
+    next is the command that would supply it, when there is one. optional needs are told but
+    do not rule the provider out.
+    """
+
+    name: str
+    met: bool
+    found: str
+    next: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """How the front door reaches the daemon.
+
+    address is ``unix:///path``, ``tcp://host:port`` (with the three files for mutual TLS) or
+    ``dial-stdio:CONTEXT``, which asks the docker client of that context for a connection.
+    """
+
+    address: str
+    tls_ca: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+
+
+class Engine(ABC):
+    """A source of one Docker daemon."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    @abstractmethod
+    def needs(self) -> list[Need]:
+        """What this provider would need on this machine. Changes nothing."""
+
+    @abstractmethod
+    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Upstream:
+        """Make a daemon answer and say how to reach it; reuse one that runs already.
+
+        mirror is the URL of the course registry. install allows missing packages to be
+        installed without asking. Raises EngineError or SetupError.
+        """
+
+    @abstractmethod
+    def stop(self, say: Say) -> None:
+        """End what start began and leave nothing behind. Does nothing when nothing runs."""
+
+    @abstractmethod
+    def upstream(self) -> Upstream | None:
+        """How to reach the daemon that runs now, or None."""
+
+    @property
+    def bridge_gateway(self) -> str | None:
+        """The address under which containers reach this host, when the provider owns it."""
+        return None
+
+    def unmet(self) -> list[Need]:
+        """The needs that rule this provider out at the moment."""
+        return [need for need in self.needs() if not (need.met or need.optional)]
