@@ -19,6 +19,10 @@ from dockyard.wait import tail
 SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin", "/usr/local/sbin"])
 
 
+# Before Debian 13 the client was part of the daemon's package.
+OLDER_NAMES = {"docker-cli": "docker.io"}
+
+
 def which(program: str) -> str | None:
     """Where a program is, administration folders included."""
     return shutil.which(program, path=SEARCH)
@@ -66,7 +70,15 @@ def install(packages: Iterable[str], say: Say, *, agreed: bool) -> None:
     say(f"installing {' '.join(wanted)}")
     with Lock("apt", timeout=600):
         _apt(apt, ["update"], fatal=False)
+        wanted = sorted({_as_named_here(package) for package in wanted})
         _apt(apt, ["install", "--yes", "--no-install-recommends", *wanted], fatal=True)
+
+
+def _as_named_here(package: str) -> str:
+    if package not in OLDER_NAMES:
+        return package
+    known = subprocess.run(["apt-cache", "show", package], capture_output=True, check=False)
+    return package if known.returncode == 0 else OLDER_NAMES[package]
 
 
 def _asked(command: str) -> bool:

@@ -1,0 +1,304 @@
+"""A private dockerd that the course starts as root, beside whatever else runs on the host.
+
+Its data root, sockets, containerd, bridge and address range are its own. Stopping it takes
+back every process, mount, bridge and packet filter rule.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import docker
+import psutil
+from docker.errors import DockerException
+
+from dockyard import paths, wait
+from dockyard.engine import netfilter, packages
+from dockyard.engine.base import Engine, Need, Say, Upstream
+from dockyard.exceptions import (
+    DiskFull,
+    EngineStartFailed,
+    EngineStartTimeout,
+    EngineUnavailable,
+)
+from dockyard.process import Service, end
+
+PROGRAMS = {
+    "dockerd": "docker.io",
+    "containerd": "containerd",
+    "docker": "docker-cli",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "curl": "curl",
+}
+"""The programs that must be there, each with the Debian package that brings it."""
+
+ROOM_NEEDED = 3 * 1024**3
+"""Free bytes below which the daemon is not started: images and layers of all lessons."""
+
+CONTAINERD_CONFIG = """\
+version = 2
+root = "{data}/containerd"
+state = "{exec}/containerd"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+  address = "{socket}"
+"""
+
+
+class EmbeddedEngine(Engine):
+    """dockerd started as root on this host."""
+
+    name: ClassVar[str] = "embedded"
+    title: ClassVar[str] = "a private Docker daemon, started by the course as root"
+
+    def __init__(self) -> None:
+        self.data = paths.home() / "engine"
+        self.exec = paths.run_dir() / "exec"
+        self.socket = paths.run_dir() / "engine.sock"
+        self.containerd = Service("containerd")
+        self.dockerd = Service("dockerd")
+
+    @property
+    def _settings(self) -> Path:
+        return paths.home() / "embedded.json"
+
+    @property
+    def pool(self) -> ipaddress.IPv4Network:
+        """The /16 for all networks of this engine; chosen once for a home, free at that time."""
+        try:
+            return ipaddress.IPv4Network(json.loads(self._settings.read_text())["pool"])
+        except (OSError, ValueError, KeyError):
+            pool = netfilter.free_pool()
+            self._settings.parent.mkdir(parents=True, exist_ok=True)
+            self._settings.write_text(json.dumps({"pool": str(pool)}))
+            return pool
+
+    @property
+    def bridge(self) -> str:
+        """The name of the default bridge, unlike docker0 unique to this home."""
+        return "dy" + hashlib.sha256(str(paths.home()).encode()).hexdigest()[:8]
+
+    @property
+    def bridge_gateway(self) -> str | None:
+        """The host's address on the default bridge."""
+        return str(self.pool.network_address + 1)
+
+    def needs(self) -> list[Need]:
+        """Linux, root, the programs, disk space and overlay file systems."""
+        return list(self._needs())
+
+    def _needs(self) -> Iterator[Need]:
+        system = platform.system()
+        yield Need("Linux", system == "Linux", system)
+        root = os.geteuid() == 0
+        yield Need(
+            "root",
+            root,
+            "yes" if root else f"user id {os.geteuid()}",
+            "" if root else "sudo python3 -m dockyard learn --engine embedded",
+        )
+        absent = packages.missing(PROGRAMS)
+        apt = packages.which("apt-get") is not None
+        installable = bool(absent) and apt and root
+        yield Need(
+            "programs",
+            not absent or installable,
+            "all present"
+            if not absent
+            else f"missing packages: {' '.join(absent)}"
+            + (" (the course installs them)" if installable else ""),
+            f"sudo apt-get install --no-install-recommends {' '.join(absent)}" if absent else "",
+        )
+        free = shutil.disk_usage(_nearest_existing(paths.home())).free
+        yield Need(
+            "disk space",
+            free >= ROOM_NEEDED,
+            f"{free / 1e9:.1f} GB free in {paths.home()}, {ROOM_NEEDED / 1e9:.1f} GB needed",
+            "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn",
+        )
+
+    def upstream(self) -> Upstream | None:
+        """The daemon's own socket, when it answers."""
+        return Upstream(f"unix://{self.socket}") if self._ping() else None
+
+    def _ping(self) -> bool:
+        if not self.socket.exists():
+            return False
+        try:
+            client = docker.DockerClient(base_url=f"unix://{self.socket}", timeout=5)
+        except DockerException:
+            return False
+        try:
+            return client.ping()
+        except (DockerException, OSError):
+            return False
+        finally:
+            client.close()
+
+    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Upstream:
+        """Start containerd and dockerd, or find them running."""
+        if running := self.upstream():
+            return running
+        self._check()
+        packages.install(packages.missing(PROGRAMS), say, agreed=install)
+        self._clear_leftovers()
+        self._check_room()
+        netfilter.remember_before()
+        self._make_bridge()
+        self._start_containerd()
+        self.dockerd.start(
+            [
+                packages.which("dockerd"),
+                f"--data-root={self.data / 'docker'}",
+                f"--exec-root={self.exec / 'docker'}",
+                f"--pidfile={paths.run_dir() / 'dockerd-own.pid'}",
+                f"--host=unix://{self.socket}",
+                f"--containerd={self._containerd_socket}",
+                f"--bridge={self.bridge}",
+                f"--default-address-pool=base={self.pool},size=24",
+                *([f"--registry-mirror={mirror}"] if mirror else []),
+            ],
+            # Administration programs must be found although a learner's PATH may lack them.
+            env={"PATH": packages.SEARCH},
+        )
+        wait.until(
+            "the Docker daemon to answer",
+            lambda: self._ping() or self._raise_if_ended(self.dockerd),
+            timeout=60,
+            log=self.dockerd.log,
+            error=EngineStartTimeout,
+            next="Try once more:  python3 -m dockyard engine stop, then engine start",
+        )
+        self.socket.chmod(0o600)
+        return Upstream(f"unix://{self.socket}")
+
+    def _check(self) -> None:
+        for need in self.unmet():
+            if need.name == "disk space":
+                continue
+            raise EngineUnavailable(
+                f"The embedded engine cannot run here: {need.name} is needed.",
+                f"Found: {need.found}.",
+                f"Next:  {need.next or 'python3 -m dockyard doctor'}",
+            )
+
+    def _check_room(self) -> None:
+        free = shutil.disk_usage(_nearest_existing(paths.home())).free
+        if free < ROOM_NEEDED:
+            raise DiskFull(
+                f"Only {free / 1e9:.1f} GB are free in {paths.home()}.",
+                f"The engine and its images need {ROOM_NEEDED / 1e9:.1f} GB.",
+                "Free some space, or choose another disk:  "
+                "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn",
+            )
+
+    @property
+    def _containerd_socket(self) -> Path:
+        return paths.run_dir() / "containerd.sock"
+
+    def _start_containerd(self) -> None:
+        # A containerd of our own: dockerd would otherwise join the host's, if it has one.
+        for folder in (self.data / "containerd", self.data / "docker", self.exec):
+            folder.mkdir(parents=True, exist_ok=True)
+        config = self.data / "containerd.toml"
+        config.write_text(
+            CONTAINERD_CONFIG.format(data=self.data, exec=self.exec, socket=self._containerd_socket)
+        )
+        self.containerd.start(
+            [packages.which("containerd"), "--config", config], env={"PATH": packages.SEARCH}
+        )
+        wait.until(
+            "containerd",
+            lambda: self._containerd_socket.exists() or self._raise_if_ended(self.containerd),
+            timeout=30,
+            log=self.containerd.log,
+            error=EngineStartTimeout,
+        )
+
+    def _raise_if_ended(self, service: Service) -> None:
+        if service.process() is None:
+            raise EngineStartFailed(
+                f"{service.name} ended instead of starting.",
+                wait.tail(service.log, 8),
+                f"Read {service.log}, then:  python3 -m dockyard doctor",
+            )
+
+    def _make_bridge(self) -> None:
+        address = f"{self.bridge_gateway}/24"
+        netfilter.run("ip", "link", "add", self.bridge, "type", "bridge")
+        netfilter.run("ip", "address", "replace", address, "dev", self.bridge)
+        netfilter.run("ip", "link", "set", self.bridge, "up")
+
+    def stop(self, say: Say) -> None:
+        """Stop containers, dockerd and containerd, and take back mounts, bridges and rules."""
+        self.dockerd.stop(timeout=30)
+        self.containerd.stop(timeout=10)
+        self._clear_leftovers()
+
+    def _clear_leftovers(self) -> None:
+        """What a killed daemon left: shims with their containers, mounts, bridges, sockets."""
+        if self.dockerd.process() or self.containerd.process():
+            self.dockerd.stop()
+            self.containerd.stop()
+        left = list(self._leftover_processes())
+        family = {child for process in left for child in _children(process)} | set(left)
+        end(sorted(family, key=lambda process: process.pid), timeout=0)
+        self._unmount()
+        if self._settings.exists():
+            netfilter.sweep(self.pool)
+        shutil.rmtree(self.exec, ignore_errors=True)
+        for file in (self.socket, self._containerd_socket, paths.run_dir() / "dockerd-own.pid"):
+            file.unlink(missing_ok=True)
+
+    def _leftover_processes(self) -> Iterator[psutil.Process]:
+        ours = (str(self.exec), str(self._containerd_socket), str(self.data))
+        for process in psutil.process_iter():
+            try:
+                words = process.cmdline()
+            except psutil.Error:
+                continue
+            name = Path(words[0]).name if words else ""
+            shim_or_daemon = name.startswith(("containerd", "dockerd")) and any(
+                mark in word for word in words for mark in ours
+            )
+            if shim_or_daemon or (name == "docker-proxy" and self._proxies_for_us(words)):
+                yield process
+
+    def _proxies_for_us(self, words: list[str]) -> bool:
+        try:
+            address = words[words.index("-container-ip") + 1]
+            return ipaddress.ip_address(address) in self.pool
+        except (ValueError, IndexError):
+            return False
+
+    def _unmount(self) -> None:
+        mounts = Path("/proc/self/mountinfo")
+        if not mounts.exists():
+            return
+        points = [line.split()[4] for line in mounts.read_text().splitlines()]
+        for point in reversed(points):
+            where = Path(point.encode().decode("unicode_escape"))
+            if where.is_relative_to(self.data) or where.is_relative_to(self.exec):
+                netfilter.run("umount", "--lazy", str(where))
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return process.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _nearest_existing(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder
