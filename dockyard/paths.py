@@ -5,6 +5,7 @@ Standard library only, because the bootstrap imports it before any package is in
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -36,10 +37,8 @@ def run_dir() -> Path:
     base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
     token = hashlib.sha256(str(home()).encode()).hexdigest()[:8]
     folder = base / f"dockyard-{os.getuid()}-{token}"
-    try:
+    with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    except FileExistsError:
-        pass
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise UnsafeRunFolder(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import subprocess
@@ -27,13 +29,17 @@ class Service:
 
     @property
     def pid_file(self) -> Path:
+        """Where the process is written down."""
         return paths.run_dir() / f"{self.name}.pid"
 
     @property
     def log(self) -> Path:
+        """Where its output goes."""
         return paths.logs() / f"{self.name}.log"
 
-    def start(self, argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> psutil.Process:
+    def start(
+        self, argv: Sequence[str | Path], env: Mapping[str, str] | None = None
+    ) -> psutil.Process:
         """Start argv detached from this terminal, output to the log; replaces a stale pid file.
 
         env is added to the environment of this process. Raises OSError when the program
@@ -79,10 +85,8 @@ def end(processes: Sequence[psutil.Process], timeout: float) -> None:
     _, alive = psutil.wait_procs(processes, timeout=timeout)
     for how in (psutil.Process.terminate, psutil.Process.kill):
         for process in alive:
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 how(process)
-            except psutil.NoSuchProcess:
-                pass
         _, alive = psutil.wait_procs(alive, timeout=3)
         if not alive:
             return
@@ -100,8 +104,6 @@ class Lock:
         self.timeout = timeout
 
     def __enter__(self) -> Lock:
-        import fcntl
-
         self._file = self.path.open("w")
         deadline = time.monotonic() + self.timeout
         while True:

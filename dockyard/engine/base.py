@@ -48,6 +48,8 @@ class Engine(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    private: ClassVar[bool] = True
+    """Whether the daemon belongs to the course alone, so that its settings are ours."""
 
     @abstractmethod
     def needs(self) -> list[Need]:

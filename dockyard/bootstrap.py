@@ -1,0 +1,116 @@
+"""From a fresh clone to an environment in which the course can run. Standard library only.
+
+Two steps, because the second may overlap with starting an engine: ``ensure_core`` makes .venv
+with the few packages the commands themselves need, ``ensure_all`` installs the rest of
+requirements.txt. Both do nothing when it is done already.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from dockyard import paths
+from dockyard.exceptions import DockyardError, InstallFailed, UnwritableFolder
+
+VENV = paths.CHECKOUT / ".venv"
+REQUIREMENTS = paths.CHECKOUT / "requirements.txt"
+CORE = ("docker", "psutil")
+"""What dockyard's own commands import."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line in an environment that has what it imports."""
+    try:
+        # The pins of this very interpreter count: Binder and containers bring them along.
+        if not _installed(_pins(CORE)) and not _inside_venv():
+            ensure_core()
+            return _again(arguments)
+        if not _installed(_pins(CORE)):
+            ensure_core()
+        from dockyard.cli import main as commands
+    except DockyardError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return commands(arguments)
+
+
+def _again(arguments: list[str]) -> int:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    python = str(_python())
+    environment = {**os.environ, "PYTHONPATH": str(paths.CHECKOUT)}
+    os.execve(python, [python, "-m", "dockyard", *arguments], environment)
+    raise AssertionError("execve does not return")
+
+
+def _python() -> Path:
+    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _inside_venv() -> bool:
+    return Path(sys.prefix).resolve() == VENV.resolve()
+
+
+def _pins(names: tuple[str, ...] | None = None) -> list[str]:
+    """The lines ``name==version`` of requirements.txt, all or those of the given names."""
+    lines = (line.partition("#")[0].strip() for line in REQUIREMENTS.read_text().splitlines())
+    return [line for line in lines if line and (names is None or line.partition("==")[0] in names)]
+
+
+def _installed(pins: list[str]) -> bool:
+    for pin in pins:
+        name, _, version = pin.partition("==")
+        try:
+            if importlib.metadata.version(name) != version:
+                return False
+        except importlib.metadata.PackageNotFoundError:
+            return False
+    return True
+
+
+def ensure_core() -> None:
+    """Make .venv with the packages of CORE. Raises UnwritableFolder or InstallFailed."""
+    if not _python().exists():
+        print("making the virtual environment .venv", file=sys.stderr)
+        if not os.access(paths.CHECKOUT, os.W_OK):
+            raise UnwritableFolder(paths.CHECKOUT, "The course makes .venv in its own folder.")
+        _run([sys.executable, "-m", "venv", str(VENV)], "The virtual environment")
+    _run([*_pip(), "install", *_pins(CORE)], "Installing the first packages")
+
+
+def ensure_all(say=lambda text: print(text, file=sys.stderr)) -> None:
+    """Install what requirements.txt lists into the current environment, once a version of it.
+
+    Raises InstallFailed.
+    """
+    pins = _pins()
+    if _installed(pins):
+        return
+    say(f"installing {len(pins)} Python packages (about a minute the first time)")
+    _run([sys.executable, *_pip()[1:], "install", "-r", str(REQUIREMENTS)], "Installing packages")
+    say("Python packages are ready")
+
+
+def _pip() -> list[str]:
+    return [str(_python()), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
+
+
+def _run(command: list[str], what: str) -> None:
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        last = "\n".join(done.stdout.strip().splitlines()[-4:])
+        hint = "Check the network and the free space on the disk, then run this again."
+        if "ensurepip" in done.stdout:
+            hint = "Install the package that makes them:  sudo apt-get install python3-venv"
+        raise InstallFailed(f"{what} failed.", last, hint)

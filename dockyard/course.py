@@ -1,0 +1,234 @@
+"""The running course: registry, engine and front door, started, found and stopped together."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import docker
+
+from dockyard import client, exceptions, paths, plugins, registry, wait
+from dockyard.engine import providers
+from dockyard.engine.base import MINIMUM_API, Engine, Say, Upstream
+from dockyard.process import Lock, Service
+
+FRONT_DOOR = Service("frontdoor")
+MIRROR_PORT = 5050
+"""The port under which containers reach the course registry on the bridge's gateway."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a later command needs to know about the course that runs in this home."""
+
+    engine: str
+    mirror: str = ""
+    inner_mirror: str = ""
+    upstream: dict = field(default_factory=dict)
+
+    @classmethod
+    def load(cls) -> State | None:
+        """The state written by the last start, or None."""
+        try:
+            return cls(**json.loads(_state_file().read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def save(self) -> None:
+        """Replace the state file in one step."""
+        part = _state_file().with_suffix(".part")
+        part.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        part.replace(_state_file())
+
+
+def _state_file() -> Path:
+    return paths.home() / "course.json"
+
+
+def prepare_home() -> None:
+    """Make the home's folders. Raises UnwritableFolder."""
+    try:
+        paths.logs().mkdir(parents=True, exist_ok=True)
+        probe = paths.home() / ".writable"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise exceptions.UnwritableFolder(paths.home(), f"{error.strerror}.") from None
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    try:
+        with Lock("course", timeout=300):
+            yield
+    except TimeoutError:
+        raise exceptions.EngineStartTimeout(
+            "Another command has been starting or stopping this course for five minutes.",
+            f"It holds the lock in {paths.run_dir()}.",
+            "Wait for it, or end that command, then run this again.",
+        ) from None
+
+
+def start(choice: str, say: Say, *, install: bool = False) -> State:
+    """Start what is not running yet; choice is a provider's name or ``auto``.
+
+    Two commands at once wait for each other. Raises EngineError or SetupError.
+    """
+    prepare_home()
+    with _alone():
+        if (running := State.load()) and answers():
+            if choice in ("auto", running.engine):
+                return running
+            say(f"stopping the {running.engine} engine, as {choice} was asked for")
+            _stop(say)
+        engine = providers.choose(choice)
+        say(f"engine: {engine.title}")
+        began = time.monotonic()
+        mirror = registry.start(say).url if engine.private else ""
+        upstream = engine.start(say, mirror=mirror or None, install=install)
+        inner = _open_front_door(upstream, engine, mirror)
+        state = State(engine.name, mirror, inner, asdict(upstream))
+        state.save()
+        client.write_config()
+        _check_version()
+        plugins.ensure(say)
+        client.write_config()
+        say(f"the daemon answers ({time.monotonic() - began:.1f} s)")
+        return state
+
+
+def _open_front_door(upstream: Upstream, engine: Engine, mirror: str) -> str:
+    """Start the proxy; return the registry's address as seen from containers, if it has one."""
+    argv = [
+        sys.executable, "-m", "dockyard.apitrace",
+        "--listen", paths.front_door(),
+        "--upstream", upstream.address,
+        "--records", paths.run_dir() / "records.sock",
+    ]  # fmt: skip
+    if upstream.tls_cert:
+        argv += ["--tlscacert", upstream.tls_ca, "--tlscert", upstream.tls_cert]
+        argv += ["--tlskey", upstream.tls_key]
+    inner = ""
+    if mirror and engine.bridge_gateway:
+        gateway = f"{engine.bridge_gateway}:{MIRROR_PORT}"
+        argv += ["--forward", f"{gateway}={mirror.removeprefix('http://')}"]
+        inner = f"http://{gateway}"
+    FRONT_DOOR.stop()
+    FRONT_DOOR.start(argv, env={"PYTHONPATH": str(paths.CHECKOUT)})
+    wait.until(
+        "the front door to answer",
+        lambda: answers() or _raise_if_ended(),
+        timeout=30,
+        log=FRONT_DOOR.log,
+        error=exceptions.EngineStartTimeout,
+    )
+    return inner
+
+
+def _raise_if_ended() -> None:
+    if FRONT_DOOR.process() is None:
+        raise exceptions.EngineStartFailed(
+            "The front door ended instead of starting.",
+            wait.tail(FRONT_DOOR.log, 5),
+            f"Read {FRONT_DOOR.log}, then:  python3 -m dockyard engine start",
+        )
+
+
+def answers() -> bool:
+    """Whether a daemon answers behind the front door."""
+    if FRONT_DOOR.process() is None:
+        return False
+    try:
+        connected = client.connect(timeout=5)
+    except exceptions.EngineNotRunning:
+        return False
+    try:
+        return connected.ping()
+    except (docker.errors.DockerException, OSError):
+        return False
+    finally:
+        connected.close()
+
+
+def _check_version() -> None:
+    connected = client.connect()
+    try:
+        found = connected.version()
+    finally:
+        connected.close()
+    api = tuple(int(part) for part in found["ApiVersion"].split("."))
+    if api < MINIMUM_API:
+        needed = ".".join(map(str, MINIMUM_API))
+        raise exceptions.EngineTooOld(
+            f"The daemon is too old: version {found['Version']}, API {found['ApiVersion']}.",
+            f"The lessons need API {needed} (Docker 20.10) or newer.",
+            "Use an engine of the course's own:  python3 -m dockyard learn --engine embedded",
+        )
+
+
+def fill(say: Say) -> None:
+    """Make the images of the lessons available: in the registry, or on a learner's own engine."""
+    state = State.load()
+    if state is None:
+        raise exceptions.EngineNotRunning()
+    connected = client.connect(timeout=600)
+    try:
+        server = registry.start(say)
+        registry.fill(server, connected, say)
+        if not state.mirror:
+            registry.pull_into(server, connected, say)
+    finally:
+        connected.close()
+
+
+def stop(say: Say) -> None:
+    """Stop front door, engine and registry; nothing is left running. May be called twice."""
+    with _alone():
+        _stop(say)
+
+
+def _stop(say: Say) -> None:
+    FRONT_DOOR.stop()
+    if state := State.load():
+        providers.named(state.engine).stop(say)
+    registry.stop()
+    _state_file().unlink(missing_ok=True)
+
+
+def status() -> dict:
+    """What runs, as data: engine, whether it answers, versions, sockets, processes."""
+    state = State.load()
+    report = {
+        "running": state is not None and answers(),
+        "engine": state.engine if state else None,
+        "home": str(paths.home()),
+        "docker_host": f"unix://{paths.front_door()}",
+        "registry": state.mirror if state else None,
+        "version": None,
+        "api_version": None,
+    }
+    if report["running"]:
+        connected = client.connect()
+        version = connected.version()
+        connected.close()
+        report |= {"version": version["Version"], "api_version": version["ApiVersion"]}
+    return report
+
+
+def environment(lesson: str | None = None) -> dict[str, str]:
+    """The variables a shell or kernel needs to use this course, besides client.UNSET."""
+    state = State.load()
+    inner = state.inner_mirror if state else ""
+    return client.environment(lesson) | {
+        # A second engine inside a container finds the same images under this address.
+        "DOCKYARD_MIRROR": f"--registry-mirror={inner}" if inner else "",
+        "PATH": os.pathsep.join([str(paths.home() / "bin"), os.environ.get("PATH", "")])
+        if (paths.home() / "bin").exists()
+        else os.environ.get("PATH", ""),
+    }

@@ -1,0 +1,173 @@
+"""Finding the daemons a learner already has, without changing anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+from docker.context import ContextAPI
+from docker.errors import DockerException
+from docker.tls import TLSConfig
+
+from dockyard import paths
+from dockyard.engine.base import MINIMUM_API, Upstream
+
+WELL_KNOWN = (
+    ("Docker Engine", "/var/run/docker.sock"),
+    ("Docker Desktop", "~/.docker/run/docker.sock"),
+    ("Docker Desktop for Linux", "~/.docker/desktop/docker.sock"),
+    ("Colima", "~/.colima/default/docker.sock"),
+    ("OrbStack", "~/.orbstack/run/docker.sock"),
+    ("Rancher Desktop", "~/.rd/docker.sock"),
+    ("rootless Docker", "$XDG_RUNTIME_DIR/docker.sock"),
+    ("Podman", "$XDG_RUNTIME_DIR/podman/podman.sock"),
+    ("Podman (root)", "/run/podman/podman.sock"),
+)
+"""Where installations put the daemon's socket, in the order in which they are tried."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place where a daemon might answer, and what happened when it was asked.
+
+    verdict is one of ``answers``, ``absent``, ``refused`` (a socket without a daemon),
+    ``permission``, ``too-old`` and ``error``.
+    """
+
+    source: str
+    upstream: Upstream
+    verdict: str
+    detail: str = ""
+
+
+def candidates() -> Iterator[Candidate]:
+    """Ask every known place, best first: DOCKER_HOST, the current context, known sockets."""
+    seen = set()
+    for source, upstream in _places():
+        if upstream.address in seen or _is_ours(upstream.address):
+            continue
+        seen.add(upstream.address)
+        yield probe(source, upstream)
+
+
+def _places() -> Iterator[tuple[str, Upstream]]:
+    if host := os.environ.get("DOCKER_HOST"):
+        yield "DOCKER_HOST", _from_host(host)
+        return  # a learner who set it means it
+    context = _current_context()
+    if context is not None and context.name != "default":
+        yield f"context {context.name!r}", _from_context(context)
+    for name, pattern in WELL_KNOWN:
+        path = os.path.expandvars(os.path.expanduser(pattern))
+        if "$" not in path:
+            yield name, Upstream(f"unix://{path}")
+
+
+def _is_ours(address: str) -> bool:
+    return address.startswith(f"unix://{paths.run_dir()}/")
+
+
+def _from_host(host: str) -> Upstream:
+    certificates = os.environ.get("DOCKER_CERT_PATH", "")
+    if host.startswith("tcp://") and os.environ.get("DOCKER_TLS_VERIFY"):
+        folder = Path(certificates or "~/.docker").expanduser()
+        return Upstream(host, *(str(folder / f"{part}.pem") for part in ("ca", "cert", "key")))
+    if host.startswith(("unix://", "tcp://")):
+        return Upstream(host)
+    return Upstream(f"dial-stdio:{host}")
+
+
+def _current_context():
+    try:
+        return ContextAPI.get_current_context()
+    except (DockerException, OSError, ValueError):
+        return None
+
+
+def _from_context(context) -> Upstream:
+    host = context.Host or ""
+    tls = context.TLSConfig
+    if host.startswith("tcp://") and tls and tls.cert:
+        return Upstream(host, tls.ca_cert or "", *tls.cert)
+    if host.startswith("unix://"):
+        return Upstream(host)
+    return Upstream(f"dial-stdio:{context.name}")
+
+
+def probe(source: str, upstream: Upstream, timeout: float = 5) -> Candidate:
+    """Ask one place for its version. timeout is in seconds."""
+    scheme, _, rest = upstream.address.partition("://")
+    if scheme == "unix" and (refusal := _refusal(Path(rest), timeout)):
+        return Candidate(source, upstream, *refusal)
+    try:
+        found = _version(upstream, timeout)
+    except (DockerException, OSError, ValueError) as error:
+        return Candidate(source, upstream, "error", str(error).splitlines()[0][:200])
+    api = tuple(int(part) for part in found["ApiVersion"].split("."))
+    detail = f"{_product(found)} {found['Version']}, API {found['ApiVersion']}"
+    return Candidate(source, upstream, "answers" if api >= MINIMUM_API else "too-old", detail)
+
+
+def _refusal(path: Path, timeout: float) -> tuple[str, str] | None:
+    if not path.exists():
+        return "absent", f"no socket {path}"
+    try:
+        with socket.socket(socket.AF_UNIX) as probe_socket:
+            probe_socket.settimeout(timeout)
+            probe_socket.connect(str(path))
+    except PermissionError:
+        return "permission", f"{path} may not be opened by this user"
+    except OSError as error:
+        return "refused", f"{path}: {error.strerror or error}"
+    return None
+
+
+def _version(upstream: Upstream, timeout: float) -> dict:
+    if upstream.address.startswith("dial-stdio:"):
+        return _version_by_client(upstream.address.removeprefix("dial-stdio:"), timeout)
+    tls = None
+    if upstream.tls_cert:
+        tls = TLSConfig(
+            client_cert=(upstream.tls_cert, upstream.tls_key), ca_cert=upstream.tls_ca, verify=True
+        )
+    client = docker.DockerClient(
+        base_url=upstream.address, timeout=timeout, tls=tls or False, version=None
+    )
+    try:
+        return client.version()
+    finally:
+        client.close()
+
+
+def _version_by_client(where: str, timeout: float) -> dict:
+    option = "--host" if "://" in where else "--context"
+    try:
+        done = subprocess.run(
+            ["docker", option, where, "version", "--format", "{{json .Server}}"],
+            capture_output=True,
+            text=True,
+            timeout=timeout * 2,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise OSError(f"no answer within {timeout * 2:g} s") from None
+    if done.returncode != 0:
+        raise OSError(done.stderr.strip() or f"docker ended with exit code {done.returncode}")
+    return json.loads(done.stdout)
+
+
+def _product(version: dict) -> str:
+    parts = {part.get("Name", "") for part in version.get("Components") or []}
+    return "Podman" if any("Podman" in part for part in parts) else "Docker"
+
+
+def architecture() -> str:
+    """This machine's architecture in Docker's words, such as amd64."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())

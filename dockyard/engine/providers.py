@@ -1,0 +1,45 @@
+"""The providers by name, and the choice among them."""
+
+from __future__ import annotations
+
+from dockyard.engine.base import Engine
+from dockyard.engine.embedded import EmbeddedEngine
+from dockyard.engine.local import LocalEngine
+from dockyard.exceptions import EngineUnavailable, UsageError
+
+PROVIDERS: dict[str, type[Engine]] = {
+    engine.name: engine for engine in (LocalEngine, EmbeddedEngine)
+}
+"""In the order in which ``auto`` tries them."""
+
+
+def named(name: str) -> Engine:
+    """The provider of that name. Raises UsageError for an unknown one."""
+    try:
+        return PROVIDERS[name]()
+    except KeyError:
+        raise UsageError(
+            f"There is no engine called {name!r}.",
+            next=f"Choose one of: auto, {', '.join(PROVIDERS)}.",
+        ) from None
+
+
+def choose(choice: str) -> Engine:
+    """The provider asked for, or for ``auto`` the first whose needs are met here.
+
+    Raises EngineUnavailable, naming for each what is missing.
+    """
+    if choice != "auto":
+        return named(choice)
+    reasons = []
+    for provider in PROVIDERS.values():
+        engine = provider()
+        unmet = engine.unmet()
+        if not unmet:
+            return engine
+        reasons.append(f"{engine.name}: {unmet[0].name} ({unmet[0].found})")
+    raise EngineUnavailable(
+        "No Docker engine can run here.",
+        "\n".join(reasons),
+        "See what each would need:  python3 -m dockyard doctor",
+    )

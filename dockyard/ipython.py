@@ -1,0 +1,75 @@
+"""The notebook extension: ``%load_ext dockyard``.
+
+It replaces the runner of ``!`` lines (see shell.py) and brings the magics ``%lesson`` and
+``%tidy``, which frame a lesson, and ``%%trace``.
+"""
+
+from __future__ import annotations
+
+import os
+
+from IPython.core.magic import Magics, line_magic, magics_class
+
+from dockyard import client, course, labels, paths, shell
+from dockyard.apitrace import magic as trace
+from dockyard.exceptions import EngineNotRunning, UsageError
+
+
+def load(ipython) -> None:
+    """Install the extension into an IPython shell."""
+    ipython.system = lambda command: _run(ipython, command)
+    ipython.register_magics(LessonMagics)
+    trace.register(ipython)
+    for name in client.UNSET:
+        os.environ.pop(name, None)
+    os.environ.update(course.environment())
+
+
+def unload(ipython) -> None:
+    """Give IPython its own runner back."""
+    ipython.system = ipython.system_piped
+
+
+def _run(ipython, command: str) -> None:
+    ipython.user_ns["_exit_code"] = shell.run(command)
+
+
+@magics_class
+class LessonMagics(Magics):
+    """The frame around a lesson."""
+
+    lesson: str | None = None
+
+    @line_magic("lesson")
+    def begin(self, line: str) -> None:
+        """``%lesson NAME``: connect to the daemon and start from a clean scene.
+
+        What an earlier run of the same lesson made is removed, by its label.
+        """
+        name = line.strip()
+        if not name or len(name.split()) != 1:
+            raise UsageError(
+                "Say which lesson this is.", next="For example:  %lesson 05-registries"
+            )
+        client.write_config(name)
+        os.environ.update(course.environment(name))
+        daemon = client.connect()
+        try:
+            if not course.answers():
+                raise EngineNotRunning(f"The front door {paths.front_door()} leads nowhere.")
+            labels.remove(daemon, lesson=name)
+        finally:
+            daemon.close()
+        self.lesson = name
+        print(f"Ready. A Docker daemon answers, and nothing is left of an earlier run of {name}.")
+
+    @line_magic("tidy")
+    def tidy(self, line: str) -> None:
+        """``%tidy``: remove what this lesson made, by its label, and nothing else."""
+        if self.lesson is None:
+            raise UsageError("No lesson has begun here.", next="Run the first cell:  %lesson NAME")
+        daemon = client.connect()
+        try:
+            print(labels.remove(daemon, lesson=self.lesson))
+        finally:
+            daemon.close()

@@ -1,0 +1,91 @@
+"""``learn``: everything set up, then JupyterLab at the first notebook."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from dockyard import bootstrap, client, course, paths
+from dockyard.engine.base import Say
+from dockyard.exceptions import PortInUse
+
+START = "notebooks/00-start-here.ipynb"
+
+
+def set_up(choice: str, say: Say, *, install: bool) -> None:
+    """Python packages and the engine with its images, side by side.
+
+    Raises the first error of either, once both have ended.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        packages = beside.submit(bootstrap.ensure_all, say)
+        course.start(choice, say, install=install)
+        course.fill(say)
+        packages.result()
+
+
+def environment() -> dict[str, str]:
+    """The environment for JupyterLab, kernels and tests."""
+    kept = {name: value for name, value in os.environ.items() if name not in client.UNSET}
+    return kept | course.environment() | {"PYTHONPATH": str(paths.CHECKOUT)}
+
+
+def run(choice: str, say: Say, *, install: bool, port: int | None, browser: bool) -> int:
+    """Open the course; return when JupyterLab ends.
+
+    An engine that ran before goes on running; one that was started here is stopped.
+    """
+    if port is not None:
+        _check_free(port)
+    ran_before = course.answers()
+    set_up(choice, say, install=install)
+    try:
+        return _jupyterlab(say, port, browser)
+    finally:
+        if not ran_before:
+            say("stopping the engine; your work is kept")
+            course.stop(say)
+
+
+def _jupyterlab(say: Say, port: int | None, browser: bool) -> int:
+    argv = [
+        sys.executable, "-m", "jupyterlab",
+        f"--ServerApp.root_dir={paths.CHECKOUT}",
+        f"--ServerApp.port={port or _free_port()}",
+        "--ServerApp.port_retries=0",
+        f"--LabApp.default_url=/lab/tree/{START}",
+        *([] if browser else ["--no-browser"]),
+        # As root (containers, rented machines) Jupyter wants to be told that this is meant.
+        *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+    ]  # fmt: skip
+    say("starting JupyterLab; press Ctrl-C here to end the course")
+    child = subprocess.Popen(argv, env=environment(), cwd=paths.CHECKOUT)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        child.terminate()
+        return 0 if child.wait() in (0, -15) else 1
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise PortInUse(port) from None
+
+
+def _free_port() -> int:
+    """8888 as everybody knows it, else one that the kernel finds free."""
+    for port in (8888, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
+    raise PortInUse(8888)

@@ -1,0 +1,38 @@
+"""``test``: everything set up, then pytest with nbval over tests and notebooks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from dockyard import course, learn, paths
+from dockyard.engine.base import Say
+
+SANITIZE = paths.CHECKOUT / "tests" / "sanitize.cfg"
+CELL_TIMEOUT = 180
+"""Seconds a cell may take; nbval's own default of 2000 would hide a hanging command."""
+
+
+def run(choice: str, arguments: list[str], say: Say, *, install: bool) -> int:
+    """Run the tests; arguments go to pytest. An engine that was started here is stopped."""
+    ran_before = course.answers()
+    learn.set_up(choice, say, install=install)
+    # Paths replace the default selection, options add to it, as with pytest itself.
+    paths_given = [
+        word for word in arguments if (paths.CHECKOUT / word.partition("::")[0]).exists()
+    ]
+    argv = [
+        sys.executable, "-m", "pytest",
+        "--nbval", "--nbval-current-env",
+        f"--nbval-sanitize-with={SANITIZE}",
+        f"--nbval-cell-timeout={CELL_TIMEOUT}",
+        *([] if paths_given else ["tests", "notebooks"]),
+        *arguments,
+    ]  # fmt: skip
+    try:
+        return subprocess.run(
+            argv, env=learn.environment(), cwd=paths.CHECKOUT, check=False
+        ).returncode
+    finally:
+        if not ran_before:
+            course.stop(say)
