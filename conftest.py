@@ -1,0 +1,3 @@
+"""What holds for tests and notebooks alike."""
+
+pytest_plugins = ["tests.canary"]

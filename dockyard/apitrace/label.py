@@ -1,0 +1,120 @@
+"""Adds the course's labels to what a request creates."""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import quote, unquote_plus
+
+from dockyard import labels
+
+LESSON_HEADER = b"x-dockyard-lesson"
+
+_VERSION = re.compile(rb"^/v\d+\.\d+(?=/)")
+_BODY = {b"/containers/create", b"/networks/create", b"/volumes/create", b"/services/create"}
+_QUERY = {b"/build"}
+
+# A body longer than this is not a description of an object.
+LONGEST_BODY = 16 * 1024 * 1024
+
+
+def path_of(target: bytes) -> bytes:
+    """The path of a request without query and API version."""
+    return _VERSION.sub(b"", target.partition(b"?")[0], count=1)
+
+
+def wants_body(method: bytes, target: bytes) -> bool:
+    """Whether the labels of this request go into its body."""
+    return method == b"POST" and path_of(target) in _BODY
+
+
+def course_labels(lesson: str | None) -> dict[str, str]:
+    """The labels of everything made in a lesson."""
+    return {labels.COURSE: "1"} | ({labels.LESSON: lesson} if lesson else {})
+
+
+def label_body(target: bytes, body: bytes, lesson: str | None) -> bytes:
+    """The body with the labels added, or the same body when it is not a JSON object."""
+    try:
+        document = json.loads(body.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return body
+    if not isinstance(document, dict):
+        return body
+    added = course_labels(lesson)
+    if not _merge(document, "Labels", added):
+        return body
+    if path_of(target) == b"/services/create":
+        container = _child(_child(document, "TaskTemplate"), "ContainerSpec")
+        if container is not None:
+            _merge(container, "Labels", added)
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def label_target(method: bytes, target: bytes, lesson: str | None) -> bytes:
+    """The request target with the labels added to its query, where they belong there."""
+    if method != b"POST" or path_of(target) not in _QUERY:
+        return target
+    path, _, query = target.partition(b"?")
+    fields = [field for field in query.split(b"&") if field]
+    found: dict[str, object] = {}
+    rest = []
+    for field in fields:
+        name, _, value = field.partition(b"=")
+        if unquote_plus(name.decode("latin-1")) != "labels":
+            rest.append(field)
+            continue
+        try:
+            found = json.loads(unquote_plus(value.decode("latin-1")) or "{}") or {}
+        except ValueError:
+            return target
+        if not isinstance(found, dict):
+            return target
+    found |= course_labels(lesson)
+    value = quote(json.dumps(found, separators=(",", ":")))
+    return path + b"?" + b"&".join([*rest, b"labels=" + value.encode()])
+
+
+def rewrite_head(
+    raw: bytes, target: bytes | None = None, length: int | None = None, drop: tuple[bytes, ...] = ()
+) -> bytes:
+    """The head with the headers in drop (lower case) removed, and more if asked for.
+
+    target replaces the request target; length, in bytes, replaces whatever framed the body.
+    """
+    drop = (
+        (*drop, b"content-length", b"transfer-encoding", b"trailer") if length is not None else drop
+    )
+    first, *lines = raw.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
+    if target is not None:
+        method, _, version = first.split(b" ")
+        first = b" ".join((method, target, version))
+    kept = [line for line in lines if line.partition(b":")[0].strip().lower() not in drop]
+    if length is not None:
+        kept.append(b"Content-Length: %d" % length)
+    return b"\r\n".join((first, *kept, b"", b""))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _key(document: dict, name: str) -> str:
+    """The key that Go's decoder takes for name: it ignores case."""
+    return next((key for key in document if key.lower() == name.lower()), name)
+
+
+def _child(document: dict | None, name: str) -> dict | None:
+    child = document.get(_key(document, name)) if document is not None else None
+    return child if isinstance(child, dict) else None
+
+
+def _merge(document: dict, name: str, added: dict[str, str]) -> bool:
+    key = _key(document, name)
+    present = document.get(key)
+    if present is None:
+        present = {}
+    if not isinstance(present, dict):
+        return False
+    document[key] = present | added
+    return True

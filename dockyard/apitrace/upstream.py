@@ -1,0 +1,133 @@
+"""Ways to the daemon: a UNIX socket, a TCP address with or without TLS, the docker client."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from dockyard.apitrace.stream import Stream
+from dockyard.apitrace.tls import TlsStream
+from dockyard.exceptions import UsageError
+
+TIMEOUT = 20.0
+
+
+class Upstream(ABC):
+    """Where the daemon is."""
+
+    @abstractmethod
+    async def connect(self) -> Stream:
+        """A new connection. Raises OSError when the daemon does not answer."""
+
+
+class UnixUpstream(Upstream):
+    """``unix:///path``."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    async def connect(self) -> Stream:
+        """A new connection. Raises OSError."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        deadline = asyncio.get_running_loop().time() + TIMEOUT
+        try:
+            while True:
+                try:
+                    sock.connect(self.path)
+                    break
+                except BlockingIOError:
+                    # The daemon's queue of connections is full. A UNIX socket cannot be
+                    # waited for then, which loop.sock_connect() does not know (connect(2)).
+                    if asyncio.get_running_loop().time() > deadline:
+                        raise TimeoutError("the daemon accepts no connections") from None
+                    await asyncio.sleep(0.005)
+            return await _stream(sock)
+        except BaseException:
+            sock.close()
+            raise
+
+
+class TcpUpstream(Upstream):
+    """``tcp://host:port``, with mutual TLS when a context is given."""
+
+    def __init__(self, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
+        self.host = host
+        self.port = port
+        self.context = context
+
+    async def connect(self) -> Stream:
+        """A new connection. Raises OSError, of which ssl.SSLError is one."""
+        loop = asyncio.get_running_loop()
+        stream = TlsStream(self.context, self.host) if self.context else Stream()
+        async with asyncio.timeout(TIMEOUT):
+            await loop.create_connection(lambda: stream, self.host, self.port)
+            if isinstance(stream, TlsStream):
+                await stream.secured()
+        return stream
+
+
+class DialStdioUpstream(Upstream):
+    """A context of the docker client, through ``docker system dial-stdio``.
+
+    The client knows ways that this proxy does not: ssh, and named pipes on Windows.
+    """
+
+    def __init__(self, context: str) -> None:
+        self.context = context
+
+    async def connect(self) -> Stream:
+        """Start one client process that carries one connection. Raises OSError."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *("docker", "--context", self.context, "system", "dial-stdio"),
+                    stdin=theirs,
+                    stdout=theirs,
+                )
+            ours.setblocking(False)
+            stream = await _stream(ours)
+        except BaseException:
+            ours.close()
+            raise
+        stream.on_lost = lambda: _end(process)
+        return stream
+
+
+def parse(
+    address: str, ca: Path | None = None, cert: Path | None = None, key: Path | None = None
+) -> Upstream:
+    """The way to an address such as ``unix:///run/docker.sock``. Raises UsageError."""
+    kind, _, rest = address.partition(":")
+    if kind == "unix" and rest.startswith("//") and rest[2:]:
+        return UnixUpstream(rest[2:])
+    if kind == "dial-stdio" and rest:
+        return DialStdioUpstream(rest)
+    host, _, port = rest.removeprefix("//").rstrip("/").rpartition(":")
+    if kind == "tcp" and host and port.isdecimal():
+        context = None
+        if ca or cert or key:
+            context = ssl.create_default_context(cafile=ca)
+            if cert:
+                context.load_cert_chain(cert, key)
+        return TcpUpstream(host.strip("[]"), int(port), context)
+    raise UsageError(
+        f"{address!r} is not an address of a daemon.",
+        "Known are unix:///path, tcp://host:port and dial-stdio:CONTEXT.",
+    )
+
+
+async def _stream(sock: socket.socket) -> Stream:
+    stream = Stream()
+    # For a connected socket of any family (asyncio has no plainer name for this).
+    await asyncio.get_running_loop().create_connection(lambda: stream, sock=sock)
+    return stream
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.terminate()

@@ -1,0 +1,18 @@
+"""The course registry: the catalogue of images, filling, verifying, one-file archive."""
+
+from dockyard.registry.api import Registry
+from dockyard.registry.archive import export_archive, import_archive
+from dockyard.registry.fill import fill, pull_into
+from dockyard.registry.server import start, stop
+from dockyard.registry.verify import verify
+
+__all__ = [
+    "Registry",
+    "export_archive",
+    "fill",
+    "import_archive",
+    "pull_into",
+    "start",
+    "stop",
+    "verify",
+]

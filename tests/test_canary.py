@@ -1,0 +1,13 @@
+import pytest
+
+from tests import canary
+
+pytestmark = pytest.mark.engine
+
+
+def test_the_learners_own_objects_survived_the_whole_run(request):
+    client = canary.daemon()
+    try:
+        assert canary.facts(client) == request.config.stash[canary.FACTS]
+    finally:
+        client.close()
