@@ -80,6 +80,13 @@ def ensure_core() -> None:
             raise UnwritableFolder(paths.CHECKOUT, "The course makes .venv in its own folder.")
         _run([sys.executable, "-m", "venv", str(VENV)], "The virtual environment")
     _run([*_pip(), "install", *_pins(CORE)], "Installing the first packages")
+    _make_importable()
+
+
+def _make_importable() -> None:
+    # For a kernel of .venv in an editor that knows nothing of the command line (site(3)).
+    for folder in VENV.glob("lib/python*/site-packages"):
+        (folder / "dockyard.pth").write_text(f"{paths.CHECKOUT}\n")
 
 
 def ensure_all(say=lambda text: print(text, file=sys.stderr)) -> None:

@@ -195,8 +195,9 @@ def stop(say: Say) -> None:
 
 def _stop(say: Say) -> None:
     FRONT_DOOR.stop()
-    if state := State.load():
-        providers.named(state.engine).stop(say)
+    # All of them, whatever the state file says: it may be missing after a crash.
+    for provider in providers.PROVIDERS.values():
+        provider().stop(say)
     registry.stop()
     _state_file().unlink(missing_ok=True)
 
@@ -225,10 +226,13 @@ def environment(lesson: str | None = None) -> dict[str, str]:
     """The variables a shell or kernel needs to use this course, besides client.UNSET."""
     state = State.load()
     inner = state.inner_mirror if state else ""
+    # A second engine inside a container finds the same images with this option.
     return client.environment(lesson) | {
-        # A second engine inside a container finds the same images under this address.
-        "DOCKYARD_MIRROR": f"--registry-mirror={inner}" if inner else "",
-        "PATH": os.pathsep.join([str(paths.home() / "bin"), os.environ.get("PATH", "")])
-        if (paths.home() / "bin").exists()
-        else os.environ.get("PATH", ""),
+        "DOCKYARD_MIRROR": f"--registry-mirror={inner}" if inner else ""
     }
+
+
+def whole_environment() -> dict[str, str]:
+    """This process's environment, pointed at the course: for JupyterLab, kernels and tests."""
+    kept = {name: value for name, value in os.environ.items() if name not in client.UNSET}
+    return kept | environment() | {"PYTHONPATH": str(paths.CHECKOUT)}

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from dockyard import bootstrap, client, course, paths
+from dockyard import bootstrap, course, paths
 from dockyard.engine.base import Say
 from dockyard.exceptions import PortInUse
 
@@ -25,12 +25,6 @@ def set_up(choice: str, say: Say, *, install: bool) -> None:
         course.start(choice, say, install=install)
         course.fill(say)
         packages.result()
-
-
-def environment() -> dict[str, str]:
-    """The environment for JupyterLab, kernels and tests."""
-    kept = {name: value for name, value in os.environ.items() if name not in client.UNSET}
-    return kept | course.environment() | {"PYTHONPATH": str(paths.CHECKOUT)}
 
 
 def run(choice: str, say: Say, *, install: bool, port: int | None, browser: bool) -> int:
@@ -62,7 +56,7 @@ def _jupyterlab(say: Say, port: int | None, browser: bool) -> int:
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
     ]  # fmt: skip
     say("starting JupyterLab; press Ctrl-C here to end the course")
-    child = subprocess.Popen(argv, env=environment(), cwd=paths.CHECKOUT)
+    child = subprocess.Popen(argv, env=course.whole_environment(), cwd=paths.CHECKOUT)
     try:
         return child.wait()
     except KeyboardInterrupt:

@@ -75,7 +75,7 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
         coalesce_streams=True,
         store_widget_state=False,
     )
-    client.execute()
+    client.execute(env=course.whole_environment())
 
 
 def write(notebook: NotebookNode, path: Path) -> None:

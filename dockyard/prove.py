@@ -31,7 +31,7 @@ def run(choice: str, arguments: list[str], say: Say, *, install: bool) -> int:
     ]  # fmt: skip
     try:
         return subprocess.run(
-            argv, env=learn.environment(), cwd=paths.CHECKOUT, check=False
+            argv, env=course.whole_environment(), cwd=paths.CHECKOUT, check=False
         ).returncode
     finally:
         if not ran_before:

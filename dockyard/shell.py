@@ -2,18 +2,22 @@
 
 IPython runs them in a pseudo-terminal: 0.11 s slower, with progress bars and CR LF in the
 stored output, and it turns ``{{.Names}}`` into ``{.Names}``. Here the text goes to the shell as
-typed, standard output and error arrive in the order in which they were written, and a command
-that fails says so in a line of its own.
+typed, standard output and error arrive in the order in which they were written, escape
+sequences are left out, and a command that fails says so in a line of its own.
 """
 
 from __future__ import annotations
 
 import codecs
 import os
+import re
 import signal
 import subprocess
 import sys
 
+# Some programs move the cursor although nobody is at a terminal (ECMA-48, control sequences).
+ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+PARTIAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*)?$")
 SHELL = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
 
 
@@ -46,8 +50,12 @@ def run(command: str) -> int:
 
 
 def _copy(descriptor: int) -> None:
-    # Incremental, because a character may be cut in two by the pipe.
+    # Incremental, because a character or an escape sequence may be cut in two by the pipe.
     decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+    held = ""
     while chunk := os.read(descriptor, 65536):
-        sys.stdout.write(decode(chunk))
+        text = ESCAPE.sub("", held + decode(chunk))
+        held = found[0] if (found := PARTIAL.search(text)) else ""
+        sys.stdout.write(text.removesuffix(held))
         sys.stdout.flush()
+    sys.stdout.write(held)

@@ -7,6 +7,8 @@ they are unchanged.
 
 from __future__ import annotations
 
+import contextlib
+
 import docker
 import pytest
 
@@ -25,6 +27,7 @@ def daemon() -> docker.DockerClient:
 def make(client: docker.DockerClient) -> dict:
     """Make the objects afresh and return what identifies them."""
     remove(client)
+    _need(client, "busybox:latest")
     source = client.containers.create("busybox")
     try:
         content = b"".join(source.export())
@@ -69,10 +72,15 @@ def remove(client: docker.DockerClient) -> None:
             kind.get(NAME).remove(**options)
         except docker.errors.NotFound:
             continue
-    try:
+    with contextlib.suppress(docker.errors.NotFound):
         client.images.remove(f"{NAME}:latest")
-    except docker.errors.NotFound:
-        pass
+
+
+def _need(client: docker.DockerClient, reference: str) -> None:
+    try:
+        client.images.get(reference)
+    except docker.errors.ImageNotFound:
+        client.images.pull(*reference.split(":"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

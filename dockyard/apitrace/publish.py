@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from dataclasses import dataclass, field
 
@@ -12,6 +13,12 @@ from dockyard.apitrace.message import Head
 
 LONGEST_BODY = 4096
 SECRET_HEADERS = (b"x-registry-auth", b"x-registry-config", b"authorization")
+STREAMS = re.compile(
+    rb"/events|/build|/containers/[^/]+/(?:logs|stats|export|wait)|/images/(?:create|load|get)"
+    rb"|/images/.+/(?:push|get)|/(?:services|tasks)/[^/]+/logs|/plugins/pull"
+)
+"""The paths whose answers come bit by bit while something happens (Docker Engine API)."""
+
 BACKLOG = 64 * 1024 * 1024
 """Bytes that may wait for a slow subscriber before it is dropped."""
 
@@ -37,6 +44,7 @@ class Record:
 
     subscribers: list[Subscriber]
     number: int
+    path: bytes
     began: float = field(default_factory=time.monotonic)
     size: int = 0
 
@@ -55,10 +63,9 @@ class Record:
 
     def answered(self, head: Head) -> None:
         """The response has begun."""
-        content_type = (head.get(b"content-type") or b"").decode("latin-1")
-        chunked = (head.get(b"transfer-encoding") or b"").lower() == b"chunked"
-        kind = "upgrade" if head.switches else "stream" if chunked else "plain"
-        self.tell("answer", status=head.status, kind=kind, content_type=content_type)
+        streams = head.status == 200 and STREAMS.fullmatch(self.path)
+        kind = "upgrade" if head.switches else "stream" if streams else "plain"
+        self.tell("answer", status=head.status, kind=kind)
 
     def received(self, size: int) -> None:
         """So many bytes came back."""
@@ -83,7 +90,7 @@ class Publisher:
         if not wanted:
             return None
         self._number += 1
-        record = Record(wanted, self._number)
+        record = Record(wanted, self._number, label.path_of(head.target))
         record.tell(
             "request",
             method=head.method.decode("latin-1"),

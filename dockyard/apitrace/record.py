@@ -84,5 +84,4 @@ class Recorder:
             self._by_number[number] = exchange
             self.exchanges.append(exchange)
         elif number in self._by_number:
-            event.pop("content_type", None)
             vars(self._by_number[number]).update(event)
