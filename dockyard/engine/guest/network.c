@@ -1,0 +1,392 @@
+/*
+ * network: the cable between the machine and its host, without privileges.
+ *
+ *   network DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET PROGRAM [ARGUMENT...]
+ *
+ * Runs PROGRAM (the machine), which connects to CABLE_SOCKET and sends one Ethernet frame a
+ * packet; libslirp is the network on the other end. Ends when the machine ends, and the
+ * machine ends with it.
+ *
+ *   192.168.127.1  the host: its loopback and, behind it, the outside
+ *   192.168.127.2  the machine; its daemon listens on port 2375, reached through DOCKER_SOCKET
+ *   192.168.127.3  the host's name server
+ *   192.168.127.4  port 1 leads to CONTROL_SOCKET
+ *
+ * A connection to CONTROL_SOCKET publishes one port for as long as it lasts. It says
+ * "tcp|udp HOST_PORT CONTAINER_ADDRESS CONTAINER_PORT\n" and reads "ok\n", or the reason why
+ * not. Published ports appear on the host's loopback alone.
+ *
+ * Half-closed connections stay half open both ways: `docker run -i` and `attach` need it.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <slirp/libslirp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MACHINE "192.168.127.2"
+#define DAEMON_PORT 2375
+#define MAX_FRAME 65600
+#define MAX_PUBLISHED 512
+/* libslirp listens with a backlog of one, which a page with six connections overflows. */
+#define BACKLOG 128
+
+static Slirp *network;
+static int cable = -1;
+
+static struct pollfd *polled;
+static int polled_count, polled_room;
+
+struct published {
+    int control;
+    bool active, udp;
+    struct sockaddr_in host;
+};
+static struct published published[MAX_PUBLISHED];
+static int published_count;
+
+/* --- What libslirp asks of its user ------------------------------------------------------ */
+
+static ssize_t send_frame(const void *frame, size_t length, void *opaque)
+{
+    (void)opaque;
+    if (cable < 0)
+        return (ssize_t)length;
+    for (;;) {
+        ssize_t sent = send(cable, frame, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent >= 0)
+            return sent;
+        if (errno == EAGAIN) {
+            /* The machine is behind: wait a little; a lost frame would cost TCP a time-out. */
+            struct pollfd wait = {.fd = cable, .events = POLLOUT};
+            if (poll(&wait, 1, 100) > 0)
+                continue;
+        } else if (errno == EINTR)
+            continue;
+        return -1;
+    }
+}
+
+static void guest_error(const char *message, void *opaque)
+{
+    (void)opaque;
+    fprintf(stderr, "network: from the machine: %s\n", message);
+}
+
+static int64_t clock_ns(void *opaque)
+{
+    struct timespec now;
+    (void)opaque;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* libslirp's timers send IPv6 router advertisements only, and this network has no IPv6. */
+static void *timer_new(SlirpTimerCb callback, void *argument, void *opaque)
+{
+    (void)callback, (void)argument, (void)opaque;
+    return malloc(1);
+}
+static void timer_free(void *timer, void *opaque) { (void)opaque, free(timer); }
+static void timer_set(void *timer, int64_t when, void *opaque) { (void)timer, (void)when, (void)opaque; }
+static void ignore_fd(int fd, void *opaque) { (void)fd, (void)opaque; }
+static void ignore(void *opaque) { (void)opaque; }
+
+static int poll_also(int fd, int events, void *opaque)
+{
+    (void)opaque;
+    if (polled_count == polled_room) {
+        polled_room = polled_room ? 2 * polled_room : 256;
+        polled = realloc(polled, polled_room * sizeof *polled);
+        if (!polled)
+            abort();
+    }
+    short wanted = 0;
+    if (events & SLIRP_POLL_IN)
+        wanted |= POLLIN;
+    if (events & SLIRP_POLL_OUT)
+        wanted |= POLLOUT;
+    if (events & SLIRP_POLL_PRI)
+        wanted |= POLLPRI;
+    polled[polled_count] = (struct pollfd){.fd = fd, .events = wanted};
+    return polled_count++;
+}
+
+static int polled_events(int index, void *opaque)
+{
+    (void)opaque;
+    short seen = polled[index].revents;
+    int events = 0;
+    if (seen & POLLIN)
+        events |= SLIRP_POLL_IN;
+    if (seen & POLLOUT)
+        events |= SLIRP_POLL_OUT;
+    if (seen & POLLPRI)
+        events |= SLIRP_POLL_PRI;
+    if (seen & POLLERR)
+        events |= SLIRP_POLL_ERR;
+    if (seen & POLLHUP)
+        events |= SLIRP_POLL_HUP;
+    return events;
+}
+
+/* --- Sockets ------------------------------------------------------------------------------ */
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "network: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static struct sockaddr_un unix_address(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        fail(path);
+    }
+    strcpy(address.sun_path, path);
+    return address;
+}
+
+static int listen_on(const char *path, int type)
+{
+    struct sockaddr_un address = unix_address(path);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    unlink(path);
+    if (fd < 0 || bind(fd, (void *)&address, sizeof address) || listen(fd, BACKLOG))
+        fail(path);
+    return fd;
+}
+
+/* Give every listening socket of this process the longer backlog. */
+static void lengthen_backlogs(void)
+{
+    for (int fd = 3; fd < 1024; fd++) {
+        int listening = 0;
+        socklen_t size = sizeof listening;
+        if (!getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) && listening)
+            listen(fd, BACKLOG);
+    }
+}
+
+/* --- Published ports ------------------------------------------------------------------------ */
+
+static void answer(struct published *port, const char *text)
+{
+    char line[256];
+    int length = snprintf(line, sizeof line, "%s\n", text);
+    if (send(port->control, line, length, MSG_NOSIGNAL) < 0)
+        fprintf(stderr, "network: control: %s\n", strerror(errno));
+}
+
+static void publish(struct published *port, char *request)
+{
+    char protocol[4], address[16];
+    unsigned host_port, container_port;
+    struct sockaddr_in guest = {.sin_family = AF_INET};
+
+    if (sscanf(request, "%3s %u %15s %u", protocol, &host_port, address, &container_port) != 4 ||
+        !inet_aton(address, &guest.sin_addr) || host_port > 65535 || container_port > 65535) {
+        answer(port, "malformed request");
+        return;
+    }
+    port->udp = !strcmp(protocol, "udp");
+    port->host = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(host_port)};
+    port->host.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    guest.sin_port = htons(container_port);
+    if (slirp_add_hostxfwd(network, (void *)&port->host, sizeof port->host, (void *)&guest,
+                           sizeof guest, port->udp ? SLIRP_HOSTFWD_UDP : 0)) {
+        char reason[200];
+        snprintf(reason, sizeof reason, "listen %s 127.0.0.1:%u on the host: %s", protocol,
+                 host_port, strerror(errno));
+        answer(port, reason);
+        return;
+    }
+    port->active = true;
+    lengthen_backlogs();
+    answer(port, "ok");
+}
+
+static void withdraw(int index)
+{
+    struct published *port = &published[index];
+    if (port->active)
+        slirp_remove_hostxfwd(network, (void *)&port->host, sizeof port->host,
+                              port->udp ? SLIRP_HOSTFWD_UDP : 0);
+    close(port->control);
+    *port = published[--published_count];
+}
+
+static void serve_control(int index)
+{
+    char request[128];
+    ssize_t length = recv(published[index].control, request, sizeof request - 1, MSG_DONTWAIT);
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (length <= 0) {
+        withdraw(index);
+        return;
+    }
+    request[length] = 0;
+    if (!published[index].active)
+        publish(&published[index], request);
+}
+
+static void accept_control(int listener)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (published_count == MAX_PUBLISHED) {
+        close(fd);
+        return;
+    }
+    published[published_count++] = (struct published){.control = fd};
+}
+
+/* --- The machine ------------------------------------------------------------------------------ */
+
+static pid_t start(char **command)
+{
+    pid_t parent = getpid(), child = fork();
+    if (child < 0)
+        fail("fork");
+    if (child == 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        signal(SIGPIPE, SIG_DFL);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+            _exit(1);
+        execv(command[0], command);
+        fprintf(stderr, "network: %s: %s\n", command[0], strerror(errno));
+        _exit(127);
+    }
+    return child;
+}
+
+static bool receive_frames(void)
+{
+    static uint8_t frame[MAX_FRAME];
+    for (int count = 0; count < 64; count++) {
+        ssize_t length = recv(cable, frame, sizeof frame, MSG_DONTWAIT);
+        if (length == 0)
+            return false;
+        if (length < 0)
+            return errno == EAGAIN || errno == EINTR;
+        slirp_input(network, frame, (int)length);
+    }
+    return true;
+}
+
+static void make_network(const char *docker_socket, const char *control_path)
+{
+    static const SlirpCb callbacks = {
+        .send_packet = send_frame, .guest_error = guest_error, .clock_get_ns = clock_ns,
+        .timer_new = timer_new, .timer_free = timer_free, .timer_mod = timer_set,
+        .register_poll_fd = ignore_fd, .unregister_poll_fd = ignore_fd, .notify = ignore,
+    };
+    SlirpConfig config = {.version = 1, .in_enabled = true};
+    inet_aton("192.168.127.0", &config.vnetwork);
+    inet_aton("255.255.255.0", &config.vnetmask);
+    inet_aton("192.168.127.1", &config.vhost);
+    inet_aton("192.168.127.3", &config.vnameserver);
+    inet_aton(MACHINE, &config.vdhcp_start);
+    network = slirp_new(&config, &callbacks, NULL);
+    if (!network)
+        fail("libslirp");
+
+    struct in_addr control;
+    inet_aton("192.168.127.4", &control);
+    if (slirp_add_unix(network, control_path, &control, 1))
+        fail(control_path);
+
+    struct sockaddr_un host = unix_address(docker_socket);
+    struct sockaddr_in daemon = {.sin_family = AF_INET, .sin_port = htons(DAEMON_PORT)};
+    inet_aton(MACHINE, &daemon.sin_addr);
+    unlink(docker_socket);
+    if (slirp_add_hostxfwd(network, (void *)&host, sizeof host, (void *)&daemon, sizeof daemon, 0))
+        fail(docker_socket);
+    lengthen_backlogs();
+}
+
+int main(int count, char **words)
+{
+    if (count < 5) {
+        fprintf(stderr, "usage: network DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET PROGRAM ...\n");
+        return 2;
+    }
+    umask(077); /* the daemon's socket is for this user alone */
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    int signalled = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    int cable_listener = listen_on(words[2], SOCK_SEQPACKET);
+    int control_listener = listen_on(words[3], SOCK_STREAM);
+    make_network(words[1], words[3]);
+    pid_t machine = start(words + 4);
+    int status = 0;
+
+    for (;;) {
+        uint32_t timeout = 60000;
+        polled_count = 0;
+        poll_also(cable < 0 ? cable_listener : cable, SLIRP_POLL_IN, NULL);
+        poll_also(signalled, SLIRP_POLL_IN, NULL);
+        poll_also(control_listener, SLIRP_POLL_IN, NULL);
+        int controls = published_count;
+        for (int index = 0; index < controls; index++)
+            poll_also(published[index].control, SLIRP_POLL_IN, NULL);
+        slirp_pollfds_fill(network, &timeout, poll_also, NULL);
+        int ready = poll(polled, polled_count, (int)timeout);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        slirp_pollfds_poll(network, ready < 0, polled_events, NULL);
+        if (polled[1].revents) {
+            struct signalfd_siginfo signal_info;
+            while (read(signalled, &signal_info, sizeof signal_info) > 0)
+                if (signal_info.ssi_signo != SIGCHLD)
+                    kill(machine, SIGKILL);
+            if (waitpid(machine, &status, WNOHANG) == machine)
+                break;
+        }
+        if (polled[0].revents) {
+            if (cable < 0) {
+                int size = 4 << 20;
+                cable = accept4(cable_listener, NULL, NULL, SOCK_CLOEXEC);
+                setsockopt(cable, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+            } else if (!receive_frames()) {
+                close(cable);
+                cable = -1;
+            }
+        }
+        /* Backwards: withdrawing moves the last one into the gap. */
+        for (int index = controls - 1; index >= 0; index--)
+            if (polled[3 + index].revents)
+                serve_control(index);
+        if (polled[2].revents)
+            accept_control(control_listener);
+    }
+    for (int path = 1; path <= 3; path++)
+        unlink(words[path]);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
