@@ -168,7 +168,7 @@ class MachineEngine(Engine):
         (self.run / "data.ext4").symlink_to(self.data_disk)
         shutil.copy(image.GUEST / "init", guest / "init")
         (guest / "init").chmod(0o755)
-        for name in ("docker-proxy", "poweroff"):
+        for name in ("docker-proxy", "listen", "poweroff"):
             shutil.copy(artefacts.guest, guest / name)
             (guest / name).chmod(0o755)
         (guest / "settings").write_text(self._settings(mirror))
