@@ -166,7 +166,8 @@ class MachineEngine(Engine):
         # User-Mode Linux splits its disks' names at commas and colons, which a home may have.
         (self.run / "root.ext4").symlink_to(artefacts.root)
         (self.run / "data.ext4").symlink_to(self.data_disk)
-        shutil.copy(image.GUEST / "init", guest / "init")
+        for name in ("init", "containerd.toml"):
+            shutil.copy(image.GUEST / name, guest / name)
         (guest / "init").chmod(0o755)
         for name in ("docker-proxy", "listen", "poweroff"):
             shutil.copy(artefacts.guest, guest / name)

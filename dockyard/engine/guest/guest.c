@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define REAL_PROXY "/usr/bin/docker-proxy"
+#define REAL_PROXY "/usr/sbin/docker-proxy"
 
 static int refuse(const char *reason)
 {
@@ -53,8 +53,12 @@ static int publish(char **words)
             return refuse("the host closed the connection");
         line[length] = 0;
         line[strcspn(line, "\n")] = 0;
-        if (strcmp(line, "ok"))
-            return refuse(line);
+        if (strcmp(line, "ok")) {
+            /* The words of docker-proxy, so that `docker run` says the same everywhere. */
+            dprintf(3, "1\nlisten %s4 %s:%s: bind: %s", option(words, "-proto"),
+                    option(words, "-host-ip"), option(words, "-host-port"), line);
+            return 1;
+        }
     }
     words[0] = REAL_PROXY;
     execv(REAL_PROXY, words);

@@ -211,10 +211,7 @@ static void publish(struct published *port, char *request)
     guest.sin_port = htons(container_port);
     if (slirp_add_hostxfwd(network, (void *)&port->host, sizeof port->host, (void *)&guest,
                            sizeof guest, port->udp ? SLIRP_HOSTFWD_UDP : 0)) {
-        char reason[200];
-        snprintf(reason, sizeof reason, "listen %s 127.0.0.1:%u on the host: %s", protocol,
-                 host_port, strerror(errno));
-        answer(port, reason);
+        answer(port, errno == EADDRINUSE ? "address already in use" : strerror(errno));
         return;
     }
     port->active = true;
