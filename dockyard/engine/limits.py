@@ -1,8 +1,7 @@
-"""How much of this host a machine may take: memory, CPUs, and where its memory file goes."""
+"""How much of this host a machine may take: its memory, and where that is kept."""
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from pathlib import Path
@@ -19,9 +18,6 @@ FOR_JUPYTER = 640 * MiB
 
 MOST = 4096 * MiB
 """The lessons need no more."""
-
-MOST_CPUS = 8
-"""CONFIG_NR_CPUS of the machine's kernel."""
 
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -47,26 +43,6 @@ def machine_memory(total: int) -> int | None:
     if total < LEAST_TOTAL:
         return None
     return min(total - FOR_JUPYTER, max(total // 2, LEAST_TOTAL - FOR_JUPYTER, 1408 * MiB), MOST)
-
-
-def quota() -> float | None:
-    """The CPUs' worth of time a cgroup grants, such as 0.5; None without a limit."""
-    try:
-        most, period = (CGROUP / "cpu.max").read_text().split()
-        return None if most == "max" else int(most) / int(period)
-    except (OSError, ValueError):
-        pass
-    most, period = _number("cpu/cpu.cfs_quota_us"), _number("cpu/cpu.cfs_period_us")
-    return most / period if most and period and most > 0 else None
-
-
-def cpus() -> int:
-    """The CPUs to give the machine: those this process may run on, within its quota."""
-    usable = len(os.sched_getaffinity(0))
-    granted = quota()
-    if granted is not None:
-        usable = min(usable, math.ceil(granted))
-    return max(1, min(usable, MOST_CPUS))
 
 
 def memory_folder(needed: int, fallback: Path) -> Path:

@@ -38,6 +38,9 @@ DATA_DISK = 20 * 1024**3
 ROOM_TO_RUN = 1 * 1024**3
 """Free bytes below which the machine is not started: the lessons' images and layers."""
 
+GUEST_NAMES = ("docker-proxy", "libnetwork-setkey", "runc", "crun", "listen", "poweroff")
+"""The names under which guest/guest.c is called."""
+
 REMOVE_DATA = (
     "Begin with an empty disk:  python3 -m dockyard engine stop; rm {disk}; "
     "python3 -m dockyard engine start --engine machine"
@@ -122,7 +125,7 @@ class MachineEngine(Engine):
             self._prepare_disk()
             self._prepare_run_folder(artefacts, mirror)
             memory = limits.machine_memory(limits.memory())
-            say(f"starting the machine: User-Mode Linux, {memory >> 20} MiB, {limits.cpus()} CPU")
+            say(f"starting the machine: User-Mode Linux with {memory >> 20} MiB")
             self.service.start(
                 self._command(artefacts, memory),
                 # The machine's memory is a file here; see limits.memory_folder.
@@ -169,13 +172,13 @@ class MachineEngine(Engine):
         for name in ("init", "containerd.toml"):
             shutil.copy(image.GUEST / name, guest / name)
         (guest / "init").chmod(0o755)
-        for name in ("docker-proxy", "listen", "poweroff"):
+        for name in GUEST_NAMES:
             shutil.copy(artefacts.guest, guest / name)
             (guest / name).chmod(0o755)
         (guest / "settings").write_text(self._settings(mirror))
 
     def _settings(self, mirror: str | None) -> str:
-        options = ["--default-runtime=crun", "--add-runtime=crun=/usr/bin/crun"]
+        options = ["--default-runtime=crun", "--add-runtime=crun=/mnt/crun"]
         port = ""
         if mirror:
             address = urlsplit(mirror)
@@ -202,7 +205,6 @@ class MachineEngine(Engine):
             self.run / "control.sock",
             artefacts.kernel,
             f"mem={memory >> 20}M",
-            f"ncpus={limits.cpus()}",
             "seccomp=on",
             f"ubd0r={self.run / 'root.ext4'}",
             f"ubd1={self.run / 'data.ext4'}",

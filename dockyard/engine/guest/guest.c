@@ -1,6 +1,6 @@
 /*
- * guest: what the machine needs and no package has. Linked statically. It has three names:
- * dockerd runs it as docker-proxy for every published port, the init as poweroff and listen.
+ * guest: what the machine needs and no package has. Linked statically. Its names:
+ * docker-proxy, runc, crun and libnetwork-setkey for dockerd; poweroff and listen for the init.
  *
  * As docker-proxy it asks the host (see network.c) for the port, and becomes the real
  * docker-proxy when the host has it. The connection to the host stays open in that process, so
@@ -10,14 +10,22 @@
  * As listen it opens the port that the host's socket leads to, and becomes the program that
  * serves it (socket activation, sd_listen_fds(3)). A dockerd that opened a port itself would
  * warn in `docker info` of an open port, which it is not: see the packet filter in init.
+ *
+ * As runc or crun it runs the real one, and as libnetwork-setkey it does what dockerd's hook of
+ * that name does. dockerd runs all of itself for this hook once a container, 94 MB to relocate:
+ * 0.4 s of the 1.1 s that `docker run` took here. A specification without that hook in the
+ * expected form stays as it is.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define REAL_PROXY "/usr/sbin/docker-proxy"
@@ -85,6 +93,85 @@ static int serve(char **words)
     return 127;
 }
 
+static const char HOOK_END[] = "/exe\",\"args\":[\"libnetwork-setkey\"";
+static const char PATH_KEY[] = "\"path\":\"";
+
+/* Let the hook in a bundle's config.json run this program. */
+static void shorten_hook(const char *bundle)
+{
+    char path[PATH_MAX], made[PATH_MAX];
+    snprintf(path, sizeof path, "%s/config.json", bundle);
+    snprintf(made, sizeof made, "%s/config.json.new", bundle);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return;
+    char *text = NULL;
+    size_t room = 0;
+    ssize_t length = getdelim(&text, &room, 0, file);
+    fclose(file);
+    char *end = length > 0 ? strstr(text, HOOK_END) : NULL;
+    char *key = end;
+    while (key && key > text && end - key < 64 && strncmp(key, PATH_KEY, strlen(PATH_KEY)))
+        key--;
+    if (!key || strncmp(key, PATH_KEY, strlen(PATH_KEY)))
+        return;
+    FILE *out = fopen(made, "we");
+    if (!out)
+        return;
+    fprintf(out, "%.*s%s/mnt/libnetwork-setkey%s", (int)(key - text), text, PATH_KEY,
+            end + strlen("/exe"));
+    if (!fclose(out))
+        rename(made, path);
+}
+
+static int run_container(const char *runtime, char **words)
+{
+    char path[PATH_MAX];
+    for (char **word = words + 1; *word; word++)
+        if (!strcmp(*word, "create")) {
+            shorten_hook(option(word, "--bundle"));
+            break;
+        }
+    for (const char **place = (const char *[]){"/usr/sbin", "/usr/bin", NULL}; *place; place++) {
+        snprintf(path, sizeof path, "%s/%s", *place, runtime);
+        execv(path, words);
+    }
+    perror(runtime);
+    return 127;
+}
+
+/* libnetwork-setkey -exec-root=FOLDER CONTAINER CONTROLLER, the container's state on input. */
+static int set_key(int count, char **words)
+{
+    static const char root[] = "-exec-root=";
+    struct sockaddr_un daemon = {.sun_family = AF_UNIX};
+    char state[65536], answer[1024];
+    size_t have = 0;
+    ssize_t length;
+    if (count != 4 || strncmp(words[1], root, strlen(root)))
+        return 2;
+    while ((length = read(0, state + have, sizeof state - 1 - have)) > 0)
+        have += length;
+    state[have] = 0;
+    char *pid = strstr(state, "\"pid\"");
+    pid = pid ? strpbrk(pid, "0123456789") : NULL;
+    snprintf(daemon.sun_path, sizeof daemon.sun_path, "%s/libnetwork/%s.sock",
+             words[1] + strlen(root), words[3]);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (!pid || fd < 0 || connect(fd, (void *)&daemon, sizeof daemon)) {
+        perror("libnetwork-setkey");
+        return 1;
+    }
+    dprintf(fd, "{\"ContainerID\":\"%s\",\"Key\":\"/proc/%d/ns/net\"}", words[2], atoi(pid));
+    length = read(fd, answer, sizeof answer - 1);
+    answer[length > 0 ? length : 0] = 0;
+    if (strcmp(answer, "success")) {
+        fprintf(stderr, "%s\n", answer);
+        return 1;
+    }
+    return 0;
+}
+
 int main(int count, char **words)
 {
     const char *slash = strrchr(words[0], '/');
@@ -95,6 +182,10 @@ int main(int count, char **words)
         return reboot(RB_POWER_OFF);
     if (!strcmp(name, "listen") && count > 1)
         return serve(words);
-    fprintf(stderr, "guest: call me docker-proxy, listen PROGRAM or poweroff\n");
+    if (!strcmp(name, "runc") || !strcmp(name, "crun"))
+        return run_container(name, words);
+    if (!strcmp(name, "libnetwork-setkey"))
+        return set_key(count, words);
+    fprintf(stderr, "guest: called by an unknown name: %s\n", name);
     return 2;
 }

@@ -140,7 +140,9 @@ static int polled_events(int index, void *opaque)
     if (seen & POLLERR)
         events |= SLIRP_POLL_ERR;
     if (seen & POLLHUP)
-        events |= SLIRP_POLL_HUP;
+        /* A client that left before it read everything: libslirp 4.7 reads on a hang-up and
+         * never writes, so it would be told for ever. Writing finds out. */
+        events |= polled[index].events & POLLIN ? SLIRP_POLL_HUP : SLIRP_POLL_OUT;
     return events;
 }
 
