@@ -1,4 +1,4 @@
-"""How much of this host a machine may take: its memory, and where that is kept."""
+"""How much of this host a machine may take: memory, where that is kept, and a CPU."""
 
 from __future__ import annotations
 
@@ -43,6 +43,12 @@ def machine_memory(total: int) -> int | None:
     if total < LEAST_TOTAL:
         return None
     return min(total - FOR_JUPYTER, max(total // 2, LEAST_TOTAL - FOR_JUPYTER, 1408 * MiB), MOST)
+
+
+def calmest_cpu() -> int:
+    """The number of the CPU that did least in the last tenth of a second, of those allowed."""
+    busy = psutil.cpu_percent(interval=0.1, percpu=True)
+    return min(os.sched_getaffinity(0), key=lambda cpu: busy[cpu] if cpu < len(busy) else 0.0)
 
 
 def memory_folder(needed: int, fallback: Path) -> Path:

@@ -178,7 +178,7 @@ class MachineEngine(Engine):
         (guest / "settings").write_text(self._settings(mirror))
 
     def _settings(self, mirror: str | None) -> str:
-        options = ["--default-runtime=crun", "--add-runtime=crun=/mnt/crun"]
+        options = ["--add-runtime=crun=/mnt/crun"]
         port = ""
         if mirror:
             address = urlsplit(mirror)
@@ -203,6 +203,7 @@ class MachineEngine(Engine):
             self.socket,
             self.run / "cable.sock",
             self.run / "control.sock",
+            str(limits.calmest_cpu()),
             artefacts.kernel,
             f"mem={memory >> 20}M",
             "seccomp=on",
