@@ -114,7 +114,7 @@ def _open_front_door(upstream: Upstream, engine: Engine, mirror: str) -> str:
     if upstream.tls_cert:
         argv += ["--tlscacert", upstream.tls_ca, "--tlscert", upstream.tls_cert]
         argv += ["--tlskey", upstream.tls_key]
-    inner = ""
+    inner = engine.inner_mirror if mirror else ""
     if mirror and engine.bridge_gateway:
         gateway = f"{engine.bridge_gateway}:{MIRROR_PORT}"
         argv += ["--forward", f"{gateway}={mirror.removeprefix('http://')}"]

@@ -17,6 +17,10 @@ import psutil
 from dockyard import paths
 
 
+# A service outlives the command that starts it; Popen would warn of a child that still runs.
+_STARTED: list[subprocess.Popen] = []
+
+
 @dataclass(frozen=True)
 class Service:
     """One background process with a log, known by name across commands.
@@ -55,6 +59,7 @@ class Service:
                 start_new_session=True,
                 env={**os.environ, **(env or {})},
             )
+        _STARTED.append(child)
         process = psutil.Process(child.pid)
         self.pid_file.write_text(json.dumps([process.pid, process.create_time()]))
         return process

@@ -51,6 +51,9 @@ class Engine(ABC):
     private: ClassVar[bool] = True
     """Whether the daemon belongs to the course alone, so that its settings are ours."""
 
+    inner_mirror: ClassVar[str] = ""
+    """The course registry's address for containers, where the provider itself sees to it."""
+
     @abstractmethod
     def needs(self) -> list[Need]:
         """What this provider would need on this machine. Changes nothing."""

@@ -80,7 +80,7 @@ def missing_packages() -> list[str]:
         ("linux", {**PROGRAMS, **KERNEL_PROGRAMS}),
         ("root.ext4", IMAGE_PROGRAMS),
     ):
-        if not _place(name).exists():
+        if not complete(_place(name)):
             wanted |= programs
     absent = set(packages.missing(wanted))
     if "gcc" in wanted:
@@ -124,7 +124,7 @@ def _place(name: str) -> Path:
 
 def _made(name: str, build: Callable[[Path], None], say: Say, title: str) -> Path:
     place = _place(name)
-    if place.exists():
+    if complete(place):
         return place
     folder().mkdir(parents=True, exist_ok=True)
     half = place.with_suffix(place.suffix + ".part")
@@ -133,10 +133,31 @@ def _made(name: str, build: Callable[[Path], None], say: Say, title: str) -> Pat
             say(f"building {title} (once; log: {_log()})")
             _check_room()
             build(half)
+        _note_size(place, half.stat().st_size)
         half.replace(place)
     finally:
         half.unlink(missing_ok=True)
     return place
+
+
+def _size_note(place: Path) -> Path:
+    return place.with_suffix(place.suffix + ".size")
+
+
+def _note_size(place: Path, size: int) -> None:
+    _size_note(place).write_text(str(size))
+
+
+def complete(place: Path) -> bool:
+    """Whether an artefact is there with the size it was made with.
+
+    A full disk or an interrupted copy truncates; reading it all for its digest would take a
+    second at every start.
+    """
+    try:
+        return place.stat().st_size == int(_size_note(place).read_text())
+    except (OSError, ValueError):
+        return False
 
 
 def _check_room() -> None:

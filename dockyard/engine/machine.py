@@ -27,7 +27,7 @@ from dockyard.exceptions import DiskFull, EngineStartFailed, EngineUnavailable
 from dockyard.process import Lock, Service
 
 HOST_AS_SEEN_INSIDE = "192.168.127.1"
-"""Where the machine, and the course registry's port for its containers, finds this host."""
+"""Where the machine finds this host's loopback (guest/network.c)."""
 
 START_TIMEOUT = 90.0
 STOP_TIMEOUT = 40.0
@@ -52,17 +52,14 @@ class MachineEngine(Engine):
 
     name: ClassVar[str] = "machine"
     title: ClassVar[str] = "a Docker daemon in a small virtual machine, without privileges"
+    # The default bridge's gateway; guest/init leads this port on to the registry.
+    inner_mirror: ClassVar[str] = "http://172.17.0.1:5050"
 
     def __init__(self) -> None:
         self.service = Service("machine")
         self.run = paths.run_dir() / "machine"
         self.socket = paths.run_dir() / "machine.sock"
         self.data_disk = image.folder() / "data.ext4"
-
-    @property
-    def bridge_gateway(self) -> str | None:
-        """The address under which containers reach the course registry on this host."""
-        return HOST_AS_SEEN_INSIDE
 
     def needs(self) -> list[Need]:
         """Linux on amd64, memory, disk space, and the artefacts or what builds them."""

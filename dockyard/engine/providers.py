@@ -5,10 +5,11 @@ from __future__ import annotations
 from dockyard.engine.base import Engine
 from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.engine.local import LocalEngine
+from dockyard.engine.machine import MachineEngine
 from dockyard.exceptions import EngineUnavailable, UsageError
 
 PROVIDERS: dict[str, type[Engine]] = {
-    engine.name: engine for engine in (LocalEngine, EmbeddedEngine)
+    engine.name: engine for engine in (LocalEngine, EmbeddedEngine, MachineEngine)
 }
 """In the order in which ``auto`` tries them."""
 

@@ -99,7 +99,7 @@ def build(
     # Its own mke2fs with its own libraries, so that the host's version does not matter.
     tools = work / "tools"
     tools.mkdir()
-    run(["tar", "--extract", "--file", packed, "--directory", tools])
+    run(["tar", "--extract", "--file", packed, "--directory", tools, "--exclude=./dev"])
     libraries = next(tools.glob("usr/lib/*-linux-gnu*"))
     (loader,) = libraries.glob("ld-linux-*.so.*")
     # What ext4 keeps for itself: inodes, bitmaps and indirect blocks.

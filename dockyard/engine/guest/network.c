@@ -272,6 +272,7 @@ static pid_t start(char **command)
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         signal(SIGPIPE, SIG_DFL);
+        umask(077);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
             _exit(1);
@@ -338,7 +339,7 @@ int main(int count, char **words)
     CPU_SET(atoi(words[4]), &one);
     if (sched_setaffinity(0, sizeof one, &one))
         fprintf(stderr, "network: CPU %s: %s\n", words[4], strerror(errno));
-    umask(077); /* the daemon's socket is for this user alone */
+    umask(0177); /* the daemon's socket is for this user alone */
     signal(SIGPIPE, SIG_IGN);
     sigset_t signals;
     sigemptyset(&signals);

@@ -1,0 +1,465 @@
+"""The machine engine, on its own kernel and image: what a learner without privileges relies on.
+
+The first run builds kernel and image into $DOCKYARD_HOME, which takes minutes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import docker
+import psutil
+import pytest
+from docker.errors import APIError, ContainerError
+
+from dockyard import wait
+from dockyard.engine import image, limits, machine, rootfs
+from dockyard.engine.machine import MachineEngine
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.machine]
+
+ECHO_UDP = r"""
+#include <arpa/inet.h>
+#include <sys/socket.h>
+int main(void) {
+    char text[2048];
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(9000)}, peer;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    bind(fd, (void *)&here, sizeof here);
+    for (;;) {
+        socklen_t size = sizeof peer;
+        long length = recvfrom(fd, text, sizeof text, 0, (void *)&peer, &size);
+        sendto(fd, text, length, 0, (void *)&peer, size);
+    }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A folder of this host that the machine is told to share."""
+    folder = tmp_path_factory.mktemp("shared")
+    old = os.environ.get("DOCKYARD_MACHINE_SHARE")
+    os.environ["DOCKYARD_MACHINE_SHARE"] = str(folder)
+    yield folder
+    if old is None:
+        del os.environ["DOCKYARD_MACHINE_SHARE"]
+    else:
+        os.environ["DOCKYARD_MACHINE_SHARE"] = old
+
+
+@pytest.fixture(scope="module")
+def engine(shared):
+    engine = MachineEngine()
+    engine.stop(print)
+    engine.start(print)
+    yield engine
+    engine.stop(print)
+
+
+@pytest.fixture
+def daemon(engine, tmp_path):
+    """A client of the running machine, with an image ``tools:1`` of BusyBox."""
+    engine.start(print)
+    client = docker.DockerClient(base_url=f"unix://{engine.socket}", timeout=120)
+    if not client.images.list("tools:1"):
+        client.api.import_image_from_data(_tools(tmp_path), repository="tools", tag="1")
+    yield client
+    for container in client.containers.list(all=True):
+        container.remove(force=True)
+    client.close()
+
+
+def _tools(folder: Path) -> bytes:
+    """An image's root: BusyBox from the distribution's package, and a UDP echo."""
+    subprocess.run(
+        ["apt-get", "download", "busybox-static"], cwd=folder, check=True, capture_output=True
+    )
+    (package,) = folder.glob("busybox-static*.deb")
+    subprocess.run(["dpkg-deb", "-x", package, folder / "package"], check=True)
+    (busybox,) = (folder / "package").glob("**/bin/busybox")
+    (folder / "echo.c").write_text(ECHO_UDP)
+    subprocess.run(["gcc", "-static", "-o", folder / "echo", folder / "echo.c"], check=True)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(busybox, "bin/busybox")
+        archive.add(folder / "echo", "bin/echo-udp")
+        for name in subprocess.check_output([busybox, "--list"], text=True).split():
+            if name != "busybox":
+                link = tarfile.TarInfo(f"bin/{name}")
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                archive.addfile(link)
+    return packed.getvalue()
+
+
+def _free_port(kind=socket.SOCK_STREAM) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_daemon_is_docker_26_on_our_own_kernel(daemon):
+    version = daemon.version()
+    assert version["Version"].startswith("26.")
+    assert version["KernelVersion"].endswith("-dockyard")
+
+
+def test_docker_info_warns_of_no_open_port(daemon):
+    assert not [line for line in daemon.info()["Warnings"] or [] if "API is accessible" in line]
+
+
+def test_the_socket_is_for_this_user_alone(engine, daemon):
+    assert stat.S_IMODE(engine.socket.stat().st_mode) == 0o600
+
+
+def test_no_process_of_the_machine_has_a_capability_it_was_not_given(engine, daemon):
+    ours = engine.service.process()
+    for process in [ours, *ours.children(recursive=True)]:
+        assert process.uids().effective == os.geteuid()
+
+
+def test_a_container_runs_and_its_output_comes_back(daemon):
+    assert daemon.containers.run("tools:1", "echo hello", remove=True) == b"hello\n"
+
+
+def test_input_ends_at_the_container_while_its_output_goes_on(engine, daemon):
+    done = subprocess.run(
+        [
+            *("docker", "-H", f"unix://{engine.socket}", "run", "--rm", "-i", "tools:1"),
+            *("sh", "-c", "cat; sleep 1; echo after"),
+        ],
+        input=b"line\n",
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout == b"line\nafter\n"
+
+
+def test_logs_follow_a_running_container(daemon):
+    container = daemon.containers.run(
+        "tools:1", "sh -c 'for i in 1 2 3; do echo $i; sleep 0.2; done'", detach=True
+    )
+    assert b"".join(container.logs(stream=True, follow=True)) == b"1\n2\n3\n"
+
+
+def test_exec_has_a_terminal(daemon):
+    container = daemon.containers.run("tools:1", "sleep 60", detach=True)
+    code, output = container.exec_run("tty", tty=True)
+    assert (code, output.strip()) == (0, b"/dev/pts/0")
+
+
+def test_a_published_tcp_port_comes_and_goes_with_its_container(daemon):
+    port = _free_port()
+    container = daemon.containers.run(
+        "tools:1", "httpd -f -p 80 -h /bin", ports={"80/tcp": ("127.0.0.1", port)}, detach=True
+    )
+    page = wait.until("the page", lambda: _page(f"http://127.0.0.1:{port}/busybox"), 20)
+    assert len(page) > 100_000
+    container.remove(force=True)
+    wait.until("the port to close", lambda: not _listens(port), 10)
+
+
+def _page(address: str) -> bytes | None:
+    try:
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            return answer.read()
+    except OSError:
+        return None
+
+
+def test_a_published_udp_port_answers(daemon):
+    port = _free_port(socket.SOCK_DGRAM)
+    daemon.containers.run("tools:1", "echo-udp", ports={"9000/udp": port}, detach=True)
+
+    def echoed() -> bytes | None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours:
+            ours.settimeout(1)
+            ours.sendto(b"ping", ("127.0.0.1", port))
+            try:
+                return ours.recv(100)
+            except OSError:
+                return None
+
+    assert wait.until("the echo", echoed, 20) == b"ping"
+
+
+def test_a_port_taken_on_the_host_is_refused_in_dockers_words(daemon):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(APIError, match="bind: address already in use"):
+            daemon.containers.run("tools:1", "true", ports={"80/tcp": port}, remove=True)
+
+
+def test_containers_reach_neither_the_daemon_nor_the_hosts_loopback(daemon):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        for address in ("192.168.127.2 2375", "172.17.0.1 2375", f"192.168.127.1 {port}"):
+            with pytest.raises(ContainerError):
+                daemon.containers.run("tools:1", f"nc -w 2 {address} -e true", remove=True)
+        with pytest.raises(ContainerError):
+            daemon.containers.run(
+                "tools:1", "nc -w 2 192.168.127.2 2375 -e true", network="host", remove=True
+            )
+
+
+def test_a_bind_mount_shows_the_hosts_files_with_the_hosts_owner(daemon, shared):
+    (shared / "asked").write_text("from the host")
+    mounts = {str(shared): {"bind": "/work", "mode": "rw"}}
+    command = "sh -c 'cat /work/asked; echo made > /work/answer'"
+    assert daemon.containers.run("tools:1", command, volumes=mounts, remove=True) == (
+        b"from the host"
+    )
+    assert (shared / "answer").read_text() == "made\n"
+    assert (shared / "answer").stat().st_uid == os.geteuid()
+
+
+def test_a_folder_that_was_not_shared_stays_unseen(daemon):
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        (Path(folder) / "secret").write_text("x")
+        mounts = {folder: {"bind": "/work", "mode": "rw"}}
+        assert daemon.containers.run("tools:1", "ls /work", volumes=mounts, remove=True) == b""
+
+
+def test_containers_of_a_network_find_each_other_by_name(daemon):
+    network = daemon.networks.create("lesson")
+    try:
+        daemon.containers.run(
+            "tools:1", "httpd -f -p 80 -h /bin", name="web", network="lesson", detach=True
+        )
+        command = "sh -c 'wget -q -O - http://web/busybox | wc -c'"
+        size = daemon.containers.run("tools:1", command, network="lesson", remove=True)
+        assert int(size) > 100_000
+    finally:
+        for container in daemon.containers.list():
+            container.remove(force=True)
+        network.remove()
+
+
+def test_limits_hold(daemon):
+    with pytest.raises(ContainerError) as killed:
+        daemon.containers.run("tools:1", "tail /dev/zero", mem_limit="32m", remove=True)
+    assert killed.value.exit_status == 137
+    fork = "sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait'"
+    with pytest.raises(ContainerError):
+        daemon.containers.run("tools:1", fork, pids_limit=5, remove=True)
+    spin = "sh -c 'timeout 4 sh -c \"while :; do :; done\"; head -1 /sys/fs/cgroup/cpu.stat'"
+    # 0.25 CPU for four seconds is one second; unlimited it would be four.
+    used = daemon.containers.run("tools:1", spin, nano_cpus=250_000_000, remove=True)
+    assert int(used.split()[-1]) < 2_000_000
+
+
+def test_stats_events_and_top_answer(daemon):
+    container = daemon.containers.run("tools:1", "sleep 60", detach=True)
+    assert container.stats(stream=False)["memory_stats"]["usage"] > 0
+    assert any("sleep 60" in row[-1] for row in container.top()["Processes"])
+    events = daemon.events(since=int(time.time()) - 60, until=int(time.time()) + 1, decode=True)
+    assert "start" in {event.get("Action") for event in events}
+
+
+def test_an_image_is_built_and_committed(daemon, tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM tools:1\nRUN echo built > /made\nCMD cat /made\n")
+    daemon.images.build(path=str(tmp_path), tag="built:1")
+    assert daemon.containers.run("built:1", remove=True) == b"built\n"
+    container = daemon.containers.run("tools:1", "touch /kept", detach=True)
+    container.wait()
+    container.commit("kept", "1")
+    assert daemon.containers.run("kept:1", "ls /kept", remove=True) == b"/kept\n"
+
+
+def test_the_network_helper_rests_when_a_client_left_early(engine, daemon):
+    container = daemon.containers.run("tools:1", "sh -c 'yes & sleep 60'", detach=True)
+    follower = subprocess.Popen(
+        ["docker", "-H", f"unix://{engine.socket}", "logs", "-f", container.id],
+        stdout=subprocess.PIPE,
+    )
+    follower.stdout.read(100_000)
+    follower.send_signal(signal.SIGSTOP)  # so that output is on its way
+    time.sleep(1)
+    follower.kill()
+    follower.stdout.close()
+    follower.wait()
+    container.remove(force=True)
+    helper = engine.service.process()
+    before = sum(helper.cpu_times()[:2])
+    time.sleep(2)
+    assert sum(helper.cpu_times()[:2]) - before < 0.4
+
+
+def test_an_idle_machine_takes_less_than_a_fiftieth_of_a_cpu(engine, daemon):
+    def share() -> float:
+        family = [engine.service.process(), *engine.service.process().children(recursive=True)]
+        before = sum(sum(process.cpu_times()[:2]) for process in family)
+        time.sleep(10)
+        after = sum(sum(process.cpu_times()[:2]) for process in family if process.is_running())
+        return (after - before) / 10
+
+    # What earlier tests made is still being written to the disk for a while.
+    wait.until("the machine to rest", lambda: share() < 0.02, 40)
+
+
+def test_the_clock_is_the_hosts(daemon):
+    seen = int(daemon.containers.run("tools:1", "date +%s", remove=True))
+    assert abs(seen - time.time()) < 3
+
+
+def test_a_clean_stop_leaves_a_clean_disk_and_keeps_what_was_made(engine, daemon):
+    daemon.volumes.create("kept")
+    daemon.containers.run(
+        "tools:1", "sh -c 'echo note > /data/note'", volumes={"kept": {"bind": "/data"}}
+    )
+    engine.stop(print)
+    assert engine.upstream() is None
+    assert (
+        subprocess.run(["e2fsck", "-fn", engine.data_disk], capture_output=True, check=False)
+    ).returncode == 0
+    engine.start(print)
+    note = daemon.containers.run(
+        "tools:1", "cat /data/note", volumes={"kept": {"bind": "/data"}}, remove=True
+    )
+    assert note == b"note\n"
+
+
+@pytest.mark.parametrize("victim", ["helper", "kernel"])
+def test_a_killed_machine_recovers_at_the_next_start(engine, daemon, victim):
+    writes = "sh -c 'while :; do dd if=/dev/zero of=/f bs=1M count=9 2>&1; sync; echo done; done'"
+    busy = daemon.containers.run("tools:1", writes, name="busy", detach=True)
+    wait.until("the disk to be busy", lambda: busy.logs().count(b"done") > 2, 30)
+    helper = engine.service.process()
+    family = [helper, *helper.children(recursive=True)]
+    (helper if victim == "helper" else helper.children()[0]).kill()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE], "processes outlived it"
+    assert engine.upstream() is None
+    engine.start(print)
+    assert daemon.containers.get("busy").status == "exited"
+    assert daemon.containers.run("tools:1", "echo again", remove=True) == b"again\n"
+
+
+def test_two_starts_at_once_make_one_machine(engine):
+    engine.stop(print)
+    found = []
+    starts = [threading.Thread(target=lambda: found.append(_start_alone())) for _ in range(2)]
+    for start in starts:
+        start.start()
+    for start in starts:
+        start.join()
+    assert found == [0, 0]
+    helpers = [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if str(engine.socket) in (process.info["cmdline"] or []) and process.ppid() == 1
+    ]
+    assert len(helpers) <= 1
+    assert engine.upstream() is not None
+
+
+def _start_alone() -> int:
+    code = "from dockyard.engine.machine import MachineEngine; MachineEngine().start(print)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode
+
+
+def test_a_damaged_disk_ends_with_the_command_that_begins_anew(engine):
+    engine.stop(print)
+    aside = engine.data_disk.with_suffix(".aside")
+    shutil.move(engine.data_disk, aside)
+    try:
+        with engine.data_disk.open("wb") as disk:
+            disk.truncate(64 << 20)
+        with pytest.raises(machine.EngineStartFailed) as failure:
+            engine.start(print)
+        assert "damaged" in str(failure.value)
+        assert f"rm {engine.data_disk}" in str(failure.value)
+    finally:
+        engine.stop(print)
+        shutil.move(aside, engine.data_disk)
+
+
+def test_a_truncated_root_image_is_noticed_and_made_anew(engine):
+    artefacts = image.prepare(print)
+    engine.stop(print)
+    aside = artefacts.root.with_suffix(".aside")
+    shutil.copy(artefacts.root, aside)
+    try:
+        os.truncate(artefacts.root, 1 << 20)
+        assert not image.complete(artefacts.root)
+    finally:
+        shutil.move(aside, artefacts.root)
+    assert image.complete(artefacts.root)
+
+
+def test_the_root_image_is_small_and_the_same_every_time(engine, tmp_path):
+    built = image.prepare(print).root
+    assert built.stat().st_size <= 450 * 2**20
+    again = tmp_path / "again.ext4"
+    image._build_root(again)
+    assert image.digest(again) == image.digest(built)
+
+
+def test_the_kernel_has_every_option_that_is_asked_for():
+    asked = (image.GUEST / "kernel.config").read_text()
+    with pytest.raises(image.InstallFailed, match="CONFIG_OVERLAY_FS=y"):
+        image.check_config(asked.replace("CONFIG_OVERLAY_FS=y", ""))
+    image.check_config(asked)
+
+
+def test_every_kernel_option_has_its_reason_nearby():
+    """No more than a dozen options in a row without a comment or a heading."""
+    run = 0
+    for line in (image.GUEST / "kernel.config").read_text().splitlines():
+        run = run + 1 if line.startswith("CONFIG_") else 0 if line.startswith("#") else run
+        assert run <= 18, line
+
+
+@pytest.mark.parametrize(
+    ("total", "given"),
+    [(1024, None), (1536, 896), (2048, 1408), (8192, 4096), (65536, 4096)],
+)
+def test_memory_is_sized_from_what_may_be_used(total, given):
+    found = limits.machine_memory(total * limits.MiB)
+    assert found == (given and given * limits.MiB)
+
+
+def test_what_the_image_leaves_out_is_not_in_it(tmp_path):
+    packed, shaped = tmp_path / "in.tar", tmp_path / "out.tar"
+    with tarfile.open(packed, "w") as archive:
+        for name, text in (
+            ("./usr/share/man/man1/docker.1", b"manual"),
+            ("./usr/bin/docker", b"program"),
+            ("./usr/share/base-passwd/passwd.master", b"root:*:0:0:root:/root:/bin/bash\n"),
+            ("./usr/share/base-passwd/group.master", b"root:*:0:\n"),
+            ("./usr/share/ca-certificates/mozilla/A.crt", b"certificate"),
+        ):
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+    rootfs.shape(packed, shaped)
+    with tarfile.open(shaped) as archive:
+        names = archive.getnames()
+        bundle = archive.extractfile("./etc/ssl/certs/ca-certificates.crt").read()
+    assert "./usr/bin/docker" in names
+    assert not [name for name in names if "/man/" in name]
+    assert bundle == b"certificate\n"
