@@ -7,11 +7,13 @@ is known (guest/published.toml).
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
+import sys
 import tomllib
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
@@ -21,7 +23,7 @@ from pathlib import Path
 from dockyard import paths, wait
 from dockyard.engine import packages, rootfs
 from dockyard.engine.base import Say
-from dockyard.exceptions import DiskFull, InstallFailed
+from dockyard.exceptions import DiskFull, DockyardError, InstallFailed
 from dockyard.process import Lock
 
 GUEST = Path(__file__).with_name("guest")
@@ -185,7 +187,10 @@ def _fetched(name: str, target: Path, say: Say) -> bool:
     say(f"downloading {address}")
     try:
         with urllib.request.urlopen(address, timeout=60) as answer:
-            _run(["zstd", "--decompress", "--force", "-o", target], stdin=answer.read())
+            packed = target.with_suffix(".zst")
+            with packed.open("wb") as file:
+                shutil.copyfileobj(answer, file)
+        _run(["zstd", "--decompress", "--force", "--rm", "-o", target, packed])
     except (OSError, InstallFailed) as error:
         say(f"not downloaded ({error}); it is built here instead")
         return False
@@ -203,6 +208,17 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def publish(target: Path, url: str, say: Say) -> None:
+    """Write the artefacts compressed, and the table of their digests, for a release at url."""
+    target.mkdir(parents=True, exist_ok=True)
+    lines = [f'url = "{url}"', "", "[sha256]"]
+    for artefact in vars(prepare(say)).values():
+        packed = target / f"{artefact.name}.zst"
+        _run(["zstd", "-19", "--threads=0", "--force", "-o", packed, artefact])
+        lines.append(f'"{artefact.name}" = "{digest(artefact)}"')
+    (target / "published.toml").write_text("\n".join(lines) + "\n")
+
+
 def _log() -> Path:
     return paths.logs() / "machine-build.log"
 
@@ -212,7 +228,6 @@ def _run(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    stdin: bytes = b"",
 ) -> None:
     words = [str(word) for word in command]
     _log().parent.mkdir(parents=True, exist_ok=True)
@@ -222,7 +237,7 @@ def _run(
         try:
             done = subprocess.run(
                 words,
-                input=stdin,
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=cwd,
@@ -355,3 +370,25 @@ def make_data_disk(target: Path, size: int) -> None:
         disk.truncate(size)
     _run(["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-E", "nodiscard", half])
     half.replace(target)
+
+
+def main() -> int:
+    """Make everything now: for the image of a Binder launch, and for a release."""
+    parser = argparse.ArgumentParser(prog="python3 -m dockyard.engine.image", description=__doc__)
+    parser.add_argument("--publish", type=Path, metavar="FOLDER", help="write them for a release")
+    parser.add_argument("--url", default="", help="where the release will have them")
+    options = parser.parse_args()
+    try:
+        if options.publish:
+            publish(options.publish, options.url, print)
+        else:
+            for artefact in vars(prepare(print)).values():
+                print(f"{digest(artefact)}  {artefact}")
+    except DockyardError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
