@@ -208,7 +208,7 @@ class MachineEngine(Engine):
             f"ubd1={self.run / 'data.ext4'}",
             *("root=/dev/ubda", "ro", "rootfstype=ext4", "init=/sbin/dockyard-init"),
             f"guest={self.run / 'guest'}",
-            f"vec0:transport=bess,dst={self.run / 'cable.sock'},depth=128,gro=1",
+            f"vec0:transport=bess,dst={self.run / 'cable.sock'},depth=64,gro=1",
             "ip=192.168.127.2::192.168.127.1:255.255.255.0:dockyard:vec0:off",
             *(f"uml_dir={self.run}/", "umid=console"),
             *("con=null", "con0=null,fd:1", "ssl=null", "quiet", "panic=-1"),
