@@ -7,6 +7,7 @@ that runs on a machine meanwhile is left alone.
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -28,6 +29,7 @@ from docker.errors import APIError, ContainerError
 
 from dockyard import paths, wait
 from dockyard.engine import image, limits, machine, rootfs
+from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.engine.machine import MachineEngine
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.machine]
@@ -398,6 +400,69 @@ def _start_alone() -> int:
     code = "from dockyard.engine.machine import MachineEngine; MachineEngine().start(print)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode
+
+
+IN_A_CONTAINER = """
+import json, subprocess, time
+from dockyard.engine.machine import MachineEngine
+engine, began = MachineEngine(), time.monotonic()
+engine.start(print)
+started = time.monotonic() - began
+docker = ["docker", "-H", f"unix://{engine.socket}"]
+subprocess.run([*docker, "import", "/tools.tar", "tools:1"], check=True, capture_output=True)
+said = subprocess.run(
+    [*docker, "run", "--rm", "tools:1", "echo", "hello"], check=True, capture_output=True, text=True
+).stdout
+engine.stop(print)
+print(json.dumps({"said": said, "started": started}))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the outer engine needs root")
+def test_it_runs_in_a_container_like_binders(engine, tmp_path):
+    """User 1000, no capabilities, no new privileges, default seccomp, one CPU, 2 GB."""
+    outer = EmbeddedEngine()
+    address = outer.start(print, install=True).address
+    home = tmp_path / "home"
+    shutil.copytree(image.folder(), home / "machine", ignore=shutil.ignore_patterns("data.ext4"))
+    for folder in (tmp_path, home, home / "machine"):
+        folder.chmod(0o777)
+    (tmp_path / "tools.tar").write_bytes(_tools(tmp_path))
+    scratch = tmp_path / "tmp"
+    scratch.mkdir(mode=0o777)
+    scratch.chmod(0o1777)
+    system = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc")
+    python = {sys.prefix, sys.base_prefix, str(paths.CHECKOUT)}
+    mounts = {path: {"bind": path, "mode": "ro"} for path in {*system, *python}}
+    mounts[str(home)] = {"bind": "/home/jovyan", "mode": "rw"}
+    mounts[str(scratch)] = {"bind": "/tmp", "mode": "rw"}
+    mounts[str(tmp_path / "tools.tar")] = {"bind": "/tools.tar", "mode": "ro"}
+    client = docker.DockerClient(base_url=address, timeout=300)
+    try:
+        client.api.import_image(str(tmp_path / "tools.tar"), repository="tools", tag="1")
+        output = client.containers.run(
+            "tools:1",
+            [sys.executable, "-c", IN_A_CONTAINER],
+            environment={
+                "DOCKYARD_HOME": "/home/jovyan",
+                "HOME": "/home/jovyan",
+                "PYTHONPATH": str(paths.CHECKOUT),
+                "PATH": os.environ["PATH"],
+            },
+            volumes=mounts,
+            user="1000",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            mem_limit="2g",
+            nano_cpus=1_000_000_000,
+            remove=True,
+        )
+    finally:
+        client.close()
+        outer.stop(print)
+    found = json.loads(output.splitlines()[-1])
+    assert found["said"] == "hello\n"
+    assert found["started"] < 20  # two seconds on a quiet computer
 
 
 def test_a_damaged_disk_ends_with_the_command_that_begins_anew(engine):
