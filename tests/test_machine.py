@@ -278,6 +278,23 @@ def test_containers_of_a_network_find_each_other_by_name(daemon):
         network.remove()
 
 
+def test_a_swarm_services_port_comes_and_goes_with_the_service(daemon):
+    port = _free_port()
+    daemon.swarm.init(advertise_addr="192.168.127.2")
+    try:
+        service = daemon.services.create(
+            "tools:1",
+            ["httpd", "-f", "-p", "80", "-h", "/bin"],
+            endpoint_spec=docker.types.EndpointSpec(ports={port: 80}),
+        )
+        page = wait.until("the service", lambda: _page(f"http://127.0.0.1:{port}/busybox"), 60)
+        assert len(page) > 100_000
+        service.remove()
+        wait.until("the port to close", lambda: not _listens(port), 30)
+    finally:
+        daemon.swarm.leave(force=True)
+
+
 def test_limits_hold(daemon):
     with pytest.raises(ContainerError) as killed:
         daemon.containers.run("tools:1", "tail /dev/zero", mem_limit="32m", remove=True)

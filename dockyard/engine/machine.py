@@ -38,7 +38,10 @@ DATA_DISK = 20 * 1024**3
 ROOM_TO_RUN = 1 * 1024**3
 """Free bytes below which the machine is not started: the lessons' images and layers."""
 
-GUEST_NAMES = ("docker-proxy", "libnetwork-setkey", "runc", "crun", "listen", "poweroff")
+GUEST_NAMES = (
+    *("docker-proxy", "iptables", "libnetwork-setkey", "runc", "crun"),
+    *("listen", "poweroff"),
+)
 """The names under which guest/guest.c is called."""
 
 REMOVE_DATA = (
