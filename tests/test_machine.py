@@ -544,6 +544,17 @@ def test_memory_is_sized_from_what_may_be_used(total, given):
     assert found == (given and given * limits.MiB)
 
 
+def test_a_limit_of_any_group_above_counts(tmp_path):
+    (tmp_path / "user" / "session").mkdir(parents=True)
+    (tmp_path / "user" / "memory.max").write_text("2147483648\n")
+    (tmp_path / "user" / "session" / "memory.max").write_text("max\n")
+    assert list(limits.cgroup_limits("0::/user/session\n", tmp_path)) == [2147483648]
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("1073741824\n")
+    seen = "5:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc\n"
+    assert list(limits.cgroup_limits(seen, tmp_path)) == [1073741824]
+
+
 def test_what_the_image_leaves_out_is_not_in_it(tmp_path):
     packed, shaped = tmp_path / "in.tar", tmp_path / "out.tar"
     with tarfile.open(packed, "w") as archive:

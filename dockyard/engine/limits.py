@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -22,20 +23,35 @@ MOST = 4096 * MiB
 CGROUP = Path("/sys/fs/cgroup")
 
 
-def _number(*names: str) -> int | None:
-    for name in names:
-        try:
-            return int((CGROUP / name).read_text())
-        except (OSError, ValueError):
+def cgroup_limits(groups: str, mounted: Path = CGROUP) -> Iterator[int]:
+    """Every memory limit in bytes above a process whose /proc/PID/cgroup reads groups.
+
+    cgroups(7); in a container the limit is at the mount point itself.
+    """
+    for line in groups.splitlines():
+        _, controllers, path = line.split(":", maxsplit=2)
+        if controllers and "memory" not in controllers.split(","):
             continue
-    return None
+        top = mounted / "memory" if controllers else mounted
+        name = "memory.limit_in_bytes" if controllers else "memory.max"
+        here = top / path.strip("/")
+        for folder in (here, *here.parents):
+            if folder == mounted.parent or not folder.is_relative_to(top):
+                break
+            try:
+                yield int((folder / name).read_text())
+            except (OSError, ValueError):
+                continue
 
 
 def memory() -> int:
-    """The bytes of memory this process and its like may use: the host's, or the cgroup's."""
+    """The bytes of memory this process and its like may use: the host's, or a cgroup's."""
     total = psutil.virtual_memory().total
-    limit = _number("memory.max", "memory/memory.limit_in_bytes")
-    return min(total, limit) if limit else total
+    try:
+        groups = Path("/proc/self/cgroup").read_text()
+    except OSError:
+        return total
+    return min([total, *cgroup_limits(groups)])
 
 
 def machine_memory(total: int) -> int | None:
