@@ -1,83 +1,71 @@
-"""``python -m dockyard.apitrace``: the front door as a process of its own."""
+"""Runs the front door in the foreground: ``python -m dockyard.apitrace``."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
-import socket
+import ssl
 import sys
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 from dockyard.apitrace import relay, upstream
-from dockyard.apitrace.proxy import Proxy
-from dockyard.apitrace.publish import Publisher
-from dockyard.exceptions import DockyardError
-
-BACKLOG = 1024
+from dockyard.apitrace.server import FrontDoor
+from dockyard.exceptions import DockyardError, EngineError
 
 
-def listening(path: Path) -> socket.socket:
-    """A listening UNIX socket of mode 0600. Replaces a stale one; raises for a live one."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-            raise DockyardError(f"Somebody listens on {path} already.")
-        except (FileNotFoundError, ConnectionRefusedError):
-            path.unlink(missing_ok=True)
-    server = socket.socket(socket.AF_UNIX)
-    # The umask, not a chmod afterwards: there must be no moment at which others may connect.
-    before = os.umask(0o177)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Listen until SIGTERM or SIGINT; return the exit code."""
+    options = _parser().parse_args(arguments)
     try:
-        server.bind(str(path))
-    finally:
-        os.umask(before)
-    server.listen(BACKLOG)
-    server.setblocking(False)
-    return server
-
-
-async def serve(options: argparse.Namespace) -> None:
-    """Serve until SIGTERM or SIGINT, then remove the sockets."""
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    publisher = Publisher()
-    way = upstream.parse(options.upstream, options.tlscacert, options.tlscert, options.tlskey)
-    proxy = Proxy(way, publisher)
-    servers = [
-        await loop.create_unix_server(proxy.accept, sock=listening(options.listen)),
-        await asyncio.start_unix_server(publisher.serve, sock=listening(options.records)),
-        *[await relay.start(*relay.parse(text)) for text in options.forward],
-    ]
-    await stop.wait()
-    for server in servers:
-        server.close()
-    await proxy.close()
-    for path in (options.listen, options.records):
-        path.unlink(missing_ok=True)
-
-
-def main(arguments: list[str]) -> int:
-    """Parse the command line and serve."""
-    parser = argparse.ArgumentParser(prog="python -m dockyard.apitrace", description=__doc__)
-    parser.add_argument("--listen", type=Path, required=True, help="the clients' socket")
-    parser.add_argument("--records", type=Path, required=True, help="the subscribers' socket")
-    parser.add_argument("--upstream", required=True, help="the daemon's address")
-    for name in ("tlscacert", "tlscert", "tlskey"):
-        parser.add_argument(f"--{name}", type=Path)
-    parser.add_argument("--forward", action="append", default=[], metavar="HOST:PORT=HOST:PORT")
-    try:
-        with suppress(KeyboardInterrupt):
-            asyncio.run(serve(parser.parse_args(arguments)))
+        return asyncio.run(_serve(options))
     except DockyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dockyard.apitrace", description=__doc__)
+    parser.add_argument("--listen", type=Path, required=True, help="the socket for clients")
+    parser.add_argument(
+        "--upstream", required=True, help="unix:///path, tcp://host:port or dial-stdio:CONTEXT"
+    )
+    parser.add_argument("--records", type=Path, required=True, help="the socket for subscribers")
+    parser.add_argument("--tlscacert", type=Path, help="who signed the daemon's certificate")
+    parser.add_argument("--tlscert", type=Path, help="the client's certificate")
+    parser.add_argument("--tlskey", type=Path, help="the client's key")
+    parser.add_argument(
+        "--forward",
+        action="append",
+        default=[],
+        metavar="HOST:PORT=HOST:PORT",
+        help="pass TCP connections on from the first address to the second",
+    )
+    return parser
+
+
+async def _serve(options: argparse.Namespace) -> int:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    services: list[FrontDoor | relay.Relay] = []
+    try:
+        daemon = upstream.parse(
+            options.upstream, options.tlscacert, options.tlscert, options.tlskey
+        )
+        services += [relay.Relay(*relay.parse(words)) for words in options.forward]
+        services.append(FrontDoor(options.listen, options.records, daemon))
+        for service in services:
+            await service.open()
+        await stop.wait()
+    except (OSError, ssl.SSLError) as error:
+        raise EngineError("The front door cannot be opened.", str(error)) from error
+    finally:
+        for service in services:
+            service.close()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

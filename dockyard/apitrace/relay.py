@@ -1,54 +1,89 @@
-"""A plain TCP relay: lets containers reach a server that listens on the host's loopback only."""
+"""A plain TCP relay, with half-close: lets nested engines reach the course registry."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
 
-from dockyard.exceptions import DockyardError, UsageError
+from dockyard.apitrace.stream import Stream
+from dockyard.exceptions import UsageError
 
-PIECE = 256 * 1024
+Address = tuple[str, int]
 
 
-def parse(text: str) -> tuple[tuple[str, int], tuple[str, int]]:
-    """``HOST:PORT=HOST:PORT`` as two addresses. Raises UsageError."""
+def parse(words: str) -> tuple[Address, Address]:
+    """``HOST:PORT=HOST:PORT`` as the address to listen on and the one to connect to."""
     try:
-        listen, _, target = text.partition("=")
-        addresses = []
-        for address in (listen, target):
-            host, _, port = address.rpartition(":")
-            if not host:
-                raise ValueError(address)
-            addresses.append((host, int(port)))
+        return tuple(_address(word) for word in words.split("=", 1))  # type: ignore[return-value]
     except ValueError:
-        raise UsageError(f"{text!r} is not HOST:PORT=HOST:PORT.") from None
-    return addresses[0], addresses[1]
+        raise UsageError(
+            f"{words!r} does not say what to forward.",
+            "Two addresses are needed, such as 172.28.0.1:5000=127.0.0.1:5000.",
+        ) from None
 
 
-async def start(listen: tuple[str, int], target: tuple[str, int]) -> asyncio.Server:
-    """Relay every connection on listen to target. Raises DockyardError when listen is taken."""
+class Relay:
+    """Listens on one address and passes every connection on to another."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, listen: Address, target: Address) -> None:
+        self._listen = listen
+        self._target = target
+        self._server: asyncio.Server | None = None
+        self._tasks: dict[asyncio.Task[None], Stream] = {}
+
+    async def open(self) -> None:
+        """Begin to listen. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Stream(self._client), *self._listen)
+
+    def close(self) -> None:
+        """Close every connection."""
+        if self._server:
+            self._server.close()
+        for task, stream in self._tasks.items():
+            task.cancel()
+            stream.abort()
+
+    def _client(self, client: Stream) -> None:
+        task = asyncio.create_task(self._serve(client))
+        self._tasks[task] = client
+        task.add_done_callback(self._tasks.pop)
+
+    async def _serve(self, client: Stream) -> None:
+        target = Stream()
         try:
-            far_reader, far_writer = await asyncio.open_connection(*target)
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: target, *self._target)
         except OSError:
-            writer.close()
+            client.abort()
             return
+        directions = [
+            asyncio.create_task(_pump(client, target)),
+            asyncio.create_task(_pump(target, client)),
+        ]
         try:
-            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+            await asyncio.gather(*directions)
+        except (ConnectionError, asyncio.CancelledError):
+            pass
         finally:
-            for each in (writer, far_writer):
-                each.close()
-
-    try:
-        return await asyncio.start_server(serve, *listen)
-    except OSError as error:
-        raise DockyardError(f"Nothing can listen on {listen[0]}:{listen[1]}: {error}") from None
+            for direction in directions:
+                direction.cancel()
+            await asyncio.gather(*directions, return_exceptions=True)
+            client.close()
+            target.close()
 
 
-async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await source.read(PIECE):
-            target.write(data)
-            await target.drain()
-        target.write_eof()
+async def _pump(source: Stream, sink: Stream) -> None:
+    while data := await source.receive():
+        await sink.send(data)
+    if source.lost:
+        sink.abort()
+    with suppress(ConnectionError):
+        sink.finish()
+
+
+def _address(word: str) -> Address:
+    host, separator, port = word.rpartition(":")
+    if not separator or not host:
+        raise ValueError(word)
+    return host.strip("[]"), int(port)

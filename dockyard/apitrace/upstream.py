@@ -13,6 +13,9 @@ from dockyard.apitrace.tls import TlsStream
 from dockyard.exceptions import UsageError
 
 TIMEOUT = 20.0
+PATIENCE = 5.0
+
+_running: set[asyncio.Task[None]] = set()
 
 
 class Upstream(ABC):
@@ -94,8 +97,23 @@ class DialStdioUpstream(Upstream):
         except BaseException:
             ours.close()
             raise
-        stream.on_lost = lambda: _end(process)
+        ending = asyncio.create_task(self._see_out(process, stream))
+        _running.add(ending)
+        ending.add_done_callback(_running.discard)
         return stream
+
+    async def _see_out(self, process: asyncio.subprocess.Process, stream: Stream) -> None:
+        # It ends by itself when the daemon has closed its side; the time is for what is
+        # still on its way there.
+        lost = asyncio.Event()
+        stream.on_lost = lost.set
+        await lost.wait()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await process.wait()
+        except TimeoutError:
+            process.terminate()
+            await process.wait()
 
 
 def parse(
@@ -126,8 +144,3 @@ async def _stream(sock: socket.socket) -> Stream:
     # For a connected socket of any family (asyncio has no plainer name for this).
     await asyncio.get_running_loop().create_connection(lambda: stream, sock=sock)
     return stream
-
-
-def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.terminate()

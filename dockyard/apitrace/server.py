@@ -1,0 +1,158 @@
+"""The front door's sockets: one for clients, one for those who want to see the requests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import socket
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from dockyard.apitrace.connection import Connection
+from dockyard.apitrace.journal import Journal
+from dockyard.apitrace.stream import Stream
+from dockyard.apitrace.upstream import Upstream
+from dockyard.exceptions import EngineError
+
+BACKLOG = 4096
+SETTLE = 1.0
+
+
+class SocketInUse(EngineError):
+    """Another process answers on the socket that was asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"Another process already listens on {path}.",
+            "It may be this course's front door, started earlier.",
+            "Look:  python3 -m dockyard engine status",
+        )
+
+
+def bind(path: Path) -> socket.socket:
+    """A listening UNIX socket of mode 0600; one that nobody answers on is replaced.
+
+    Raises SocketInUse, or OSError when the path is too long or its folder not writable.
+    """
+    with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+        probe.settimeout(2)
+        probe.connect(os.fspath(path))
+        raise SocketInUse(path)
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise FileExistsError(f"{path} is there already, and is not a socket")
+        path.unlink()
+    sock = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        sock.bind(os.fspath(path))
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    sock.listen(BACKLOG)
+    sock.setblocking(False)
+    return sock
+
+
+class FrontDoor:
+    """Serves clients on one socket and subscribers on another until it is closed."""
+
+    def __init__(self, listen: Path, records: Path, upstream: Upstream) -> None:
+        self._paths = {"clients": listen, "records": records}
+        self._upstream = upstream
+        self._journal = Journal()
+        self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._servers: list[tuple[asyncio.Server, Path, int]] = []
+
+    async def open(self) -> None:
+        """Begin to listen. Raises SocketInUse or OSError."""
+        loop = asyncio.get_running_loop()
+        _allow_many_files()
+        sock = bind(self._paths["records"])
+        records = await asyncio.start_unix_server(self._subscriber, sock=sock)
+        self._keep(records, self._paths["records"])
+        try:
+            sock = bind(self._paths["clients"])
+        except BaseException:
+            self.close()
+            raise
+        clients = await loop.create_unix_server(
+            lambda: Stream(self._client), sock=sock, backlog=BACKLOG
+        )
+        self._keep(clients, self._paths["clients"])
+
+    def close(self) -> None:
+        """Close every connection and remove the sockets."""
+        for server, path, inode in self._servers:
+            server.close()
+            with suppress(OSError):
+                # A successor may have put its own there.
+                if path.lstat().st_ino == inode:
+                    path.unlink()
+        self._servers.clear()
+        for task, connection in self._connections.items():
+            task.cancel()
+            connection.client.abort()
+            if connection.daemon:
+                connection.daemon.abort()
+
+    def _keep(self, server: asyncio.Server, path: Path) -> None:
+        self._servers.append((server, path, path.lstat().st_ino))
+
+    def _client(self, stream: Stream) -> None:
+        connection = Connection(stream, self._upstream, self._journal)
+        task = connection.start()
+        self._connections[task] = connection
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        del self._connections[task]
+        if not task.cancelled() and (error := task.exception()):
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a connection failed", "exception": error, "task": task}
+            )
+
+    async def _subscriber(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            wanted = json.loads(await reader.readline())
+            self._journal.subscribe(writer, wanted["lesson"])
+            _say(writer, event="subscribed")
+            while line := await reader.readline():
+                if json.loads(line) == {"command": "flush"}:
+                    await self._settle()
+                    _say(writer, event="flushed")
+                    await writer.drain()
+        except (ConnectionError, ValueError, TypeError, KeyError) as error:
+            _say(writer, event="error", message=f"not understood: {error}")
+        except asyncio.CancelledError:
+            pass
+        finally:
+            self._journal.unsubscribe(writer)
+            writer.close()
+
+    async def _settle(self) -> None:
+        """Let exchanges end whose client has already gone."""
+        for _ in range(3):
+            await asyncio.sleep(0)
+        ending = [
+            task for task, connection in self._connections.items() if connection.client.hung_up()
+        ]
+        if ending:
+            await asyncio.wait(ending, timeout=SETTLE)
+
+
+def _say(writer: asyncio.StreamWriter, **event: object) -> None:
+    if not writer.is_closing():
+        writer.write(json.dumps(event).encode() + b"\n")
+
+
+def _allow_many_files() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
