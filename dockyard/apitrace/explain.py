@@ -11,7 +11,6 @@ from dockyard import paths
 from dockyard.apitrace.record import Exchange
 
 _ID = re.compile(r"(?<=/)(?:sha256:)?[0-9a-f]{12,64}(?=/|$|\?)")
-_API = re.compile(r"^/v\d+\.\d+(?=/)")
 
 SDK = (
     ("GET", r"/_ping", "client.ping()"),
@@ -133,8 +132,8 @@ class Table:
         lines = []
         for each, path in zip(self.exchanges, paths_shown, strict=True):
             line = f"{each.method:<6} {path:<{width}}  → {outcome(each)}"
-            if self._times and each.ms is not None:
-                line += f"  {each.ms:.1f} ms"
+            if self._times and each.duration_ms is not None:
+                line += f"  {each.duration_ms:.1f} ms"
             lines.append(line)
             if self._curl:
                 lines.append(f"       {as_curl(each)}")
@@ -157,7 +156,11 @@ class Table:
         shown = html.escape(f"{exchange.method} {stable_path(exchange)}")
         time = ""
         if self._times:
-            time = f"<td>{exchange.ms:.1f} ms</td>" if exchange.ms is not None else "<td></td>"
+            time = (
+                f"<td>{exchange.duration_ms:.1f} ms</td>"
+                if exchange.duration_ms is not None
+                else "<td></td>"
+            )
         return (
             f"<tr><td>{number}</td><td style='text-align:left'><code>{shown}</code></td>"
             f"<td style='text-align:left'>{html.escape(outcome(exchange))}</td>{time}"

@@ -20,25 +20,23 @@ _VERSION = re.compile(r"^/v(\d+\.\d+)(?=/)")
 _SECRET_HEADERS = {b"x-registry-auth", b"x-registry-config", b"authorization", b"cookie"}
 _SECRET_KEYS = {"password", "identitytoken", "registrytoken", "auth", "jointoken", "unlockkey"}
 
-# Answers that last: their data is worth having before the answer is complete.
 _STREAMS = {
     "GET": r"/events|/images/get|/images/.+/get|/containers/[^/]+/(logs|stats|export|archive)"
     r"|/services/[^/]+/logs|/tasks/[^/]+/logs",
     "POST": r"/build|/session|/grpc|/images/(create|load)|/images/.+/push|/plugins/pull"
-    r"|/containers/[^/]+/attach|/exec/[^/]+/start",
+    r"|/containers/[^/]+/(attach|wait)|/exec/[^/]+/start",
     "PUT": r"/containers/[^/]+/archive",
 }
 
 
-def streams(method: str, path: str) -> bool:
-    """Whether an endpoint answers with a stream. path has its query, and no API version.
+def streams(method: str, path: str, query: str = "") -> bool:
+    """Whether an endpoint answers bit by bit while something happens. path has no version.
 
     It depends on the request alone, because the daemon also sends long answers in pieces.
     """
-    where, _, query = path.partition("?")
     if re.search(r"(^|&)stream=(0|false)", query, re.IGNORECASE):
         return False
-    return bool(re.fullmatch(_STREAMS.get(method, "(?!)"), where))
+    return bool(re.fullmatch(_STREAMS.get(method, "(?!)"), path))
 
 
 class Entry:
@@ -48,15 +46,15 @@ class Entry:
         self._journal = journal
         self._started = time.monotonic()
         self._open = True
-        target = head.target.decode("latin-1")
-        version = _VERSION.match(target)
+        path, _, query = head.target.decode("latin-1").partition("?")
+        version = _VERSION.match(path)
         lesson = head.get(LESSON_HEADER)
         self.number = number
         self.lesson = lesson.decode("utf-8", "replace") if lesson else None
         self.method = head.method.decode()
-        self.path = target[version.end() :] if version else target
+        self.path = path[version.end() :] if version else path
         self.json = (head.get(b"content-type") or b"").startswith(b"application/json")
-        self.kind = "stream" if streams(self.method, self.path) else "plain"
+        self.kind = "stream" if streams(self.method, self.path, query) else "plain"
         self.status: int | None = None
         self.body = b""
         self.sent = 0
@@ -68,6 +66,7 @@ class Entry:
             lesson=self.lesson,
             method=self.method,
             path=self.path,
+            query=query,
             version=version[1] if version else None,
             headers=_shown(head.headers),
         )
@@ -75,7 +74,7 @@ class Entry:
     def answer(self, head: Head) -> None:
         """The head of the answer has come."""
         self.status = head.status
-        if head.status == 101:
+        if head.switches:
             self.kind = "upgrade"
         elif head.status >= 400:
             self.kind = "plain"
@@ -126,11 +125,11 @@ class Journal:
         """Send nothing more."""
         self._subscribers.pop(subscriber, None)
 
-    def publish(self, lesson: str | None, **event: object) -> None:
+    def publish(self, of: str | None, **event: object) -> None:
         """Send one event to those who want this lesson."""
         line = None
         for subscriber, wanted in list(self._subscribers.items()):
-            if wanted is None or lesson is None or wanted == lesson:
+            if wanted is None or of is None or wanted == of:
                 line = line or json.dumps(event).encode() + b"\n"
                 if subscriber.transport.get_write_buffer_size() > 64 * 1024 * 1024:
                     # It does not read; the exchanges of others must not wait for it.

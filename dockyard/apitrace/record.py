@@ -5,47 +5,62 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from dockyard import paths
 from dockyard.exceptions import EngineNotRunning
+
+
+def records_socket() -> Path:
+    """The socket on which the front door tells what passes through it."""
+    return paths.run_dir() / "records.sock"
 
 
 @dataclass
 class Exchange:
     """One request and what came of it.
 
-    path is without API version, with its query; ms is the duration in milliseconds, size the
-    bytes of the response's body. kind is ``plain``, ``stream`` or ``upgrade``; status is None
-    while there is no answer.
+    path is without API version and query. kind is ``plain``, ``stream`` or ``upgrade``;
+    status is None while there is no answer, and duration_ms while it goes on. body is the
+    request's JSON, without empty members when it is long and as text that is cut when it is
+    still too long. sent and received are the bytes of the two bodies.
     """
 
     number: int
     method: str
-    target: str
     path: str
+    query: str = ""
+    version: str | None = None
     lesson: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: object = None
     status: int | None = None
     kind: str = "plain"
-    ms: float | None = None
-    size: int = 0
+    duration_ms: float | None = None
+    sent: int = 0
+    received: int = 0
 
     @property
-    def query(self) -> str:
-        """What follows the question mark."""
-        return self.target.partition("?")[2]
+    def target(self) -> str:
+        """What the client asked for, as in the first line of its request."""
+        version = f"/v{self.version}" if self.version else ""
+        return version + self.path + (f"?{self.query}" if self.query else "")
 
 
 class Recorder:
     """Records exchanges for the length of a ``with``: ``recorder.exchanges``, in order.
 
-    lesson restricts it to requests that name this lesson. Raises EngineNotRunning.
+    With a lesson, only requests that name it or name none (curl). An exchange that still goes
+    on at the end has no duration. timeout, in seconds, is for the front door's answers.
+    Raises EngineNotRunning.
     """
 
-    def __init__(self, lesson: str | None = None, timeout: float = 10.0) -> None:
+    def __init__(
+        self, lesson: str | None = None, *, socket_path: Path | None = None, timeout: float = 10.0
+    ) -> None:
         self.exchanges: list[Exchange] = []
         self._lesson = lesson
+        self._path = socket_path
         self._timeout = timeout
         self._by_number: dict[int, Exchange] = {}
 
@@ -53,32 +68,40 @@ class Recorder:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(self._timeout)
         try:
-            self._socket.connect(str(paths.run_dir() / "records.sock"))
+            self._socket.connect(str(self._path or records_socket()))
         except OSError as error:
             self._socket.close()
             raise EngineNotRunning(f"Requests cannot be recorded ({error.strerror}).") from None
-        self._file = self._socket.makefile("rw", encoding="utf-8")
-        self._ask(json.dumps({"lesson": self._lesson}), "subscribed")
+        self._file = self._socket.makefile("rwb")
+        self._ask({"lesson": self._lesson}, "subscribed")
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         try:
-            self._ask("flush", "flushed")
+            self.flush()
         finally:
             self._file.close()
             self._socket.close()
 
-    def _ask(self, line: str, until: str) -> None:
-        self._file.write(line + "\n")
-        self._file.flush()
-        for answer in self._file:
-            event = json.loads(answer)
-            if event["event"] == until:
-                return
-            self._take(event)
+    def flush(self) -> None:
+        """Take in everything that has happened up to now. Raises EngineNotRunning."""
+        self._ask({"command": "flush"}, "flushed")
+
+    def _ask(self, question: dict[str, object], until: str) -> None:
+        try:
+            self._file.write(json.dumps(question).encode() + b"\n")
+            self._file.flush()
+            for line in self._file:
+                event = json.loads(line)
+                if event["event"] == until:
+                    return
+                self._take(event)
+        except OSError as error:
+            raise EngineNotRunning(f"The recording was cut off ({error}).") from None
+        raise EngineNotRunning("The recording was cut off.")
 
     def _take(self, event: dict) -> None:
-        kind, number = event.pop("event"), event.pop("number")
+        kind, number = event.pop("event"), event.pop("number", None)
         if kind == "request":
             exchange = Exchange(number, **event)
             self._by_number[number] = exchange
