@@ -6,14 +6,12 @@ import asyncio
 import json
 from contextlib import suppress
 
-from dockyard.apitrace import label
-from dockyard.apitrace.journal import BODY_LIMIT, UNTRACED_HEADER, Entry, Journal
+from dockyard.apitrace.forward import Forwarding
+from dockyard.apitrace.journal import Entry, Journal
 from dockyard.apitrace.message import Head, Message, Unreadable
 from dockyard.apitrace.stream import Stream
 from dockyard.apitrace.upstream import Upstream
 
-OURS = (label.LESSON_HEADER, UNTRACED_HEADER)
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LINGER = 2.0
 AWAY = (
     "The engine behind the course's front door is not running ({reason}). "
@@ -96,9 +94,9 @@ class Connection:
         assert self.daemon
         self._daemon_may_go = False
         self._entry = self._journal.begin(head)
-        if self._entry and self._entry.json:
-            request.body_limit = BODY_LIMIT
-        upload = await self._send_request(head, rest, request)
+        forwarding = Forwarding(request, self.client, self.daemon, self._entry, self._request_sent)
+        await forwarding.begin(rest)
+        upload = None if forwarding.done else asyncio.create_task(forwarding.go_on())
         try:
             return await self._answer(head, upload)
         finally:
@@ -121,84 +119,7 @@ class Connection:
             raise Unreadable("the client stopped in the middle of a head")
         return None, b""
 
-    # The request
-
-    async def _send_request(
-        self, head: Head, rest: bytes, request: Message
-    ) -> asyncio.Task[None] | None:
-        """Send the request; a task does what is left when the body is not here yet.
-
-        rest is what came together with the head.
-        """
-        assert self.daemon
-        named = head.get(label.LESSON_HEADER)
-        lesson = named.decode("utf-8", "replace") if named else None
-        if label.wants_body(head.method, head.target):
-            message = await self._labelled(head, rest, request, lesson)
-        else:
-            target = label.label_target(head.method, head.target, lesson)
-            raw = head.raw
-            if target != head.target or any(head.get(name) is not None for name in OURS):
-                raw = label.rewrite_head(raw, target, drop=OURS)
-            message = raw + self._body_part(request, b"", rest)
-        await self.daemon.send(message)
-        if request.done or self.client.ended:
-            self._request_sent(request)
-            return None
-        return asyncio.create_task(self._upload(request))
-
-    async def _labelled(
-        self, head: Head, rest: bytes, request: Message, lesson: str | None
-    ) -> bytes:
-        request.body_limit = label.LONGEST_BODY
-        body = self._body_part(request, b"", rest)
-        drop = OURS
-        if not request.done and (head.get(b"expect") or b"").lower() == b"100-continue":
-            drop = (*OURS, b"expect")
-            await self.client.send(CONTINUE)
-        while not request.done and request.size < label.LONGEST_BODY:
-            data = await self.client.receive()
-            if not data:
-                break
-            body += self._body_part(request, data, data)
-        if request.done:
-            labelled = label.label_body(head.target, bytes(request.body), lesson)
-            if labelled != request.body:
-                return label.rewrite_head(head.raw, length=len(labelled), drop=drop) + labelled
-        return label.rewrite_head(head.raw, drop=drop) + body
-
-    async def _upload(self, request: Message) -> None:
-        assert self.daemon
-        try:
-            while not request.done:
-                data = await self.client.receive()
-                if not data:
-                    break
-                await self.daemon.send(self._body_part(request, data, data))
-        except ConnectionError:
-            # The daemon reads no more; its answer may still be on the way.
-            return
-        self._request_sent(request)
-
-    def _body_part(self, request: Message, fresh: bytes, data: bytes) -> bytes:
-        """The part of data that belongs to the request; the rest is kept for the next.
-
-        fresh is what the message has not seen of it.
-        """
-        try:
-            left = request.read_body(fresh)
-        except Unreadable:
-            # The daemon will refuse it. Until then it gets what the client sends.
-            return data
-        if not left:
-            return data
-        self.client.unread(left)
-        return data[: len(data) - len(left)]
-
-    def _request_sent(self, request: Message) -> None:
-        if self._entry:
-            self._entry.body = bytes(request.body[:BODY_LIMIT])
-            self._entry.sent = request.size
+    def _request_sent(self) -> None:
         self._client_may_go = True
         if self.client.ended:
             self._client_ended()
@@ -214,12 +135,17 @@ class Connection:
             if not data:
                 return False
             try:
-                left = self._follow(answer, data)
+                left = answer.read(data)
+                if self._entry and answer.head and self._entry.status is None:
+                    self._entry.answer(answer.head)
+                tunnel = answer.head is not None and answer.head.switches
             except Unreadable:
-                left = None
-            if left is None:
+                tunnel = True
+            if tunnel:
+                if self._entry:
+                    self._entry.received = len(data) - len(answer.head.raw if answer.head else b"")
                 await self.client.send(data)
-                await self._tunnel(len(data))
+                await self._tunnel(upload)
                 return False
             if self._entry:
                 self._entry.received = answer.size
@@ -234,26 +160,12 @@ class Connection:
             await upload
         return True
 
-    def _follow(self, answer: Message, data: bytes) -> bytes | None:
-        """What data holds beyond the answer; None when the answer switches protocols."""
-        if answer.head is not None:
-            return answer.read_body(data)
-        if answer.read_head(data) is None:
-            return b""
-        assert answer.head
-        if self._entry:
-            self._entry.answer(answer.head)
-        return None if answer.head.switches else answer.read_body(b"")
-
     # Bytes both ways
 
-    async def _tunnel(self, received: int = 0) -> None:
+    async def _tunnel(self, upload: asyncio.Task[None] | None = None) -> None:
         """Pass bytes both ways until both sides have ended, or one is gone."""
         assert self.daemon
-        self._client_may_go = False
-        if self._entry:
-            self._entry.received += received
-        up = asyncio.create_task(self._pump_up())
+        up = asyncio.create_task(self._pump_up(upload))
         try:
             while data := await self.daemon.receive():
                 if self._entry:
@@ -267,8 +179,11 @@ class Connection:
         finally:
             up.cancel()
 
-    async def _pump_up(self) -> None:
+    async def _pump_up(self, upload: asyncio.Task[None] | None) -> None:
         assert self.daemon
+        if upload:
+            await upload
+        self._client_may_go = False
         try:
             while data := await self.client.receive():
                 if self._entry:
@@ -282,8 +197,10 @@ class Connection:
     # The daemon
 
     async def _reach(self, head: Head | None) -> bool:
-        if self.daemon:
+        if self.daemon and not self.daemon.ended:
             return True
+        if self.daemon:
+            self.daemon.close()
         try:
             self.daemon = await self._upstream.connect()
         except OSError as error:

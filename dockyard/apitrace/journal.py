@@ -173,7 +173,7 @@ def _without_empty(value: object) -> object:
         kept = {key: _without_empty(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item or item is False}
     if isinstance(value, list):
-        return [_without_empty(item) for item in value]
+        return [_without_empty(item) for item in value if item is not None]
     return value
 
 

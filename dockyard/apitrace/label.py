@@ -34,21 +34,55 @@ def course_labels(lesson: str | None) -> dict[str, str]:
 
 
 def label_body(target: bytes, body: bytes, lesson: str | None) -> bytes:
-    """The body with the labels added, or the same body when it is not a JSON object."""
-    try:
-        document = json.loads(body.decode(), parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return body
-    if not isinstance(document, dict):
+    """The body with the labels added, or the same body when it is not a JSON object.
+
+    Labels go to the object itself and to the volumes that the daemon would make for it.
+    """
+    document = _object(body)
+    if document is None:
         return body
     added = course_labels(lesson)
     if not _merge(document, "Labels", added):
         return body
-    if path_of(target) == b"/services/create":
+    path = path_of(target)
+    if path == b"/containers/create":
+        _label_mounts(_child(document, "HostConfig"), added)
+    elif path == b"/services/create":
         container = _child(_child(document, "TaskTemplate"), "ContainerSpec")
         if container is not None:
             _merge(container, "Labels", added)
+        _label_mounts(container, added)
     return json.dumps(document, separators=(",", ":")).encode()
+
+
+def volume_requests(target: bytes, body: bytes, lesson: str | None) -> list[bytes]:
+    """Requests that make, with labels, the named volumes that a container is to be bound to.
+
+    ``docker run --volume notes:/data`` names a volume in passing, and the daemon makes it
+    without any label. A volume that exists already is left as it is (Docker Engine API:
+    VolumeCreate).
+    """
+    document = _object(body) if path_of(target) == b"/containers/create" else None
+    host = _child(document, "HostConfig")
+    if host is None:
+        return []
+    binds = host.get(_key(host, "Binds")) or []
+    names = [bind.split(":")[0] for bind in binds if isinstance(bind, str) and ":" in bind]
+    # A bind mount begins with a path: /srv, or on Windows C:\\ with a one-letter "name".
+    names = [name for name in names if len(name) > 1 and name[0].isalnum()]
+    driver = host.get(_key(host, "VolumeDriver"))
+    requests = []
+    for name in dict.fromkeys(names):
+        volume = {"Name": name, "Labels": course_labels(lesson)}
+        if driver:
+            volume["Driver"] = driver
+        content = json.dumps(volume).encode()
+        where = (_VERSION.match(target) or [b""])[0] + b"/volumes/create"
+        requests.append(
+            b"POST %s HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (where, len(content), content)
+        )
+    return requests
 
 
 def label_target(method: bytes, target: bytes, lesson: str | None) -> bytes:
@@ -93,6 +127,25 @@ def rewrite_head(
     if length is not None:
         kept.append(b"Content-Length: %d" % length)
     return b"\r\n".join((first, *kept, b"", b""))
+
+
+def _object(body: bytes) -> dict | None:
+    try:
+        document = json.loads(body.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def _label_mounts(parent: dict | None, added: dict[str, str]) -> None:
+    mounts = parent.get(_key(parent, "Mounts")) if parent is not None else None
+    for mount in mounts if isinstance(mounts, list) else []:
+        if isinstance(mount, dict) and mount.get(_key(mount, "Type")) == "volume":
+            key = _key(mount, "VolumeOptions")
+            if mount.get(key) is None:
+                mount[key] = {}
+            if isinstance(mount[key], dict):
+                _merge(mount[key], "Labels", added)
 
 
 def _refuse(constant: str) -> None:

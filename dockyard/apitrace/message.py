@@ -59,7 +59,6 @@ class Message:
         self.done = False
         self.body = bytearray()
         self.size = 0
-        self.pending = b""
         self.body_limit = body_limit
         self._connection = connection
         self._raw = b""
@@ -80,6 +79,15 @@ class Message:
         connection.send(h11.EndOfMessage())
         return cls(connection)
 
+    def read(self, data: bytes) -> bytes:
+        """Take bytes of head or body; return those that belong to the next message.
+
+        Raises Unreadable.
+        """
+        if self.head is not None:
+            return self.read_body(data)
+        return b"" if self.read_head(data) is None else self.read_body(b"")
+
     def read_head(self, data: bytes) -> bytes | None:
         """Take bytes until the head is complete; then return those after it.
 
@@ -99,6 +107,9 @@ class Message:
         self._raw = b""
         headers = tuple(event.headers)
         if isinstance(event, h11.Request):
+            if not event.http_version.startswith(b"1."):
+                # HTTP/2 begins with what looks like a request of HTTP/1 (RFC 9113, 3.4).
+                raise Unreadable("not HTTP/1")
             self.head = Head(raw, headers, event.method, event.target)
         else:
             self.head = Head(raw, headers, status=event.status_code)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dockyard.apitrace.connection import Connection
 from dockyard.apitrace.journal import Journal
-from dockyard.apitrace.stream import Stream
+from dockyard.apitrace.stream import HangupWatch, Stream
 from dockyard.apitrace.upstream import Upstream
 from dockyard.exceptions import EngineError
 
@@ -74,6 +74,7 @@ class FrontDoor:
         """Begin to listen. Raises SocketInUse or OSError."""
         loop = asyncio.get_running_loop()
         _allow_many_files()
+        HangupWatch.of_running_loop()
         sock = bind(self._paths["records"])
         records = await asyncio.start_unix_server(self._subscriber, sock=sock)
         self._keep(records, self._paths["records"])
