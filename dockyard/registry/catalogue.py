@@ -20,6 +20,8 @@ class Image:
     base: str = ""
     suite: str = ""
     packages: tuple[str, ...] = ()
+    hub: bool = True
+    """Whether Docker Hub has it; the course's own images are always made from packages."""
 
     @property
     def reference(self) -> str:
@@ -60,6 +62,7 @@ def images() -> tuple[Image, ...]:
             entry.get("from", ""),
             entry.get("suite", ""),
             tuple(entry.get("packages", ())),
+            entry.get("hub", True),
         )
         for entry in entries
     )

@@ -10,9 +10,10 @@ from pathlib import Path
 from dockyard import client
 from dockyard.engine.base import Say
 from dockyard.exceptions import UsageError
-from dockyard.registry import archive, fill, server
+from dockyard.registry import archive, server
 from dockyard.registry.api import Registry
 from dockyard.registry.catalogue import images
+from dockyard.registry.fill import fill
 from dockyard.registry.verify import Finding, verify
 
 
@@ -29,7 +30,7 @@ def run(action: str, file: str | None, say: Say, *, as_json: bool) -> int:
         case "fill":
             daemon = client.connect(timeout=600)
             try:
-                fill.fill(registry, daemon, say, os.environ.get("DOCKYARD_SOURCE", "auto"))
+                fill(registry, daemon, say, os.environ.get("DOCKYARD_SOURCE", "auto"))
             finally:
                 daemon.close()
         case "export":

@@ -62,10 +62,11 @@ def fill(registry: Registry, client: docker.DockerClient, say: Say, source: str 
         if source == "auto":
             source = "hub" if hub_answers(hub()) else "debian"
         began = time.monotonic()
-        if source == "hub":
-            say(f"copying {len(absent)} images from Docker Hub")
-            _in_parallel(absent, lambda image: _copy_from_hub(registry, image, say))
-        else:
+        if source == "hub" and (copied := [image for image in absent if image.hub]):
+            say(f"copying {len(copied)} images from Docker Hub")
+            _in_parallel(copied, lambda image: _copy_from_hub(registry, image, say))
+            absent = [image for image in absent if not image.hub]
+        if absent:
             say(f"making {len(absent)} images from Debian packages (a few minutes, once)")
             _Maker(registry, client, say).make(absent)
         say(f"the course registry is filled ({time.monotonic() - began:.0f} s)")
