@@ -22,7 +22,10 @@ from dockyard import client, paths, wait
 class Door:
     """The front door as its own process, before a given upstream."""
 
-    def __init__(self, folder: Path, upstream: str, *options: str) -> None:
+    def __init__(
+        self, folder: Path, upstream: str, *options: str, env: dict[str, str] | None = None
+    ) -> None:
+        self.env = env
         self.socket = folder / "docker.sock"
         self.records = folder / "records.sock"
         self.log = folder / "door.log"
@@ -31,7 +34,9 @@ class Door:
 
     def start(self) -> Door:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(self._argv, stderr=log, cwd=paths.CHECKOUT)
+            self.process = subprocess.Popen(
+                self._argv, stderr=log, cwd=paths.CHECKOUT, env=self.env
+            )
         wait.until("the front door", lambda: self.answers() or self._ended(), 20, log=self.log)
         return self
 
@@ -115,11 +120,11 @@ class Dockerd:
         self.socket = folder / "engine.sock"
         self.log = folder / "dockerd.log"
 
-    def start(self) -> Dockerd:
+    def start(self, *options: str | Path) -> Dockerd:
         argv = [
             *("dockerd", "--data-root", self.folder / "data", "--exec-root", self.folder / "exec"),
             *("--pidfile", self.folder / "pid", "--host", f"unix://{self.socket}"),
-            *("--bridge", "none", "--iptables=false"),
+            *("--bridge", "none", "--iptables=false", *options),
         ]
         with self.log.open("ab") as log:
             self.process = psutil.Popen([str(word) for word in argv], stdout=log, stderr=log)
@@ -138,14 +143,21 @@ class Dockerd:
     def kill(self) -> None:
         """As if it had crashed, together with its containerd and containers."""
         family = [*self.process.children(recursive=True), self.process]
-        for shim in psutil.process_iter(["cmdline"]):
+        for shim in psutil.process_iter(["name", "cmdline"]):
             # Shims are no children of dockerd; their command line names its containerd.
-            if any(str(self.folder) in word for word in shim.info["cmdline"] or ()):
+            words = shim.info["cmdline"] or ()
+            if shim.info["name"].startswith("containerd-shim") and any(
+                word.startswith(f"{self.folder}/") for word in words
+            ):
                 family += [shim, *shim.children(recursive=True)]
         for process in family:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(family, timeout=10)
+        mounts = Path("/proc/self/mounts").read_text().split()[1::6]
+        for mount in sorted(mounts, reverse=True):
+            if mount.startswith(f"{self.folder}/"):
+                subprocess.run(["umount", "--lazy", mount], check=True)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -173,4 +185,4 @@ def build_busybox(docker: Docker, folder: Path) -> None:
     (context / "Dockerfile").write_text(
         'FROM scratch\nCOPY bin /bin\nRUN ["/bin/busybox", "--install", "/bin"]\nCMD ["sh"]\n'
     )
-    docker("build", "--quiet", "--tag", "busybox", str(context))
+    docker("build", "--network=none", "--quiet", "--tag", "busybox", str(context))
