@@ -17,6 +17,7 @@ Each says in three lines what failed, why if that is known, and what to type nex
     │   ├── EngineStartFailed
     │   └── EngineStartTimeout
     ├── RegistryError                the course registry
+    ├── MeasurementFailed            a command that is measured
     ├── PortInUse
     ├── DiskFull
     └── UsageError                   exit code 2
@@ -146,6 +147,18 @@ class EngineStartTimeout(EngineError):
 
 class RegistryError(DockyardError):
     """The course registry failed."""
+
+
+class MeasurementFailed(DockyardError):
+    """A command that was to be measured failed, or printed something else than a number."""
+
+    def __init__(self, command: str, why: str) -> None:
+        self.command = command
+        super().__init__(
+            "A command could not be measured.",
+            why,
+            f"Run it by itself and read what it says:  {command}",
+        )
 
 
 class PortInUse(DockyardError):
