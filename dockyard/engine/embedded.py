@@ -21,7 +21,7 @@ import psutil
 from docker.errors import DockerException
 
 from dockyard import paths, wait
-from dockyard.engine import netfilter, packages
+from dockyard.engine import netfilter, packages, runtime
 from dockyard.engine.base import Engine, Need, Say, Upstream
 from dockyard.exceptions import (
     DiskFull,
@@ -166,6 +166,7 @@ class EmbeddedEngine(Engine):
                 f"--bridge={self.bridge}",
                 f"--default-address-pool=base={self.pool},size=24",
                 *([f"--registry-mirror={mirror}"] if mirror else []),
+                *runtime.options(self.data),
             ],
             # Administration programs must be found although a learner's PATH may lack them.
             env={"PATH": packages.SEARCH},
