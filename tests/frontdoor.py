@@ -55,8 +55,16 @@ class Door:
         assert not self.records.exists()
         assert self.log.read_text() == ""
 
-    def descriptors(self) -> int:
-        return psutil.Process(self.process.pid).num_fds()
+    def connections(self) -> int:
+        """How many UNIX connections it has open, those to clients and those to the daemon."""
+        every = psutil.Process(self.process.pid).net_connections("unix")
+        # Two sockets on which it listens, and the event loop's own pair.
+        return len(every) - 4
+
+    def until_connections(self, number: int, timeout: float = 5) -> None:
+        wait.until(
+            f"{number} connections", lambda: self.connections() == number, timeout, interval=0.01
+        )
 
     def peak_memory(self) -> int:
         """The most memory it ever had, in bytes."""
@@ -98,8 +106,14 @@ class Docker:
         kept = {name: value for name, value in os.environ.items() if name not in client.UNSET}
         self.env = kept | {"DOCKER_HOST": f"unix://{address}", "DOCKER_CONFIG": str(config)}
 
-    def popen(self, *words: str, **options) -> subprocess.Popen:
-        return subprocess.Popen(["docker", *words], env=self.env, **options)
+    @contextmanager
+    def popen(self, *words: str, **options) -> Iterator[subprocess.Popen]:
+        """A command that is killed at the end, if it has not ended by itself."""
+        with subprocess.Popen(["docker", *words], env=self.env, **options) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def run(self, *words: str, **options) -> subprocess.CompletedProcess:
         options = {"capture_output": True, "text": True, "timeout": 120} | options

@@ -15,7 +15,6 @@ from contextlib import suppress
 
 import pytest
 
-from dockyard import wait
 from dockyard.apitrace import label
 from dockyard.apitrace.record import Recorder
 from dockyard.exceptions import EngineNotRunning
@@ -409,14 +408,13 @@ def test_a_client_that_is_killed_takes_its_connection_to_the_daemon_along(behind
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a hang-up from a half-close")
 def test_a_client_that_is_killed_after_the_end_of_its_input_is_noticed_too(behind):
     upstream, door = behind(hijack_and_wait)
-    before = door.descriptors()
     with door.connect() as connection:
         connection.sendall(request("POST", "/exec/x/start"))
         connection.recv(1000)
         connection.shutdown(socket.SHUT_WR)
         assert upstream.half_closed.wait(5)
-        assert door.descriptors() == before + 2
-    wait.until("both ends to be closed", lambda: door.descriptors() == before, 2)
+        assert door.connections() == 2
+    door.until_connections(0, timeout=1)
 
 
 def test_a_client_that_is_killed_in_the_middle_of_a_body(behind):
