@@ -18,7 +18,7 @@ from dockyard.exceptions import DockyardError, InstallFailed, UnwritableFolder
 
 VENV = paths.CHECKOUT / ".venv"
 REQUIREMENTS = paths.CHECKOUT / "requirements.txt"
-CORE = ("docker", "psutil")
+CORE = ("docker", "h11", "psutil")
 """What dockyard's own commands import."""
 
 
