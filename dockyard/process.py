@@ -16,7 +16,6 @@ import psutil
 
 from dockyard import paths
 
-
 # A service outlives the command that starts it; Popen would warn of a child that still runs.
 _STARTED: list[subprocess.Popen] = []
 

@@ -1,0 +1,65 @@
+"""The files around the course agree with each other."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+
+from dockyard import bootstrap, paths
+
+
+def test_environment_yml_reads_the_one_list_of_packages():
+    text = (paths.CHECKOUT / "environment.yml").read_text()
+    assert "- -r requirements.txt" in text
+    assert "python=3.11" in text
+
+
+def test_every_requirement_has_an_exact_version():
+    pins = bootstrap._pins()
+    assert pins
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][\w.]*", pin) for pin in pins)
+    assert pins == sorted(pins, key=str.lower)
+
+
+def test_the_readme_names_the_command_that_ci_calls():
+    command = "python3 -m dockyard test"
+    assert command in (paths.CHECKOUT / ".ci" / "run").read_text()
+    assert command in (paths.CHECKOUT / "README.md").read_text()
+
+
+def test_every_lesson_is_in_the_readme():
+    readme = (paths.CHECKOUT / "README.md").read_text()
+    for lesson in paths.NOTEBOOKS.glob("*.ipynb"):
+        assert f"| {lesson.stem[:2]} |" in readme
+
+
+@pytest.mark.parametrize("name", ["__main__.py", "__init__.py"])
+def test_the_first_files_parse_on_old_pythons(name):
+    ast.parse((paths.CHECKOUT / "dockyard" / name).read_text(), feature_version=(3, 4))
+
+
+def test_an_old_python_is_told_so_politely():
+    program = (
+        "import sys, runpy; sys.version_info = (3, 8, 0, 'final', 0); "
+        "runpy.run_module('dockyard', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=paths.CHECKOUT,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "needs Python 3.11" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_code_style():
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "."],
+        capture_output=True, text=True, cwd=paths.CHECKOUT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
