@@ -54,10 +54,11 @@ async def _serve(options: argparse.Namespace) -> int:
         daemon = upstream.parse(
             options.upstream, options.tlscacert, options.tlscert, options.tlskey
         )
-        services += [relay.Relay(*relay.parse(words)) for words in options.forward]
-        services.append(FrontDoor(options.listen, options.records, daemon))
-        for service in services:
-            await service.open()
+        for words in options.forward:
+            services.append(relay.Relay(*relay.parse(words)))
+            services[-1].open()
+        services.append(door := FrontDoor(options.listen, options.records, daemon))
+        await door.open()
         await stop.wait()
     except (OSError, ssl.SSLError) as error:
         raise EngineError("The front door cannot be opened.", str(error)) from error

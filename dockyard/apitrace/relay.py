@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+import socket
 
+from dockyard.apitrace.listener import BACKLOG, Listener
 from dockyard.apitrace.stream import Stream
+from dockyard.apitrace.upstream import connect_tcp
 from dockyard.exceptions import UsageError
 
 Address = tuple[str, int]
@@ -28,32 +30,32 @@ class Relay:
     def __init__(self, listen: Address, target: Address) -> None:
         self._listen = listen
         self._target = target
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._tasks: dict[asyncio.Task[None], Stream] = {}
 
-    async def open(self) -> None:
+    def open(self) -> None:
         """Begin to listen. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Stream(self._client), *self._listen)
+        family = socket.AF_INET6 if ":" in self._listen[0] else socket.AF_INET
+        sock = socket.create_server(self._listen, family=family, backlog=BACKLOG)
+        self._listener = Listener(sock, self._accepted)
 
     def close(self) -> None:
         """Close every connection."""
-        if self._server:
-            self._server.close()
+        if self._listener:
+            self._listener.close()
         for task, stream in self._tasks.items():
             task.cancel()
             stream.abort()
 
-    def _client(self, client: Stream) -> None:
+    def _accepted(self, sock: socket.socket) -> None:
+        client = Stream(sock)
         task = asyncio.create_task(self._serve(client))
         self._tasks[task] = client
         task.add_done_callback(self._tasks.pop)
 
     async def _serve(self, client: Stream) -> None:
-        target = Stream()
         try:
-            loop = asyncio.get_running_loop()
-            await loop.create_connection(lambda: target, *self._target)
+            target = Stream(await connect_tcp(*self._target))
         except OSError:
             client.abort()
             return
@@ -76,10 +78,7 @@ class Relay:
 async def _pump(source: Stream, sink: Stream) -> None:
     while data := await source.receive():
         await sink.send(data)
-    if source.lost:
-        sink.abort()
-    with suppress(ConnectionError):
-        sink.finish()
+    sink.finish()
 
 
 def _address(word: str) -> Address:

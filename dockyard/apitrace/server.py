@@ -13,11 +13,11 @@ from pathlib import Path
 
 from dockyard.apitrace.connection import Connection
 from dockyard.apitrace.journal import Journal
-from dockyard.apitrace.stream import HangupWatch, Stream
+from dockyard.apitrace.listener import BACKLOG, Listener
+from dockyard.apitrace.stream import Stream
 from dockyard.apitrace.upstream import Upstream
 from dockyard.exceptions import EngineError
 
-BACKLOG = 4096
 SETTLE = 1.0
 
 
@@ -56,7 +56,6 @@ def bind(path: Path) -> socket.socket:
     finally:
         os.umask(before)
     sock.listen(BACKLOG)
-    sock.setblocking(False)
     return sock
 
 
@@ -68,25 +67,20 @@ class FrontDoor:
         self._upstream = upstream
         self._journal = Journal()
         self._connections: dict[asyncio.Task[None], Connection] = {}
-        self._servers: list[tuple[asyncio.Server, Path, int]] = []
+        self._servers: list[tuple[asyncio.Server | Listener, Path, int]] = []
 
     async def open(self) -> None:
         """Begin to listen. Raises SocketInUse or OSError."""
-        loop = asyncio.get_running_loop()
         _allow_many_files()
-        HangupWatch.of_running_loop()
-        sock = bind(self._paths["records"])
-        records = await asyncio.start_unix_server(self._subscriber, sock=sock)
-        self._keep(records, self._paths["records"])
         try:
-            sock = bind(self._paths["clients"])
+            records = bind(self._paths["records"])
+            server = await asyncio.start_unix_server(self._subscriber, sock=records)
+            self._keep(server, self._paths["records"])
+            clients = Listener(bind(self._paths["clients"]), self._client)
+            self._keep(clients, self._paths["clients"])
         except BaseException:
             self.close()
             raise
-        clients = await loop.create_unix_server(
-            lambda: Stream(self._client), sock=sock, backlog=BACKLOG
-        )
-        self._keep(clients, self._paths["clients"])
 
     def close(self) -> None:
         """Close every connection and remove the sockets."""
@@ -103,11 +97,11 @@ class FrontDoor:
             if connection.daemon:
                 connection.daemon.abort()
 
-    def _keep(self, server: asyncio.Server, path: Path) -> None:
+    def _keep(self, server: asyncio.Server | Listener, path: Path) -> None:
         self._servers.append((server, path, path.lstat().st_ino))
 
-    def _client(self, stream: Stream) -> None:
-        connection = Connection(stream, self._upstream, self._journal)
+    def _client(self, sock: socket.socket) -> None:
+        connection = Connection(Stream(sock), self._upstream, self._journal)
         task = connection.start()
         self._connections[task] = connection
         task.add_done_callback(self._forget)

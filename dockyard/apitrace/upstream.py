@@ -48,7 +48,7 @@ class UnixUpstream(Upstream):
                     if asyncio.get_running_loop().time() > deadline:
                         raise TimeoutError("the daemon accepts no connections") from None
                     await asyncio.sleep(0.005)
-            return await _stream(sock)
+            return Stream(sock)
         except BaseException:
             sock.close()
             raise
@@ -64,13 +64,17 @@ class TcpUpstream(Upstream):
 
     async def connect(self) -> Stream:
         """A new connection. Raises OSError, of which ssl.SSLError is one."""
-        loop = asyncio.get_running_loop()
-        stream = TlsStream(self.context, self.host) if self.context else Stream()
         async with asyncio.timeout(TIMEOUT):
-            await loop.create_connection(lambda: stream, self.host, self.port)
-            if isinstance(stream, TlsStream):
-                await stream.secured()
-        return stream
+            sock = await connect_tcp(self.host, self.port)
+            if not self.context:
+                return Stream(sock)
+            stream = TlsStream(sock, self.context, self.host)
+            try:
+                await stream.secure()
+            except BaseException:
+                stream.abort()
+                raise
+            return stream
 
 
 class DialStdioUpstream(Upstream):
@@ -92,8 +96,7 @@ class DialStdioUpstream(Upstream):
                     stdin=theirs,
                     stdout=theirs,
                 )
-            ours.setblocking(False)
-            stream = await _stream(ours)
+            stream = Stream(ours)
         except BaseException:
             ours.close()
             raise
@@ -106,7 +109,7 @@ class DialStdioUpstream(Upstream):
         # It ends by itself when the daemon has closed its side; the time is for what is
         # still on its way there.
         lost = asyncio.Event()
-        stream.on_lost = lost.set
+        stream.on_close = lost.set
         await lost.wait()
         try:
             async with asyncio.timeout(PATIENCE):
@@ -139,8 +142,23 @@ def parse(
     )
 
 
-async def _stream(sock: socket.socket) -> Stream:
-    stream = Stream()
-    # For a connected socket of any family (asyncio has no plainer name for this).
-    await asyncio.get_running_loop().create_connection(lambda: stream, sock=sock)
-    return stream
+async def connect_tcp(host: str, port: int) -> socket.socket:
+    """A connected TCP socket. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    failure: OSError = OSError(f"{host} has no address")
+    for family, kind, protocol, _, address in await loop.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    ):
+        sock = socket.socket(family, kind, protocol)
+        sock.setblocking(False)
+        try:
+            # Small requests must not wait for each other (tcp(7)).
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.sock_connect(sock, address)
+            return sock
+        except BaseException as error:
+            sock.close()
+            if not isinstance(error, OSError):
+                raise
+            failure = error
+    raise failure
