@@ -179,7 +179,7 @@ def fill(say: Say) -> None:
         raise exceptions.EngineNotRunning()
     connected = client.connect(timeout=600)
     try:
-        server = registry.start(say)
+        server = registry.start(say, client=connected)
         registry.fill(server, connected, say)
         if not state.mirror:
             registry.pull_into(server, connected, say)
@@ -194,6 +194,10 @@ def stop(say: Say) -> None:
 
 
 def _stop(say: Say) -> None:
+    if registry.in_container() and answers():
+        connected = client.connect()
+        registry.stop(client=connected)
+        connected.close()
     FRONT_DOOR.stop()
     # All of them, whatever the state file says: it may be missing after a crash.
     for provider in providers.PROVIDERS.values():

@@ -23,7 +23,7 @@ from dockyard.process import Lock
 PACKAGES = {"compose": "docker-compose", "buildx": "docker-buildx"}
 SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-DEFAULT_MIRROR = "http://deb.debian.org/debian"
+PUBLIC_MIRROR = "http://deb.debian.org"
 
 
 def ensure(say: Say) -> None:
@@ -45,8 +45,11 @@ def ensure(say: Say) -> None:
         _fetch([PACKAGES[name] for name in absent if client.find_plugin(name) is None])
 
 
-def debian_mirror() -> str:
-    """The Debian mirror this host uses, from its own apt sources; else the public one."""
+def debian_mirror(archive: str = "debian") -> str:
+    """The Debian mirror this host uses, from its own apt sources; else the public one.
+
+    archive is ``debian`` or ``debian-security``.
+    """
     folder = Path("/etc/apt")
     files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
     for file in files:
@@ -55,9 +58,9 @@ def debian_mirror() -> str:
         for address in re.findall(
             r"^(?:deb\b[^#\n]*?|URIs:.*?)(https?://\S+)", file.read_text(), re.M
         ):
-            if re.search(r"/debian/?$", address):
+            if re.search(rf"/{archive}/?$", address):
                 return address.rstrip("/")
-    return DEFAULT_MIRROR
+    return f"{PUBLIC_MIRROR}/{archive}"
 
 
 def _fetch(wanted: list[str]) -> None:

@@ -3,14 +3,16 @@
 from dockyard.registry.api import Registry
 from dockyard.registry.archive import export_archive, import_archive
 from dockyard.registry.fill import fill, pull_into
-from dockyard.registry.server import start, stop
-from dockyard.registry.verify import verify
+from dockyard.registry.server import in_container, start, stop
+from dockyard.registry.verify import list_images, verify
 
 __all__ = [
     "Registry",
     "export_archive",
     "fill",
     "import_archive",
+    "in_container",
+    "list_images",
     "pull_into",
     "start",
     "stop",

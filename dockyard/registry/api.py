@@ -20,6 +20,10 @@ MANIFESTS = (
 )
 CHUNK = 1 << 20
 
+_session = requests.Session()
+# The registry is on loopback; a proxy of the environment could not reach it.
+_session.trust_env = False
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -60,7 +64,7 @@ class Registry:
     def answers(self) -> bool:
         """Whether ``GET /v2/`` is answered with 200."""
         try:
-            return requests.get(f"{self.url}/v2/", timeout=2).status_code == 200
+            return _session.get(f"{self.url}/v2/", timeout=2).status_code == 200
         except requests.RequestException:
             return False
 
@@ -68,7 +72,7 @@ class Registry:
         """The manifest of a tag or digest, or None when there is none."""
         answer = self._ask(
             "GET",
-            f"{repository}/manifests/{reference}",
+            f"{self.url}/v2/{repository}/manifests/{reference}",
             headers={"Accept": ", ".join(INDEXES + MANIFESTS)},
         )
         if answer.status_code == 404:
@@ -82,39 +86,47 @@ class Registry:
         self._check(
             self._ask(
                 "PUT",
-                f"{repository}/manifests/{reference}",
+                f"{self.url}/v2/{repository}/manifests/{reference}",
                 headers={"Content-Type": manifest.media_type},
                 data=manifest.content,
             )
         )
 
-    def has_blob(self, repository: str, digest: str) -> bool:
-        """Whether a blob is there."""
-        return self._ask("HEAD", f"{repository}/blobs/{digest}").status_code == 200
+    def blob_size(self, repository: str, digest: str) -> int | None:
+        """How many bytes a blob has, or None when it is not there."""
+        answer = self._ask("HEAD", f"{self.url}/v2/{repository}/blobs/{digest}")
+        return int(answer.headers["Content-Length"]) if answer.status_code == 200 else None
 
     def blob(self, repository: str, digest: str) -> Iterator[bytes]:
         """The bytes of a blob, in pieces of at most 1 MiB."""
-        answer = self._ask("GET", f"{repository}/blobs/{digest}", stream=True)
+        answer = self._ask("GET", f"{self.url}/v2/{repository}/blobs/{digest}", stream=True)
         self._check(answer)
-        with answer:
-            yield from answer.iter_content(CHUNK)
+        try:
+            with answer:
+                yield from answer.iter_content(CHUNK)
+        except requests.RequestException as error:
+            raise RegistryError(
+                f"The blob {digest[:19]}… ended too early.",
+                str(error)[:200],
+                "Look for damage:  python3 -m dockyard registry verify",
+            ) from None
 
     def put_blob(self, repository: str, digest: str, content: Iterator[bytes]) -> None:
         """Store a blob; the registry refuses it when the digest does not fit."""
-        begun = self._ask("POST", f"{repository}/blobs/uploads/")
+        begun = self._ask("POST", f"{self.url}/v2/{repository}/blobs/uploads/")
         self._check(begun)
-        done = requests.put(
+        done = self._ask(
+            "PUT",
             begun.headers["Location"],
             params={"digest": digest},
             data=content,
             headers={"Content-Type": "application/octet-stream"},
-            timeout=600,
         )
         self._check(done)
 
-    def _ask(self, method: str, path: str, **options) -> requests.Response:
+    def _ask(self, method: str, address: str, **options) -> requests.Response:
         try:
-            return requests.request(method, f"{self.url}/v2/{path}", timeout=60, **options)
+            return _session.request(method, address, timeout=300, **options)
         except requests.RequestException as error:
             raise RegistryError(
                 f"The registry {self.url} did not answer.",

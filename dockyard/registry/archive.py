@@ -7,15 +7,18 @@ carry the file, import.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from dockyard.exceptions import RegistryError
+from dockyard import paths
+from dockyard.exceptions import DiskFull, RegistryError
 from dockyard.registry.api import CHUNK, Manifest, Registry
 from dockyard.registry.catalogue import images
 
@@ -35,10 +38,13 @@ def export_archive(registry: Registry, file: Path) -> int:
             count = _export(registry, tar)
         part.replace(file)
     except OSError as error:
-        raise RegistryError(
+        kind = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else RegistryError
+        needed = sum(image.megabytes for image in images())
+        raise kind(
             f"{file} could not be written.",
             f"{error.strerror}.",
-            "Choose another place, with about 1 GB free.",
+            f"Choose another place, with about {needed} MB free:  "
+            "python3 -m dockyard registry export FILE",
         ) from None
     finally:
         part.unlink(missing_ok=True)
@@ -77,15 +83,27 @@ def _export_manifest(registry, tar, repository: str, manifest: Manifest, written
     written.add(manifest.digest)
     for digest in manifest.children():
         child = registry.manifest(repository, digest)
-        if child is not None:  # an index may list platforms that were never copied
-            _export_manifest(registry, tar, repository, child, written)
+        if child is None:
+            raise RegistryError(
+                f"{repository} lists {digest[:19]}…, but the registry does not have it.",
+                next="Mend it:  python3 -m dockyard registry fill",
+            )
+        _export_manifest(registry, tar, repository, child, written)
     for blob in manifest.blobs():
         if blob["digest"] in written:
             continue
         written.add(blob["digest"])
-        with tempfile.TemporaryFile() as spool:
+        with tempfile.TemporaryFile(dir=paths.home()) as spool:
+            found = hashlib.sha256()
             for piece in registry.blob(repository, blob["digest"]):
+                found.update(piece)
                 spool.write(piece)
+            if f"sha256:{found.hexdigest()}" != blob["digest"]:
+                raise RegistryError(
+                    f"A blob of {repository} is damaged: {blob['digest'][:19]}…",
+                    "It does not have the digest it is called by.",
+                    "Mend it:  python3 -m dockyard registry fill",
+                )
             size = spool.tell()
             spool.seek(0)
             _add(tar, _path(blob["digest"]), spool, size)
@@ -105,26 +123,47 @@ def _add(tar: tarfile.TarFile, name: str, content, size: int | None = None) -> N
 def import_archive(registry: Registry, file: Path) -> int:
     """Store what an archive holds; return how many tags.
 
-    Every digest is checked before the first byte is stored, so that a truncated or foreign
-    file leaves the registry as it was. Raises RegistryError.
+    Every digest and reference is checked before the first byte is stored, and tags are set
+    last, so that a truncated or foreign file leaves the registry as it was. Raises
+    RegistryError or DiskFull.
     """
     try:
-        with tarfile.open(file) as tar:
+        with tarfile.open(file, "r:") as tar:
             members = {member.name: member for member in tar.getmembers() if member.isfile()}
-            index = json.loads(_read(tar, members["index.json"]))
+            entries = json.loads(_read(tar, members["index.json"]))["manifests"]
             _check_digests(tar, members)
-            for entry in index["manifests"]:
-                repository, _, tag = entry["annotations"][NAME].rpartition(":")
-                _import_manifest(registry, tar, members, repository, entry, tag)
+            named = [(*entry["annotations"][NAME].rsplit(":", 1), entry) for entry in entries]
+            for _, _, entry in named:
+                _check_whole(tar, members, entry)
+            _check_room(file)
+            stored: set[tuple[str, str]] = set()
+            for repository, _, entry in named:
+                _import_manifest(registry, tar, members, repository, entry, stored)
+            for repository, tag, entry in named:
+                registry.put_manifest(repository, tag, _manifest(tar, members, entry))
     except FileNotFoundError:
-        raise RegistryError(f"There is no file {file}.") from None
-    except (tarfile.TarError, KeyError, ValueError, EOFError, OSError) as error:
+        raise RegistryError(
+            f"There is no file {file}.",
+            next="Make one on a computer with the images:  "
+            "python3 -m dockyard registry export course.tar",
+        ) from None
+    except (tarfile.TarError, KeyError, TypeError, ValueError, EOFError, OSError) as error:
         raise RegistryError(
             f"{file} is not a whole archive of the course registry.",
             f"It is cut short, damaged or something else ({type(error).__name__}: {error}).",
             "Copy it again, or make it again:  python3 -m dockyard registry export FILE",
         ) from None
-    return len(index["manifests"])
+    return len(entries)
+
+
+def _check_room(file: Path) -> None:
+    needed, free = file.stat().st_size, shutil.disk_usage(paths.home()).free
+    if free < needed:
+        raise DiskFull(
+            f"Only {free / 1e6:.0f} MB are free in {paths.home()}.",
+            f"The archive holds {needed / 1e6:.0f} MB.",
+            f"Free some space, then:  python3 -m dockyard registry import {file}",
+        )
 
 
 def _check_digests(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> None:
@@ -137,17 +176,41 @@ def _check_digests(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) ->
                 raise ValueError(f"{name} does not have the digest it is called by")
 
 
-def _import_manifest(registry, tar, members, repository: str, entry: dict, tag: str) -> None:
-    content = _read(tar, members[_path(entry["digest"])])
-    manifest = Manifest(content, entry["mediaType"], entry["digest"], json.loads(content))
+def _check_whole(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], entry: dict) -> None:
+    """Raise KeyError or ValueError when something an entry refers to is not in the archive."""
+    manifest = _manifest(tar, members, entry)
+    for part in (entry, *manifest.blobs()):
+        if members[_path(part["digest"])].size != part["size"]:
+            raise ValueError(f"{part['digest']} does not have the size it should have")
     for child in manifest.document.get("manifests", []):
-        if _path(child["digest"]) in members:
-            _import_manifest(registry, tar, members, repository, child, child["digest"])
+        _check_whole(tar, members, child)
+
+
+def _manifest(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], entry: dict) -> Manifest:
+    content = _read(tar, members[_path(entry["digest"])])
+    return Manifest(content, entry["mediaType"], entry["digest"], json.loads(content))
+
+
+def _import_manifest(
+    registry: Registry,
+    tar: tarfile.TarFile,
+    members: dict[str, tarfile.TarInfo],
+    repository: str,
+    entry: dict,
+    stored: set[tuple[str, str]],
+) -> None:
+    """Store an image or index under its digest alone, once."""
+    if (repository, entry["digest"]) in stored:
+        return
+    stored.add((repository, entry["digest"]))
+    manifest = _manifest(tar, members, entry)
+    for child in manifest.document.get("manifests", []):
+        _import_manifest(registry, tar, members, repository, child, stored)
     for blob in manifest.blobs():
-        if not registry.has_blob(repository, blob["digest"]):
+        if registry.blob_size(repository, blob["digest"]) != blob["size"]:
             pieces = _pieces(tar, members[_path(blob["digest"])])
             registry.put_blob(repository, blob["digest"], pieces)
-    registry.put_manifest(repository, tag, manifest)
+    registry.put_manifest(repository, entry["digest"], manifest)
 
 
 def _pieces(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from dockyard import labels
+from dockyard.exceptions import UsageError
+
 HERE = Path(__file__).parent
+ORIGIN = f"{labels.COURSE.partition('.')[0]}.origin"
+RECIPE = f"{labels.COURSE.partition('.')[0]}.recipe"
 
 
 @dataclass(frozen=True)
@@ -17,7 +23,10 @@ class Image:
     name: str
     tags: tuple[str, ...]
     purpose: str
+    megabytes: int
+    platforms: tuple[str, ...]
     base: str = ""
+    variant: str = ""
     suite: str = ""
     packages: tuple[str, ...] = ()
     hub: bool = True
@@ -41,7 +50,7 @@ class Image:
     @property
     def context(self) -> Path:
         """The build context that makes this image from Debian packages."""
-        return HERE / "images" / self.name
+        return HERE / "images" / "-".join(filter(None, (self.name, self.variant)))
 
     @property
     def origin(self) -> str:
@@ -49,20 +58,52 @@ class Image:
         what = f"Debian {self.suite} by mmdebstrap" if self.suite else ", ".join(self.packages)
         return f"made from Debian packages: {what}"
 
+    @property
+    def recipe(self) -> str:
+        """What the image is made from as a short hash: entry, Dockerfile and base.
+
+        A registry filled by an earlier edition of the course is brought up to date by it.
+        """
+        content = hashlib.sha256(repr((self.base, self.suite, self.packages)).encode())
+        for file in sorted(self.context.rglob("*")):
+            if file.is_file():
+                content.update(file.name.encode() + file.read_bytes())
+        if self.base:
+            content.update(by_reference()[self.base].recipe.encode())
+        return content.hexdigest()[:12]
+
 
 @cache
 def images() -> tuple[Image, ...]:
     """All entries; a base comes before what is built on it."""
-    entries = tomllib.loads((HERE / "catalog.toml").read_text())["images"]
-    return tuple(
-        Image(
-            entry["name"],
-            tuple(entry["tags"]),
-            entry["purpose"],
-            entry.get("from", ""),
-            entry.get("suite", ""),
-            tuple(entry.get("packages", ())),
-            entry.get("hub", True),
+    document = tomllib.loads((HERE / "catalog.toml").read_text(encoding="utf-8"))
+    return tuple(_image(entry, tuple(document["platforms"])) for entry in document["images"])
+
+
+def _image(entry: dict, platforms: tuple[str, ...]) -> Image:
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()
+    }
+    fields["base"] = fields.pop("from", "")
+    return Image(platforms=platforms, **fields)
+
+
+@cache
+def by_reference() -> dict[str, Image]:
+    """The entry of each name and tag."""
+    return {reference: image for image in images() for reference in image.references}
+
+
+def find(reference: str) -> str:
+    """The full name of what a learner calls ``busybox`` or ``debian:12-slim``.
+
+    Raises UsageError when the catalogue has no such image.
+    """
+    full = reference if ":" in reference else f"{reference}:latest"
+    if full not in by_reference():
+        raise UsageError(
+            f"The course has no image {reference!r}.",
+            f"It has {', '.join(image.reference for image in images())}.",
+            "See them all:  python3 -m dockyard registry list",
         )
-        for entry in entries
-    )
+    return full

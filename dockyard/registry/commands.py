@@ -10,11 +10,11 @@ from pathlib import Path
 from dockyard import client
 from dockyard.engine.base import Say
 from dockyard.exceptions import UsageError
-from dockyard.registry import archive, server
+from dockyard.registry import server
 from dockyard.registry.api import Registry
-from dockyard.registry.catalogue import images
+from dockyard.registry.archive import export_archive, import_archive
 from dockyard.registry.fill import fill
-from dockyard.registry.verify import Finding, verify
+from dockyard.registry.verify import list_images, verify
 
 
 def run(action: str, file: str | None, say: Say, *, as_json: bool) -> int:
@@ -25,21 +25,28 @@ def run(action: str, file: str | None, say: Say, *, as_json: bool) -> int:
             f"registry {action} {expected}.",
             next="For example:  python3 -m dockyard registry export course.tar",
         )
-    registry = server.find()
-    match action:
-        case "fill":
-            daemon = client.connect(timeout=600)
-            try:
-                fill(registry, daemon, say, os.environ.get("DOCKYARD_SOURCE", "auto"))
-            finally:
-                daemon.close()
-        case "export":
-            say(f"{archive.export_archive(registry, Path(file))} tags are in {file}")
-        case "import":
-            say(f"{archive.import_archive(registry, Path(file))} tags came from {file}")
-        case "verify" | "list":
+    if action == "fill":
+        _fill(say)
+        return 0
+    with server.available(say) as registry:
+        if action == "export":
+            say(f"{export_archive(registry, Path(file))} tags are in {file}")
+        elif action == "import":
+            say(f"{import_archive(registry, Path(file))} tags came from {file}")
+        else:
             return _report(action, registry, say, as_json)
     return 0
+
+
+def _fill(say: Say) -> None:
+    source = os.environ.get("DOCKYARD_SOURCE", "auto")
+    every = os.environ.get("DOCKYARD_PLATFORMS") == "all"
+    registry = server.find()
+    daemon = client.connect(timeout=600)
+    try:
+        fill(registry, daemon, say, source, deep=True, all_platforms=every)
+    finally:
+        daemon.close()
 
 
 def _report(action: str, registry: Registry, say: Say, as_json: bool) -> int:
@@ -49,22 +56,9 @@ def _report(action: str, registry: Registry, say: Say, as_json: bool) -> int:
     else:
         for finding in findings:
             size = f"{finding.size / 1e6:7.1f} MB" if finding.size else " " * 10
-            print(f"{finding.reference:24} {size}  {finding.fault or finding.digest}")
+            what = finding.fault or f"{finding.digest[:19]}…  {finding.origin}"
+            print(f"{finding.reference:20} {size}  {what}")
     faults = [finding for finding in findings if finding.fault]
     if faults and not as_json:
         say(f"{len(faults)} tags are not right; mend them:  python3 -m dockyard registry fill")
     return 1 if faults else 0
-
-
-def list_images(registry: Registry) -> list[Finding]:
-    """Every tag of the catalogue with digest and size, read from the manifests alone."""
-    findings = []
-    for image in images():
-        for reference in image.references:
-            manifest = registry.manifest(image.repository, reference.partition(":")[2])
-            if manifest is None:
-                findings.append(Finding(reference, fault="not in the registry"))
-            else:
-                size = sum(blob["size"] for blob in manifest.blobs())
-                findings.append(Finding(reference, manifest.digest, size))
-    return findings

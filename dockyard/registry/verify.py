@@ -1,41 +1,49 @@
-"""Whether the images of the catalogue are present and whole."""
+"""Whether the images of the catalogue are present, whole and for this machine."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dockyard.engine.discovery import architecture
 from dockyard.exceptions import RegistryError
 from dockyard.registry.api import Manifest, Registry
-from dockyard.registry.catalogue import Image, images
+from dockyard.registry.catalogue import ORIGIN, RECIPE, Image, images
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One tag of the catalogue and what is wrong with it; fault is empty when nothing is."""
+    """One tag of the catalogue and what is wrong with it; fault is empty when nothing is.
+
+    size is in bytes, compressed. blob is the digest of the damaged blob, if that is the fault.
+    """
 
     reference: str
     digest: str = ""
     size: int = 0
+    origin: str = ""
     fault: str = ""
+    blob: str = ""
 
 
 def is_complete(registry: Registry, image: Image) -> bool:
-    """Whether every tag has a manifest whose blobs are all there. Reads no blob."""
-    for reference in image.references:
-        manifest = _manifest_for_here(registry, image, reference)
-        if manifest is None:
-            return False
-        if not all(
-            registry.has_blob(image.repository, blob["digest"]) for blob in manifest.blobs()
-        ):
-            return False
-    return True
+    """Whether every tag has a manifest and all its blobs, with the sizes it claims."""
+    return all(_is_there(registry, image, reference) for reference in image.references)
+
+
+def is_current(registry: Registry, image: Image) -> bool:
+    """Whether an image that was made here was made by today's recipe; true for Hub's."""
+    manifest = _for_here(registry, image, image.reference)
+    if manifest is None:
+        return False
+    found = labels(registry, image, manifest)
+    return ORIGIN not in found or found.get(RECIPE) == image.recipe
 
 
 def verify(registry: Registry) -> list[Finding]:
-    """Read every blob of every image for this machine and compare digests and sizes."""
+    """Read every blob of every image for this machine and compare digests, sizes, platform."""
     checked: dict[str, str] = {}
     return [
         _verify_one(registry, image, reference, checked)
@@ -44,7 +52,42 @@ def verify(registry: Registry) -> list[Finding]:
     ]
 
 
-def _manifest_for_here(registry: Registry, image: Image, reference: str) -> Manifest | None:
+def list_images(registry: Registry) -> list[Finding]:
+    """Every tag of the catalogue with digest, size and origin; reads no layer."""
+    findings = []
+    for image in images():
+        for reference in image.references:
+            manifest = _for_here(registry, image, reference)
+            if manifest is None:
+                findings.append(Finding(reference, fault="not in the registry"))
+            else:
+                findings.append(_found(registry, image, reference, manifest))
+    return findings
+
+
+def damaged_blobs(registry: Registry) -> set[str]:
+    """The digests whose content is not what they say."""
+    return {finding.blob for finding in verify(registry) if finding.blob}
+
+
+def labels(registry: Registry, image: Image, manifest: Manifest) -> dict[str, str]:
+    """The labels in an image's configuration; none when it cannot be read."""
+    try:
+        config = _read(registry, image, manifest.document["config"]["digest"])
+        return json.loads(config)["config"].get("Labels") or {}
+    except (RegistryError, OSError, ValueError, KeyError):
+        return {}
+
+
+def _is_there(registry: Registry, image: Image, reference: str) -> bool:
+    manifest = _for_here(registry, image, reference)
+    return manifest is not None and all(
+        registry.blob_size(image.repository, blob["digest"]) == blob["size"]
+        for blob in manifest.blobs()
+    )
+
+
+def _for_here(registry: Registry, image: Image, reference: str) -> Manifest | None:
     manifest = registry.manifest(image.repository, reference.partition(":")[2])
     if manifest is None or not manifest.is_index:
         return manifest
@@ -55,10 +98,19 @@ def _manifest_for_here(registry: Registry, image: Image, reference: str) -> Mani
     return None
 
 
+def _found(registry: Registry, image: Image, reference: str, manifest: Manifest) -> Finding:
+    size = sum(blob["size"] for blob in manifest.blobs())
+    origin = labels(registry, image, manifest).get(ORIGIN, "copied from Docker Hub")
+    return Finding(reference, manifest.digest, size, origin)
+
+
 def _verify_one(
     registry: Registry, image: Image, reference: str, checked: dict[str, str]
 ) -> Finding:
-    manifest = _manifest_for_here(registry, image, reference)
+    try:
+        manifest = _for_here(registry, image, reference)
+    except RegistryError as error:
+        return Finding(reference, fault=f"its manifest cannot be read: {error.why}")
     if manifest is None:
         return Finding(reference, fault=f"not in the registry for linux/{architecture()}")
     size = sum(blob["size"] for blob in manifest.blobs())
@@ -67,15 +119,29 @@ def _verify_one(
         if digest not in checked:
             checked[digest] = _fault(registry, image, blob)
         if checked[digest]:
-            return Finding(reference, manifest.digest, size, checked[digest])
-    return Finding(reference, manifest.digest, size)
+            return Finding(reference, manifest.digest, size, fault=checked[digest], blob=digest)
+    found = _found(registry, image, reference, manifest)
+    return Finding(
+        found.reference, found.digest, found.size, found.origin, _misfit(registry, image, manifest)
+    )
+
+
+def _misfit(registry: Registry, image: Image, manifest: Manifest) -> str:
+    """What is wrong with the platform and layers that the configuration claims."""
+    config = json.loads(_read(registry, image, manifest.document["config"]["digest"]))
+    platform = f"{config.get('os')}/{config.get('architecture')}"
+    if platform != f"linux/{architecture()}":
+        return f"made for {platform}, not for linux/{architecture()}"
+    if len(config["rootfs"]["diff_ids"]) != len(manifest.document["layers"]):
+        return "configuration and manifest disagree about the number of layers"
+    return ""
 
 
 def _fault(registry: Registry, image: Image, blob: dict) -> str:
     short = blob["digest"][:19]
     counter, length = hashlib.sha256(), 0
     try:
-        for piece in registry.blob(image.repository, blob["digest"]):
+        for piece in _pieces(registry, image, blob["digest"]):
             counter.update(piece)
             length += len(piece)
     except (RegistryError, OSError) as error:
@@ -85,3 +151,11 @@ def _fault(registry: Registry, image: Image, blob: dict) -> str:
     if f"sha256:{counter.hexdigest()}" != blob["digest"]:
         return f"blob {short}… does not have the digest it is called by"
     return ""
+
+
+def _read(registry: Registry, image: Image, digest: str) -> bytes:
+    return b"".join(_pieces(registry, image, digest))
+
+
+def _pieces(registry: Registry, image: Image, digest: str) -> Iterator[bytes]:
+    return registry.blob(image.repository, digest)

@@ -1,0 +1,119 @@
+"""Copying the course's images from Docker Hub, or from a registry that stands in for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import docker
+import requests
+from docker.errors import APIError, ImageNotFound
+
+from dockyard.engine import packages
+from dockyard.engine.base import Say
+from dockyard.engine.discovery import architecture
+from dockyard.exceptions import RegistryError
+from dockyard.registry import transfer
+from dockyard.registry.api import Registry
+from dockyard.registry.catalogue import Image
+
+HUB = "https://registry-1.docker.io"
+WORKERS = 2
+
+
+def address() -> str:
+    """Docker Hub's address; ``DOCKYARD_HUB`` names another registry in its place."""
+    return os.environ.get("DOCKYARD_HUB", HUB).rstrip("/")
+
+
+def answers(timeout: float = 3) -> bool:
+    """Whether Docker Hub, or what stands in for it, can be reached. timeout is in seconds."""
+    try:
+        return requests.get(f"{address()}/v2/", timeout=timeout).status_code in (200, 401)
+    except requests.RequestException:
+        return False
+
+
+def _host() -> str:
+    return address().partition("://")[2].replace("registry-1.docker.io", "docker.io")
+
+
+def copy_all(
+    registry: Registry,
+    client: docker.DockerClient,
+    absent: Sequence[Image],
+    say: Say,
+    all_platforms: bool,
+    only: bool,
+) -> list[Image]:
+    """Copy images from Hub; return those it did not give, or raise when Hub is the only source."""
+    copy = _with_skopeo if packages.which("skopeo") else _through_the_engine
+    refused: list[Image] = []
+
+    def one(image: Image) -> None:
+        began = time.monotonic()
+        try:
+            for reference in image.references:
+                copy(registry, client, image, reference, all_platforms)
+        except RegistryError as error:
+            if only:
+                raise
+            say(f"{image.reference} did not come from Docker Hub: {error.why[:120]}")
+            refused.append(image)
+        else:
+            say(f"copied {image.reference} ({time.monotonic() - began:.0f} s)")
+
+    _in_parallel(absent, one)
+    return [image for image in absent if image in refused]
+
+
+def _in_parallel(chosen: Sequence[Image], action: Callable[[Image], None]) -> None:
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for done in [pool.submit(action, image) for image in chosen]:
+            done.result()
+
+
+def _with_skopeo(
+    registry: Registry,
+    client: docker.DockerClient,
+    image: Image,
+    reference: str,
+    all_platforms: bool,
+) -> None:
+    platforms = ["--all"] if all_platforms else ["--override-os=linux"]
+    if not all_platforms:
+        platforms.append(f"--override-arch={architecture()}")
+    transfer.copy(
+        f"docker://{_host()}/{image.repository}:{reference.partition(':')[2]}",
+        f"docker://{registry.address}/library/{reference}",
+        *platforms,
+        *(["--src-tls-verify=false"] if address().startswith("http://") else []),
+        "--dest-tls-verify=false",
+        "--preserve-digests",
+        "--retry-times=2",
+        what=f"{reference} could not be copied from Docker Hub.",
+    )
+
+
+def _through_the_engine(
+    registry: Registry,
+    client: docker.DockerClient,
+    image: Image,
+    reference: str,
+    all_platforms: bool,
+) -> None:
+    """Pull and push where there is no skopeo: by digest, so that no tag of the engine moves."""
+    remote = f"{_host()}/{image.repository}"
+    try:
+        digest = client.images.get_registry_data(f"{remote}:{reference.partition(':')[2]}").id
+        known = {image.id for image in client.images.list()}
+        pulled = client.images.pull(f"{remote}@{digest}")
+        transfer.push(registry, client, pulled, reference)
+        if pulled.id not in known:
+            client.images.remove(f"{remote}@{digest}")
+    except (APIError, ImageNotFound) as error:
+        raise transfer.failure(
+            f"{reference} could not be copied from Docker Hub.", str(error)
+        ) from None
