@@ -119,7 +119,7 @@ def growth(title: str, series: Mapping[str, Sequence[float]], unit: str, each: s
     axes = figure.subplots()
     for colour, (name, values) in zip(COLOURS, series.items(), strict=False):
         axes.plot(range(len(values)), values, "o-", color=colour, label=name)
-        print(f"{name}: measured {' → '.join(f'{value:.0f}' for value in values)} {unit}")
+        print(f"{name}: measured {' → '.join(map(_number, values))} {unit}")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, labelcolor=INK)
     _dress(axes, title, xlabel=each, ylabel=unit)
