@@ -77,7 +77,7 @@ class EmbeddedEngine(Engine):
         try:
             return ipaddress.IPv4Network(json.loads(self._settings.read_text())["pool"])
         except (OSError, ValueError, KeyError):
-            pool = netfilter.free_pool()
+            pool = netfilter.free_pool(str(paths.home()))
             self._settings.parent.mkdir(parents=True, exist_ok=True)
             self._settings.write_text(json.dumps({"pool": str(pool)}))
             return pool

@@ -7,6 +7,7 @@ the last engine that uses them, and only if they were not there before the first
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import re
@@ -20,6 +21,7 @@ from dockyard.process import Lock
 # Machine-wide on purpose: several homes share one set of chains.
 BEFORE = Path("/run/dockyard-netfilter.json")
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
+FIRST_POOL, POOLS = 128, 120
 FAMILIES = ("iptables", "ip6tables")
 
 
@@ -70,8 +72,12 @@ def bridges_in(pool: ipaddress.IPv4Network) -> list[str]:
     ]
 
 
-def free_pool() -> ipaddress.IPv4Network:
-    """A private /16 that no route of this host overlaps."""
+def free_pool(token: str) -> ipaddress.IPv4Network:
+    """A private /16 that no route of this host overlaps.
+
+    The search begins at a place that follows from token, so that two homes whose engines do
+    not run at the same time hardly ever remember the same one.
+    """
     routes = json.loads(run("ip", "-json", "route", "show", "table", "all") or "[]")
     taken = []
     for route in routes:
@@ -79,7 +85,11 @@ def free_pool() -> ipaddress.IPv4Network:
             taken.append(ipaddress.ip_network(route.get("dst", ""), strict=False))
         except ValueError:
             continue  # "default", "broadcast …" and the like name no network of their own
-    candidates = [ipaddress.ip_network(f"10.{second}.0.0/16") for second in range(201, 250)]
+    first = int(hashlib.sha256(token.encode()).hexdigest(), 16)
+    candidates = [
+        ipaddress.ip_network(f"10.{FIRST_POOL + (first + step) % POOLS}.0.0/16")
+        for step in range(POOLS)
+    ]
     for candidate in candidates:
         if not any(
             net.version == candidate.version and net.prefixlen and net.overlaps(candidate)
