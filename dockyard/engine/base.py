@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 Say = Callable[[str], None]
@@ -82,3 +84,18 @@ class Engine(ABC):
     def unmet(self) -> list[Need]:
         """The needs that rule this provider out at the moment."""
         return [need for need in self.needs() if not (need.met or need.optional)]
+
+
+def answers(path: Path, timeout: float = 5.0) -> bool:
+    """Whether a daemon answers ``GET /_ping`` on a UNIX socket (Docker Engine API: SystemPing).
+
+    timeout is in seconds. Asked without the SDK, which leaves a socket open when nobody answers.
+    """
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(timeout)
+        try:
+            connection.connect(str(path))
+            connection.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
+            return connection.recv(32).startswith(b"HTTP/1.1 200 ")
+        except OSError:
+            return False

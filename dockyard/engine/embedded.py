@@ -16,13 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-import docker
 import psutil
-from docker.errors import DockerException
 
 from dockyard import paths, wait
 from dockyard.engine import netfilter, packages, runtime
-from dockyard.engine.base import Engine, Need, Say, Upstream
+from dockyard.engine.base import Engine, Need, Say, Upstream, answers
 from dockyard.exceptions import (
     DiskFull,
     EngineStartFailed,
@@ -131,18 +129,7 @@ class EmbeddedEngine(Engine):
         return Upstream(f"unix://{self.socket}") if self._ping() else None
 
     def _ping(self) -> bool:
-        if not self.socket.exists():
-            return False
-        try:
-            client = docker.DockerClient(base_url=f"unix://{self.socket}", timeout=5)
-        except DockerException:
-            return False
-        try:
-            return client.ping()
-        except (DockerException, OSError):
-            return False
-        finally:
-            client.close()
+        return answers(self.socket)
 
     def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Upstream:
         """Start containerd and dockerd, or find them running."""

@@ -1,0 +1,129 @@
+"""The private daemon's life: started, killed, started twice, stopped without a trace."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import docker
+import psutil
+import pytest
+
+from dockyard import paths, process
+from dockyard.engine import netfilter
+from dockyard.engine.embedded import EmbeddedEngine
+from dockyard.engine.runtime import NAMES, missing_capabilities
+from dockyard.exceptions import DiskFull
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(os.geteuid() != 0, reason="the embedded engine needs root"),
+]
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    embedded = EmbeddedEngine()
+    yield embedded
+    embedded.stop(print)
+
+
+def traces(embedded):
+    """What would remain of an engine: processes, bridges, rules and mounts."""
+    mark = str(paths.run_dir())
+    return {
+        "processes": [pid for pid in psutil.pids() if mark in _command(pid)],
+        "bridges": netfilter.bridges_in(embedded.pool),
+        "rules": str(embedded.pool.network_address).rsplit(".", 2)[0]
+        in netfilter.run("iptables-save"),
+        "mounts": str(paths.home()) in Path("/proc/self/mountinfo").read_text(),
+        "socket": embedded.socket.exists(),
+    }
+
+
+def _command(pid):
+    try:
+        return " ".join(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return ""
+
+
+NOTHING = {"processes": [], "bridges": [], "rules": False, "mounts": False, "socket": False}
+
+
+def test_stop_leaves_nothing_behind(engine):
+    engine.start(print)
+    assert engine.socket.stat().st_mode & 0o777 == 0o600
+    assert traces(engine) != NOTHING
+    engine.stop(print)
+    assert traces(engine) == NOTHING
+
+
+def test_a_killed_daemon_is_replaced_and_then_leaves_nothing(engine):
+    engine.start(print)
+    killed = engine.dockerd.process()
+    killed.kill()
+    psutil.wait_procs([killed], timeout=10)
+    upstream = engine.start(print)
+    client = docker.DockerClient(base_url=upstream.address)
+    try:
+        assert client.ping()
+    finally:
+        client.close()
+    assert engine.dockerd.process().pid != killed.pid
+    engine.stop(print)
+    assert traces(engine) == NOTHING
+
+
+def test_a_second_start_reuses_the_running_daemon(engine):
+    first = engine.start(print)
+    pid = engine.dockerd.process().pid
+    assert engine.start(print) == first
+    assert engine.dockerd.process().pid == pid
+
+
+def test_a_stale_pid_file_of_another_process_is_not_believed(engine):
+    engine.dockerd.pid_file.write_text(json.dumps([os.getpid(), 1.0]))
+    assert engine.dockerd.process() is None
+    engine.start(print)
+    assert engine.dockerd.process().pid != os.getpid()
+
+
+def test_a_disk_too_full_is_said_before_anything_starts(engine, monkeypatch):
+    monkeypatch.setattr("dockyard.engine.embedded.ROOM_NEEDED", 2**62)
+    with pytest.raises(DiskFull) as caught:
+        engine.start(print)
+    assert "DOCKYARD_HOME=" in str(caught.value)
+    assert traces(engine) == NOTHING
+
+
+def test_a_lock_is_held_by_one_process_at_a_time(engine):
+    program = (
+        "from dockyard.process import Lock; import sys\n"
+        "try:\n    Lock('course', timeout=0.3).__enter__()\nexcept TimeoutError:\n    sys.exit(7)\n"
+    )
+    with process.Lock("course"):
+        done = subprocess.run([sys.executable, "-c", program], cwd=paths.CHECKOUT, check=False)
+    assert done.returncode == 7
+
+
+def test_two_starts_at_once_end_with_one_daemon(engine):
+    def start(_):
+        with process.Lock("course", timeout=60):
+            return engine.start(print)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert len(set(pool.map(start, range(2)))) == 1
+
+
+def test_missing_capabilities_are_read_from_the_bounding_set(tmp_path):
+    status = tmp_path / "status"
+    status.write_text("CapBnd:\t000001fffeffffff\n")
+    assert missing_capabilities(status) == ["SYS_RESOURCE"]
+    status.write_text("CapBnd:\t000001ffffffffff\n")
+    assert missing_capabilities(status) == []
+    assert NAMES[24] == "SYS_RESOURCE"
