@@ -29,10 +29,11 @@ def test_the_readme_names_the_command_that_ci_calls():
     assert command in (paths.CHECKOUT / "README.md").read_text()
 
 
-def test_every_lesson_is_in_the_readme():
+def test_every_lesson_is_in_the_readme_with_its_minutes():
     readme = (paths.CHECKOUT / "README.md").read_text()
     for lesson in paths.NOTEBOOKS.glob("*.ipynb"):
-        assert f"| {lesson.stem[:2]} |" in readme
+        minutes = re.search(r"\*\*Minutes:\*\* (\d+)", lesson.read_text())[1]
+        assert re.search(rf"^\| {lesson.stem[:2]} \|.*\| {minutes} \|$", readme, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["__main__.py", "__init__.py"])
