@@ -16,9 +16,9 @@ import docker
 
 from dockyard import paths
 from dockyard.exceptions import EngineNotRunning
+from dockyard.names import LESSON_HEADER
 
 CONTEXT = "dockyard"
-LESSON_HEADER = "X-Dockyard-Lesson"
 
 PLUGIN_FOLDERS = (
     "~/.docker/cli-plugins",

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import docker
 from docker.errors import APIError, NotFound
 
-COURSE = "dockyard.course"
-LESSON = "dockyard.lesson"
+from dockyard.names import COURSE, LESSON
 
 
 @dataclass(frozen=True)

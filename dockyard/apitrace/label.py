@@ -6,9 +6,9 @@ import json
 import re
 from urllib.parse import quote, unquote_plus
 
-from dockyard import labels
+from dockyard import names
 
-LESSON_HEADER = b"x-dockyard-lesson"
+LESSON_HEADER = names.LESSON_HEADER.lower().encode()
 
 _VERSION = re.compile(rb"^/v\d+\.\d+(?=/)")
 _BODY = {b"/containers/create", b"/networks/create", b"/volumes/create", b"/services/create"}
@@ -30,7 +30,7 @@ def wants_body(method: bytes, target: bytes) -> bool:
 
 def course_labels(lesson: str | None) -> dict[str, str]:
     """The labels of everything made in a lesson."""
-    return {labels.COURSE: "1"} | ({labels.LESSON: lesson} if lesson else {})
+    return {names.COURSE: "1"} | ({names.LESSON: lesson} if lesson else {})
 
 
 def label_body(target: bytes, body: bytes, lesson: str | None) -> bytes:

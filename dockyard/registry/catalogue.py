@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from dockyard import labels
+from dockyard import names
 from dockyard.exceptions import UsageError
 
 HERE = Path(__file__).parent
-ORIGIN = f"{labels.COURSE.partition('.')[0]}.origin"
-RECIPE = f"{labels.COURSE.partition('.')[0]}.recipe"
+ORIGIN = f"{names.COURSE.partition('.')[0]}.origin"
+RECIPE = f"{names.COURSE.partition('.')[0]}.recipe"
 
 
 @dataclass(frozen=True)
