@@ -7,23 +7,19 @@ stay as they are.
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
 from dockyard import client, paths, wait
-from dockyard.engine import packages
+from dockyard.engine import debian, packages
 from dockyard.engine.base import Say
 from dockyard.exceptions import InstallFailed
 from dockyard.process import Lock
 
 PACKAGES = {"compose": "docker-compose", "buildx": "docker-buildx"}
 SUITE = "trixie"
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-PUBLIC_MIRROR = "http://deb.debian.org"
 
 
 def ensure(say: Say) -> None:
@@ -34,7 +30,7 @@ def ensure(say: Say) -> None:
     absent = [name for name in PACKAGES if client.find_plugin(name) is None]
     if not absent:
         return
-    if packages.which("apt-get") is None or not KEYRING.exists():
+    if packages.which("apt-get") is None or not debian.KEYRING.exists():
         raise InstallFailed(
             f"These plugins of the docker client are missing: {', '.join(absent)}.",
             "Lessons on Compose and on building use them.",
@@ -45,34 +41,14 @@ def ensure(say: Say) -> None:
         _fetch([PACKAGES[name] for name in absent if client.find_plugin(name) is None])
 
 
-def debian_mirror(archive: str = "debian") -> str:
-    """The Debian mirror this host uses, from its own apt sources; else the public one.
-
-    archive is ``debian`` or ``debian-security``.
-    """
-    folder = Path("/etc/apt")
-    files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
-    for file in files:
-        if file.suffix not in ("", ".list", ".sources") or not file.is_file():
-            continue
-        for address in re.findall(
-            r"^(?:deb\b[^#\n]*?|URIs:.*?)(https?://\S+)", file.read_text(), re.M
-        ):
-            if re.search(rf"/{archive}/?$", address):
-                return address.rstrip("/")
-    return f"{PUBLIC_MIRROR}/{archive}"
-
-
 def _fetch(wanted: list[str]) -> None:
     log = paths.logs() / "plugins.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, log.open("ab") as out:
-        # apt drops its privileges for downloads and then needs to enter this folder.
-        os.chmod(folder, 0o755)
-        options = _private_apt(Path(folder))
+        apt = debian.private_apt(Path(folder), [SUITE])
         for words in (["update"], ["download", *wanted]):
             done = subprocess.run(
-                ["apt-get", *options, *words],
+                [*apt, *words],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -98,17 +74,3 @@ def _put(program: Path, name: str) -> None:
     part = target.with_name(name + ".part")
     shutil.copy2(program, part)
     part.replace(target)
-
-
-def _private_apt(folder: Path) -> list[str]:
-    sources = folder / "sources.list"
-    sources.write_text(f"deb [signed-by={KEYRING}] {debian_mirror()} {SUITE} main\n")
-    for name in ("state/lists/partial", "cache/archives/partial"):
-        (folder / name).mkdir(parents=True)
-    return [
-        "-o", f"Dir::Etc::sourcelist={sources}",
-        "-o", "Dir::Etc::sourceparts=-",
-        "-o", f"Dir::State={folder / 'state'}",
-        "-o", f"Dir::Cache={folder / 'cache'}",
-        "-o", "APT::Sandbox::User=root" if os.geteuid() == 0 else "APT::Get::List-Cleanup=0",
-    ]  # fmt: skip

@@ -15,8 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dockyard import paths, plugins, registry
-from dockyard.engine import packages
+from dockyard import paths, registry
+from dockyard.engine import debian, packages
 from dockyard.engine.discovery import architecture
 from dockyard.exceptions import (
     DiskFull,
@@ -548,7 +548,7 @@ def test_without_any_network_the_way_out_is_named(own, monkeypatch):
     monkeypatch.setenv("http_proxy", NOBODY)
     with pytest.raises(RegistryError, match="mirror does not answer") as caught:
         rootfs.released("bookworm")
-    assert plugins.debian_mirror() in caught.value.why
+    assert debian.mirror() in caught.value.why
     assert "registry import FILE" in caught.value.next
 
 

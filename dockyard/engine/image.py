@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -21,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dockyard import paths, wait
-from dockyard.engine import packages, rootfs
+from dockyard.engine import debian, packages, rootfs
 from dockyard.engine.base import Say
+from dockyard.engine.discovery import architecture
 from dockyard.exceptions import DiskFull, DockyardError, InstallFailed
 from dockyard.process import Lock
 
@@ -48,8 +48,6 @@ IMAGE_PROGRAMS = {"mmdebstrap": "mmdebstrap", "fakeroot": "fakeroot", "tar": "ta
 
 HEADERS = {"/usr/include/slirp/libslirp.h": "libslirp-dev", "/usr/include/stdio.h": "libc6-dev"}
 
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-
 ROOM_TO_BUILD = 4 * 1024**3
 """Free bytes: the unpacked kernel source takes 1.8 GB, the image's stages 1.4 GB."""
 
@@ -69,11 +67,6 @@ def folder() -> Path:
     return paths.home() / "machine"
 
 
-def architecture() -> str:
-    """Debian's name of this machine's architecture."""
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-
-
 def missing_packages() -> list[str]:
     """The Debian packages that building what is not there yet would need."""
     wanted: dict[str, str] = {}
@@ -88,7 +81,7 @@ def missing_packages() -> list[str]:
     if "gcc" in wanted:
         absent |= {package for header, package in HEADERS.items() if not Path(header).exists()}
     if "make" in wanted or "mmdebstrap" in wanted:
-        absent |= set() if KEYRING.exists() else {"debian-archive-keyring"}
+        absent |= set() if debian.KEYRING.exists() else {"debian-archive-keyring"}
     return sorted(absent)
 
 
@@ -313,38 +306,9 @@ def check_config(resolved: str) -> None:
         )
 
 
-def mirror() -> str:
-    """The Debian mirror this system uses, else the one that answers for all of them."""
-    for file in [
-        *Path("/etc/apt").glob("sources.list*"),
-        *Path("/etc/apt").glob("sources.list.d/*"),
-    ]:
-        if file.is_file():
-            for word in file.read_text(errors="replace").split():
-                if word.startswith("http") and word.rstrip("/").endswith("/debian"):
-                    return word.rstrip("/")
-    return "http://deb.debian.org/debian"
-
-
 def _kernel_source(work: Path) -> Path:
     """Download the newest source of the series without touching this system's apt."""
-    for made in ("lists/partial", "cache/archives/partial"):
-        (work / made).mkdir(parents=True)
-    (work / "status").touch()
-    (work / "sources.list").write_text(
-        "".join(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n" for suite in KERNEL_SUITES)
-    )
-    apt = [
-        "apt-get",
-        *("-o", f"Dir::Etc::sourcelist={work}/sources.list"),
-        *("-o", "Dir::Etc::sourceparts=-"),
-        *("-o", "Dir::Etc::preferencesparts=-"),
-        *("-o", f"Dir::State={work}"),
-        *("-o", f"Dir::State::status={work}/status"),
-        *("-o", f"Dir::Cache={work}/cache"),
-        *("-o", "Acquire::Languages=none"),
-        *("-o", "APT::Sandbox::User="),
-    ]
+    apt = debian.private_apt(work, KERNEL_SUITES)
     _run([*apt, "update"])
     _run([*apt, "download", f"linux-source-{KERNEL_SERIES}"], cwd=work)
     (package,) = work.glob("linux-source-*.deb")
@@ -358,7 +322,7 @@ def _build_root(target: Path) -> None:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
     try:
-        rootfs.build(target, work, mirror(), architecture(), _run)
+        rootfs.build(target, work, debian.mirror(), architecture(), _run)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -18,8 +18,7 @@ from pathlib import Path
 
 import requests
 
-from dockyard import plugins
-from dockyard.engine import packages
+from dockyard.engine import debian, packages
 from dockyard.exceptions import RegistryError
 from dockyard.registry.catalogue import Image
 
@@ -72,7 +71,7 @@ def released(suite: str) -> int:
 
     Raises RegistryError when the mirror does not answer.
     """
-    address = f"{plugins.debian_mirror()}/dists/{suite}/Release"
+    address = f"{debian.mirror()}/dists/{suite}/Release"
     try:
         answer = requests.get(address, timeout=30)
         answer.raise_for_status()
@@ -88,14 +87,14 @@ def released(suite: str) -> int:
 
 
 def _mmdebstrap(image: Image, architecture: str, born: int, root: Path) -> None:
-    mirror = plugins.debian_mirror()
-    security = plugins.debian_mirror("debian-security")
+    mirror = debian.mirror()
+    security = debian.mirror("debian-security")
     words = [
         "mmdebstrap",
         "--quiet",
         "--variant=minbase",
         f"--architectures={architecture}",
-        f"--keyring={plugins.KEYRING}",
+        f"--keyring={debian.KEYRING}",
         *(f"--include={package}" for package in image.packages),
         *(f"--dpkgopt={option}" for option in LEAN),
         '--aptopt=Acquire::Languages "none"',
