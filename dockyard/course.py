@@ -7,15 +7,13 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import docker
-
 from dockyard import client, exceptions, paths, plugins, registry, wait
-from dockyard.engine import providers
-from dockyard.engine.base import MINIMUM_API, Engine, Say, Upstream
+from dockyard.engine import base, providers
+from dockyard.engine.base import Engine, Say, Upstream
 from dockyard.process import Lock, Service
 
 FRONT_DOOR = Service("frontdoor")
@@ -95,7 +93,6 @@ def start(choice: str, say: Say, *, install: bool = False) -> State:
         inner = _open_front_door(upstream, engine, mirror)
         state = State(engine.name, mirror, inner, asdict(upstream))
         state.save()
-        client.write_config()
         _check_version()
         plugins.ensure(say)
         client.write_config()
@@ -123,7 +120,14 @@ def _open_front_door(upstream: Upstream, engine: Engine, mirror: str) -> str:
     FRONT_DOOR.start(argv, env={"PYTHONPATH": str(paths.CHECKOUT)})
     wait.until(
         "the front door to answer",
-        lambda: answers() or _raise_if_ended(),
+        lambda: (
+            answers()
+            or FRONT_DOOR.raise_if_ended(
+                exceptions.EngineStartFailed,
+                "The front door",
+                f"Read {FRONT_DOOR.log}, then:  python3 -m dockyard engine start",
+            )
+        ),
         timeout=30,
         log=FRONT_DOOR.log,
         error=exceptions.EngineStartTimeout,
@@ -131,40 +135,16 @@ def _open_front_door(upstream: Upstream, engine: Engine, mirror: str) -> str:
     return inner
 
 
-def _raise_if_ended() -> None:
-    if FRONT_DOOR.process() is None:
-        raise exceptions.EngineStartFailed(
-            "The front door ended instead of starting.",
-            wait.tail(FRONT_DOOR.log, 5),
-            f"Read {FRONT_DOOR.log}, then:  python3 -m dockyard engine start",
-        )
-
-
 def answers() -> bool:
     """Whether a daemon answers behind the front door."""
-    if FRONT_DOOR.process() is None:
-        return False
-    try:
-        connected = client.connect(timeout=5)
-    except exceptions.EngineNotRunning:
-        return False
-    try:
-        return connected.ping()
-    except (docker.errors.DockerException, OSError):
-        return False
-    finally:
-        connected.close()
+    return FRONT_DOOR.process() is not None and base.answers(paths.front_door())
 
 
 def _check_version() -> None:
-    connected = client.connect()
-    try:
-        found = connected.version()
-    finally:
-        connected.close()
-    api = tuple(int(part) for part in found["ApiVersion"].split("."))
-    if api < MINIMUM_API:
-        needed = ".".join(map(str, MINIMUM_API))
+    with closing(client.connect()) as daemon:
+        found = daemon.version()
+    if not base.is_new_enough(found["ApiVersion"]):
+        needed = ".".join(map(str, base.MINIMUM_API))
         raise exceptions.EngineTooOld(
             f"The daemon is too old: version {found['Version']}, API {found['ApiVersion']}.",
             f"The lessons need API {needed} (Docker 20.10) or newer.",
@@ -177,14 +157,11 @@ def fill(say: Say) -> None:
     state = State.load()
     if state is None:
         raise exceptions.EngineNotRunning()
-    connected = client.connect(timeout=600)
-    try:
-        server = registry.start(say, client=connected)
-        registry.fill(server, connected, say)
+    with closing(client.connect(timeout=600)) as daemon:
+        server = registry.start(say, client=daemon)
+        registry.fill(server, daemon, say)
         if not state.mirror:
-            registry.pull_into(server, connected, say)
-    finally:
-        connected.close()
+            registry.pull_into(server, daemon, say)
 
 
 def stop(say: Say) -> None:
@@ -195,9 +172,8 @@ def stop(say: Say) -> None:
 
 def _stop(say: Say) -> None:
     if registry.in_container() and answers():
-        connected = client.connect()
-        registry.stop(client=connected)
-        connected.close()
+        with closing(client.connect()) as daemon:
+            registry.stop(client=daemon)
     FRONT_DOOR.stop()
     # All of them, whatever the state file says: it may be missing after a crash.
     for provider in providers.PROVIDERS.values():
@@ -219,9 +195,8 @@ def status() -> dict:
         "api_version": None,
     }
     if report["running"]:
-        connected = client.connect()
-        version = connected.version()
-        connected.close()
+        with closing(client.connect()) as daemon:
+            version = daemon.version()
         report |= {"version": version["Version"], "api_version": version["ApiVersion"]}
     return report
 

@@ -7,12 +7,13 @@ It replaces the runner of ``!`` lines (see shell.py) and brings the magics ``%le
 from __future__ import annotations
 
 import os
+from contextlib import closing
 
 from IPython.core.magic import Magics, line_magic, magics_class
 
-from dockyard import client, course, labels, paths, shell
+from dockyard import client, course, labels, shell
 from dockyard.apitrace import magic as trace
-from dockyard.exceptions import EngineNotRunning, UsageError
+from dockyard.exceptions import UsageError
 
 
 def load(ipython) -> None:
@@ -53,13 +54,8 @@ class LessonMagics(Magics):
             )
         client.write_config(name)
         os.environ.update(course.environment(name))
-        daemon = client.connect()
-        try:
-            if not course.answers():
-                raise EngineNotRunning(f"The front door {paths.front_door()} leads nowhere.")
+        with closing(client.connect()) as daemon:
             labels.remove(daemon, lesson=name)
-        finally:
-            daemon.close()
         self.lesson = name
         print(f"Ready. A Docker daemon answers, and nothing is left of an earlier run of {name}.")
 
@@ -68,8 +64,5 @@ class LessonMagics(Magics):
         """``%tidy``: remove what this lesson made, by its label, and nothing else."""
         if self.lesson is None:
             raise UsageError("No lesson has begun here.", next="Run the first cell:  %lesson NAME")
-        daemon = client.connect()
-        try:
+        with closing(client.connect()) as daemon:
             print(labels.remove(daemon, lesson=self.lesson))
-        finally:
-            daemon.close()

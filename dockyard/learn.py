@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from dockyard import bootstrap, course, paths
+from dockyard import bootstrap, course, paths, ports
 from dockyard.engine.base import Say
 from dockyard.exceptions import PortInUse
 
 START = "notebooks/00-start-here.ipynb"
+WELL_KNOWN_PORT = 8888
+"""Where everybody expects Jupyter."""
 
 
 def set_up(choice: str, say: Say, *, install: bool) -> None:
@@ -32,8 +33,8 @@ def run(choice: str, say: Say, *, install: bool, port: int | None, browser: bool
 
     An engine that ran before goes on running; one that was started here is stopped.
     """
-    if port is not None:
-        _check_free(port)
+    if port is not None and not ports.is_free(port):
+        raise PortInUse(port)
     ran_before = course.answers()
     set_up(choice, say, install=install)
     try:
@@ -48,7 +49,7 @@ def _jupyterlab(say: Say, port: int | None, browser: bool) -> int:
     argv = [
         sys.executable, "-m", "jupyterlab",
         f"--ServerApp.root_dir={paths.CHECKOUT}",
-        f"--ServerApp.port={port or _free_port()}",
+        f"--ServerApp.port={port or ports.choose(WELL_KNOWN_PORT)}",
         "--ServerApp.port_retries=0",
         f"--LabApp.default_url=/lab/tree/{START}",
         *([] if browser else ["--no-browser"]),
@@ -62,24 +63,3 @@ def _jupyterlab(say: Say, port: int | None, browser: bool) -> int:
     except KeyboardInterrupt:
         child.terminate()
         return 0 if child.wait() in (0, -15) else 1
-
-
-def _check_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise PortInUse(port) from None
-
-
-def _free_port() -> int:
-    """8888 as everybody knows it, else one that the kernel finds free."""
-    for port in (8888, 0):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                return probe.getsockname()[1]
-            except OSError:
-                continue
-    raise PortInUse(8888)

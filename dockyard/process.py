@@ -14,7 +14,8 @@ from pathlib import Path
 
 import psutil
 
-from dockyard import paths
+from dockyard import paths, wait
+from dockyard.exceptions import DockyardError
 
 # A service outlives the command that starts it; Popen would warn of a child that still runs.
 _STARTED: list[subprocess.Popen] = []
@@ -73,6 +74,13 @@ class Service:
         except (OSError, ValueError, psutil.NoSuchProcess):
             return None
         return found
+
+    def raise_if_ended(
+        self, error: type[DockyardError], title: str, next: str, lines: int = 5
+    ) -> None:
+        """For a probe that waits: raise error, with the log's last lines, once it has ended."""
+        if self.process() is None:
+            raise error(f"{title} ended instead of starting.", wait.tail(self.log, lines), next)
 
     def stop(self, timeout: float = 15.0) -> None:
         """End the process and its children; kill what is left after timeout seconds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 from dockyard import client, course, labels, paths
@@ -28,11 +29,8 @@ def run(name: str | None, say: Say, *, everything: bool) -> int:
         if kept := restore(path):
             say(f"{path.name} is as it came; your copy is {kept.name}")
     if course.answers():
-        daemon = client.connect()
-        try:
+        with closing(client.connect()) as daemon:
             removed = labels.remove(daemon, lesson=None if everything else chosen[0].stem)
-        finally:
-            daemon.close()
         say(str(removed))
     else:
         say("The engine is not running, so no objects were looked for.")

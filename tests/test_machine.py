@@ -55,30 +55,22 @@ int main(void) {
 def own_home():
     """A home inside the home, with the artefacts that are there already."""
     made = image.folder()
-    old = os.environ.get("DOCKYARD_HOME")
-    os.environ["DOCKYARD_HOME"] = str(paths.home() / "machine-test")
-    image.folder().mkdir(parents=True, exist_ok=True)
-    for file in made.glob("*-*"):
-        if not (image.folder() / file.name).exists():
-            os.link(file, image.folder() / file.name)
-    yield
-    if old is None:
-        del os.environ["DOCKYARD_HOME"]
-    else:
-        os.environ["DOCKYARD_HOME"] = old
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKYARD_HOME", str(paths.home() / "machine-test"))
+        image.folder().mkdir(parents=True, exist_ok=True)
+        for file in made.glob("*-*"):
+            if not (image.folder() / file.name).exists():
+                os.link(file, image.folder() / file.name)
+        yield
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
     """A folder of this host that the machine is told to share."""
     folder = tmp_path_factory.mktemp("shared")
-    old = os.environ.get("DOCKYARD_MACHINE_SHARE")
-    os.environ["DOCKYARD_MACHINE_SHARE"] = str(folder)
-    yield folder
-    if old is None:
-        del os.environ["DOCKYARD_MACHINE_SHARE"]
-    else:
-        os.environ["DOCKYARD_MACHINE_SHARE"] = old
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKYARD_MACHINE_SHARE", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="module")

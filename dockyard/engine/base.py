@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -9,11 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from dockyard import paths
+
 Say = Callable[[str], None]
 """Tells a person what is going on: one line, no newline at its end."""
 
 MINIMUM_API = (1, 41)
 """The oldest Docker Engine API the lessons work with: that of Docker 20.10."""
+
+
+def is_new_enough(api_version: str) -> bool:
+    """Whether an API version such as ``1.41`` is at least MINIMUM_API."""
+    return tuple(int(part) for part in api_version.split(".")) >= MINIMUM_API
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,20 @@ class Engine(ABC):
     def unmet(self) -> list[Need]:
         """The needs that rule this provider out at the moment."""
         return [need for need in self.needs() if not (need.met or need.optional)]
+
+
+def free_space(folder: Path) -> int:
+    """The free bytes on the disk where folder is, or would be made."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def disk_space(least: int, next: str) -> Need:
+    """The need for least free bytes in the course's home."""
+    free = free_space(paths.home())
+    found = f"{free / 1e9:.1f} GB free in {paths.home()}, {least / 1e9:.1f} GB needed"
+    return Need("disk space", free >= least, found, next)
 
 
 def answers(path: Path, timeout: float = 5.0) -> bool:

@@ -17,7 +17,7 @@ from docker.errors import DockerException
 from docker.tls import TLSConfig
 
 from dockyard import paths
-from dockyard.engine.base import MINIMUM_API, Upstream
+from dockyard.engine.base import Upstream, is_new_enough
 
 WELL_KNOWN = (
     ("Docker Engine", "/var/run/docker.sock"),
@@ -110,9 +110,9 @@ def probe(source: str, upstream: Upstream, timeout: float = 5) -> Candidate:
         found = _version(upstream, timeout)
     except (DockerException, OSError, ValueError) as error:
         return Candidate(source, upstream, "error", str(error).splitlines()[0][:200])
-    api = tuple(int(part) for part in found["ApiVersion"].split("."))
     detail = f"{_product(found)} {found['Version']}, API {found['ApiVersion']}"
-    return Candidate(source, upstream, "answers" if api >= MINIMUM_API else "too-old", detail)
+    verdict = "answers" if is_new_enough(found["ApiVersion"]) else "too-old"
+    return Candidate(source, upstream, verdict, detail)
 
 
 def _refusal(path: Path, timeout: float) -> tuple[str, str] | None:

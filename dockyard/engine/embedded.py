@@ -20,7 +20,15 @@ import psutil
 
 from dockyard import paths, wait
 from dockyard.engine import netfilter, packages, runtime
-from dockyard.engine.base import Engine, Need, Say, Upstream, answers
+from dockyard.engine.base import (
+    Engine,
+    Need,
+    Say,
+    Upstream,
+    answers,
+    disk_space,
+    free_space,
+)
 from dockyard.exceptions import (
     DiskFull,
     EngineStartFailed,
@@ -116,20 +124,11 @@ class EmbeddedEngine(Engine):
             + (" (the course installs them)" if installable else ""),
             f"sudo apt-get install --no-install-recommends {' '.join(absent)}" if absent else "",
         )
-        free = shutil.disk_usage(_nearest_existing(paths.home())).free
-        yield Need(
-            "disk space",
-            free >= ROOM_NEEDED,
-            f"{free / 1e9:.1f} GB free in {paths.home()}, {ROOM_NEEDED / 1e9:.1f} GB needed",
-            "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn",
-        )
+        yield disk_space(ROOM_NEEDED, "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn")
 
     def upstream(self) -> Upstream | None:
         """The daemon's own socket, when it answers."""
-        return Upstream(f"unix://{self.socket}") if self._ping() else None
-
-    def _ping(self) -> bool:
-        return answers(self.socket)
+        return Upstream(f"unix://{self.socket}") if answers(self.socket) else None
 
     def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Upstream:
         """Start containerd and dockerd, or find them running."""
@@ -137,7 +136,7 @@ class EmbeddedEngine(Engine):
             return running
         self._check()
         packages.install(packages.missing(PROGRAMS), say, agreed=install)
-        self._clear_leftovers()
+        self.stop(say)  # what a killed daemon left
         self._check_room()
         netfilter.remember_before()
         self._make_bridge()
@@ -160,7 +159,7 @@ class EmbeddedEngine(Engine):
         )
         wait.until(
             "the Docker daemon to answer",
-            lambda: self._ping() or self._raise_if_ended(self.dockerd),
+            lambda: answers(self.socket) or self._raise_if_ended(self.dockerd),
             timeout=60,
             log=self.dockerd.log,
             error=EngineStartTimeout,
@@ -180,7 +179,7 @@ class EmbeddedEngine(Engine):
             )
 
     def _check_room(self) -> None:
-        free = shutil.disk_usage(_nearest_existing(paths.home())).free
+        free = free_space(paths.home())
         if free < ROOM_NEEDED:
             raise DiskFull(
                 f"Only {free / 1e9:.1f} GB are free in {paths.home()}.",
@@ -213,12 +212,12 @@ class EmbeddedEngine(Engine):
         )
 
     def _raise_if_ended(self, service: Service) -> None:
-        if service.process() is None:
-            raise EngineStartFailed(
-                f"{service.name} ended instead of starting.",
-                wait.tail(service.log, 8),
-                f"Read {service.log}, then:  python3 -m dockyard doctor",
-            )
+        service.raise_if_ended(
+            EngineStartFailed,
+            service.name,
+            f"Read {service.log}, then:  python3 -m dockyard doctor",
+            lines=8,
+        )
 
     def _make_bridge(self) -> None:
         address = f"{self.bridge_gateway}/24"
@@ -234,9 +233,6 @@ class EmbeddedEngine(Engine):
 
     def _clear_leftovers(self) -> None:
         """What a killed daemon left: shims with their containers, mounts, bridges, sockets."""
-        if self.dockerd.process() or self.containerd.process():
-            self.dockerd.stop()
-            self.containerd.stop()
         left = list(self._leftover_processes())
         family = {child for process in left for child in _children(process)} | set(left)
         end(sorted(family, key=lambda process: process.pid), timeout=0)
@@ -284,9 +280,3 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return process.children(recursive=True)
     except psutil.NoSuchProcess:
         return []
-
-
-def _nearest_existing(folder: Path) -> Path:
-    while not folder.exists():
-        folder = folder.parent
-    return folder

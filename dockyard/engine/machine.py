@@ -21,8 +21,8 @@ import psutil
 
 from dockyard import paths, wait
 from dockyard.engine import image, limits
-from dockyard.engine.base import Engine, Need, Say, Upstream
-from dockyard.engine.discovery import Candidate, probe
+from dockyard.engine.base import Engine, Need, Say, Upstream, disk_space
+from dockyard.engine.discovery import Candidate, architecture, probe
 from dockyard.exceptions import DiskFull, EngineStartFailed, EngineUnavailable
 from dockyard.process import Lock, Service
 
@@ -69,7 +69,7 @@ class MachineEngine(Engine):
         return list(self._needs())
 
     def _needs(self) -> Iterator[Need]:
-        system = f"{platform.system()} on {image.architecture()}"
+        system = f"{platform.system()} on {architecture()}"
         yield Need("Linux on amd64", system == "Linux on amd64", system)
         memory = limits.memory()
         yield Need(
@@ -78,11 +78,8 @@ class MachineEngine(Engine):
             f"{memory / 1e9:.1f} GB, {limits.LEAST_TOTAL / 1e9:.1f} GB needed",
             "Close other programs, or use a machine with more memory.",
         )
-        free = shutil.disk_usage(_nearest_existing(paths.home())).free
-        yield Need(
-            "disk space",
-            free >= ROOM_TO_RUN,
-            f"{free / 1e9:.1f} GB free in {paths.home()}, {ROOM_TO_RUN / 1e9:.1f} GB needed",
+        yield disk_space(
+            ROOM_TO_RUN,
             "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn --engine machine",
         )
         absent = image.missing_packages()
@@ -291,9 +288,3 @@ def tell(console: Path, command: str, timeout: float = 5.0) -> bool:
         except OSError:
             return False
     return struct.unpack_from("=I", answer)[0] == 0
-
-
-def _nearest_existing(folder: Path) -> Path:
-    while not folder.exists():
-        folder = folder.parent
-    return folder

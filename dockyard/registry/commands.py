@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -42,11 +43,8 @@ def _fill(say: Say) -> None:
     source = os.environ.get("DOCKYARD_SOURCE", "auto")
     every = os.environ.get("DOCKYARD_PLATFORMS") == "all"
     registry = server.find()
-    daemon = client.connect(timeout=600)
-    try:
+    with closing(client.connect(timeout=600)) as daemon:
         fill(registry, daemon, say, source, deep=True, all_platforms=every)
-    finally:
-        daemon.close()
 
 
 def _report(action: str, registry: Registry, say: Say, as_json: bool) -> int:

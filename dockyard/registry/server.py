@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import docker
 
-from dockyard import paths, plugins, wait
-from dockyard.engine import packages
+from dockyard import paths, ports, wait
+from dockyard.engine import debian, packages
 from dockyard.engine.base import Say
 from dockyard.exceptions import PortInUse, RegistryError, UnwritableFolder
 from dockyard.process import Lock, Service
@@ -107,7 +106,7 @@ def start(
 def _missing() -> list[str]:
     wanted = packages.missing(PACKAGES)
     # apt on Ubuntu does not know the keys that Debian's packages are signed with.
-    if packages.which("apt-get") and not plugins.KEYRING.exists():
+    if packages.which("apt-get") and not debian.KEYRING.exists():
         wanted.append("debian-archive-keyring")
     return wanted
 
@@ -132,12 +131,20 @@ def _start_process(place: Place, port: int) -> Registry:
     place.config.write_text(json.dumps(config, indent=1) + "\n")
     place.port_file.write_text(str(port))
     registry = Registry(f"http://127.0.0.1:{port}")
-    place.service.start([packages.which(PROGRAM), "serve", place.config])
+    service = place.service
+    service.start([packages.which(PROGRAM), "serve", place.config])
     wait.until(
         "the course registry to answer",
-        lambda: registry.answers() or _raise_if_ended(place.service),
+        lambda: (
+            registry.answers()
+            or service.raise_if_ended(
+                RegistryError,
+                "The course registry",
+                f"Read {service.log}; check the free space on the disk, then start again.",
+            )
+        ),
         timeout=30,
-        log=place.service.log,
+        log=service.log,
         error=RegistryError,
         next="Try again:  python3 -m dockyard engine start",
     )
@@ -196,31 +203,8 @@ def discard_blob(digest: str, name: str = NAME, client: docker.DockerClient | No
 
 
 def _choose_port(place: Place, asked: int | None) -> int:
-    if asked is not None and not _is_free(asked):
+    if asked is None:
+        return ports.choose(place.port())
+    if not ports.is_free(asked):
         raise PortInUse(asked)
-    for wanted in (asked, place.port()):
-        if wanted and _is_free(wanted):
-            return wanted
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # Connections of an ended registry linger for a minute and are no hindrance.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-def _raise_if_ended(service: Service) -> None:
-    if service.process() is None:
-        raise RegistryError(
-            "The course registry ended instead of starting.",
-            wait.tail(service.log, 5),
-            f"Read {service.log}; check the free space on the disk, then start again.",
-        )
+    return asked
