@@ -75,9 +75,13 @@ def _installed(pins: list[str]) -> bool:
 def ensure_core() -> None:
     """Make .venv with the packages of CORE. Raises UnwritableFolder or InstallFailed."""
     if not _python().exists():
-        print("making the virtual environment .venv", file=sys.stderr)
         if not os.access(paths.CHECKOUT, os.W_OK):
-            raise UnwritableFolder(paths.CHECKOUT, "The course makes .venv in its own folder.")
+            raise UnwritableFolder(
+                paths.CHECKOUT,
+                "The course makes its Python environment, .venv, in its own folder.",
+                f"Clone it into a folder of yours:  git clone {paths.CHECKOUT} ~/dockyard",
+            )
+        print("making the virtual environment .venv", file=sys.stderr)
         _run([sys.executable, "-m", "venv", str(VENV)], "The virtual environment")
     _run([*_pip(), "install", *_pins(CORE)], "Installing the first packages")
     _make_importable()

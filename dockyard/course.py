@@ -86,18 +86,27 @@ def start(choice: str, say: Say, *, install: bool = False) -> State:
             say(f"stopping the {running.engine} engine, as {choice} was asked for")
             _stop(say)
         engine = providers.choose(choice)
-        say(f"engine: {engine.title}")
-        began = time.monotonic()
-        mirror = registry.start(say).url if engine.private else ""
-        upstream = engine.start(say, mirror=mirror or None, install=install)
-        inner = _open_front_door(upstream, engine, mirror)
-        state = State(engine.name, mirror, inner, asdict(upstream))
-        state.save()
-        _check_version()
-        plugins.ensure(say)
-        client.write_config()
-        say(f"the daemon answers ({time.monotonic() - began:.1f} s)")
-        return state
+        try:
+            return _start(engine, say, install)
+        except BaseException:
+            # Half a course helps nobody: a registry without its engine would go on running.
+            _stop(say)
+            raise
+
+
+def _start(engine: Engine, say: Say, install: bool) -> State:
+    say(f"engine: {engine.title}")
+    began = time.monotonic()
+    mirror = registry.start(say, install=install).url if engine.private else ""
+    upstream = engine.start(say, mirror=mirror or None, install=install)
+    inner = _open_front_door(upstream, engine, mirror)
+    state = State(engine.name, mirror, inner, asdict(upstream))
+    state.save()
+    _check_version()
+    plugins.ensure(say)
+    client.write_config()
+    say(f"the daemon answers ({time.monotonic() - began:.1f} s)")
+    return state
 
 
 def _open_front_door(upstream: Upstream, engine: Engine, mirror: str) -> str:

@@ -68,12 +68,13 @@ class UnsupportedPython(SetupError):
 class UnwritableFolder(SetupError):
     """A folder that must be written is read-only."""
 
-    def __init__(self, folder: object, why: str = "") -> None:
+    def __init__(self, folder: object, why: str = "", next: str = "") -> None:
         self.folder = folder
         super().__init__(
             f"The folder {folder} cannot be written.",
             why or "It is read-only, or belongs to another user.",
-            "Choose another place for the course's files:  "
+            next
+            or "Choose another place for the course's files:  "
             "DOCKYARD_HOME=~/dockyard-home python3 -m dockyard learn",
         )
 

@@ -36,8 +36,8 @@ def run(choice: str, say: Say, *, install: bool, port: int | None, browser: bool
     if port is not None and not ports.is_free(port):
         raise PortInUse(port)
     ran_before = course.answers()
-    set_up(choice, say, install=install)
     try:
+        set_up(choice, say, install=install)
         return _jupyterlab(say, port, browser)
     finally:
         if not ran_before:

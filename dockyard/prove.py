@@ -16,7 +16,6 @@ CELL_TIMEOUT = 180
 def run(choice: str, arguments: list[str], say: Say, *, install: bool) -> int:
     """Run the tests; arguments go to pytest. An engine that was started here is stopped."""
     ran_before = course.answers()
-    learn.set_up(choice, say, install=install)
     # Paths replace the default selection, options add to it, as with pytest itself.
     paths_given = [
         word for word in arguments if (paths.CHECKOUT / word.partition("::")[0]).exists()
@@ -30,6 +29,7 @@ def run(choice: str, arguments: list[str], say: Say, *, install: bool) -> int:
         *arguments,
     ]  # fmt: skip
     try:
+        learn.set_up(choice, say, install=install)
         return subprocess.run(
             argv, env=course.whole_environment(), cwd=paths.CHECKOUT, check=False
         ).returncode
