@@ -1,0 +1,101 @@
+"""A command in a cell, and the same command typed at a shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+
+from jupyter_client.manager import KernelManager
+
+from benchmarks.sides import Pair, in_turn
+from dockyard import course, paths
+
+GOAL = 1.05
+COMMANDS = {"docker ps": 60, "docker run --rm busybox true": 20}
+"""Each with how often it is measured."""
+
+NOTHING = "true"
+"""A command that costs nothing: what is measured then is the cell itself."""
+
+
+def measure() -> Iterator[Pair]:
+    """Each command, in pairs."""
+    environment = course.whole_environment()
+    with Kernel(environment) as kernel, Shell(environment) as shell:
+        for command, repeat in COMMANDS.items():
+            yield in_turn(
+                f"`!{command}` in a cell / `{command}` at a shell",
+                lambda command=command: kernel.seconds(f"!{command}"),
+                lambda command=command: shell.seconds(command),
+                repeat,
+                GOAL,
+            )
+        yield in_turn(
+            "`!true` in a cell / the same cell with IPython's own runner",
+            lambda: kernel.seconds(f"!{NOTHING}"),
+            lambda: kernel.seconds(f"get_ipython().system_piped({NOTHING!r})"),
+            20,
+        )
+
+
+class Kernel:
+    """A kernel as JupyterLab starts it, with the course's extension."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._manager = KernelManager(kernel_name="python3")
+        self._manager.start_kernel(env=environment, cwd=str(paths.NOTEBOOKS))
+        self._client = self._manager.client()
+
+    def __enter__(self) -> Kernel:
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=60)
+        self.seconds("%load_ext dockyard")
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._client.stop_channels()
+        self._manager.shutdown_kernel(now=True)
+
+    def seconds(self, source: str) -> float:
+        """From the moment a cell is sent to the moment its kernel is idle again."""
+        began = time.perf_counter()
+        reply = self._client.execute_interactive(
+            source, store_history=False, output_hook=lambda message: None, timeout=120
+        )
+        taken = time.perf_counter() - began
+        assert reply["content"]["status"] == "ok", reply["content"]
+        return taken
+
+
+class Shell:
+    """A shell that goes on running, as the one in a learner's terminal."""
+
+    MARK = b"-- the command has ended --\n"
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._bash = subprocess.Popen(
+            ["bash", "--norc"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=os.fspath(paths.NOTEBOOKS),
+        )
+
+    def __enter__(self) -> Shell:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bash.communicate(b"exit\n")
+
+    def seconds(self, command: str) -> float:
+        """From the moment a command is sent to the moment the next one could be."""
+        mark = self.MARK.decode().strip()
+        began = time.perf_counter()
+        self._bash.stdin.write(f"{command} < /dev/null; echo '{mark}'\n".encode())
+        self._bash.stdin.flush()
+        while self._bash.stdout.readline() != self.MARK:
+            pass
+        return time.perf_counter() - began

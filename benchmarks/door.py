@@ -1,0 +1,39 @@
+"""The docker client through the front door, and straight to the daemon's socket."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+
+from benchmarks.sides import Pair, in_turn
+from dockyard import course, paths
+
+GOAL = 1.10
+COMMANDS = {"docker ps": 60, "docker run --rm busybox true": 20}
+"""Each with how often it is measured."""
+
+
+def measure() -> Iterator[Pair]:
+    """Each command, in pairs."""
+    straight = course.State.load().upstream["address"]
+    for command, repeat in COMMANDS.items():
+        yield in_turn(
+            f"`{command}` through the front door / to the daemon's socket",
+            lambda command=command: _seconds(f"unix://{paths.front_door()}", command),
+            lambda command=command: _seconds(straight, command),
+            repeat,
+            GOAL,
+        )
+
+
+def _seconds(address: str, command: str) -> float:
+    program, *words = command.split()
+    began = time.perf_counter()
+    subprocess.run(
+        [program, "--host", address, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return time.perf_counter() - began
