@@ -1,0 +1,20 @@
+"""Live views of the daemon, each one call in a cell.
+
+    from dockyard import views
+    views.panel()
+
+A view shows the objects of the lesson that has begun in this notebook, or those of the whole
+course; with ``everything=True`` all that the daemon has.
+"""
+
+from __future__ import annotations
+
+from dockyard.views.panel import Panel
+
+
+def panel(*, everything: bool = False) -> Panel:
+    """Containers, images, networks and volumes, kept up to date. Raises EngineNotRunning."""
+    return Panel(everything=everything)
+
+
+__all__ = ["panel"]

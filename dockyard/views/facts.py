@@ -1,0 +1,121 @@
+"""What views ask the daemon: plain data about the objects of a scope, sorted by name."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import docker
+
+from dockyard.views.scope import Scope
+
+Fact = dict[str, Any]
+
+_EXIT = re.compile(r"^Exited \((\d+)\)")
+_HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+
+
+def containers(daemon: docker.DockerClient, scope: Scope) -> list[Fact]:
+    """Each container with its name, image, state, exit code, health, addresses and ports.
+
+    Similar to ``docker ps --all``. One request, however many containers there are.
+    """
+    found = daemon.api.containers(all=True, filters=scope.filters)
+    return sorted(
+        (_container(each) for each in found if scope.holds(each.get("Labels"))),
+        key=lambda fact: fact["name"],
+    )
+
+
+def _container(listed: dict) -> Fact:
+    status = listed.get("Status", "")
+    code, health = _EXIT.match(status), _HEALTH.search(status)
+    networks = (listed.get("NetworkSettings") or {}).get("Networks") or {}
+    return {
+        "id": listed["Id"],
+        "name": _name(listed.get("Names")) or listed["Id"][:12],
+        # An image whose name went to a newer one is listed by its digest.
+        "image": listed["Image"] if not listed["Image"].startswith("sha256:") else "an image",
+        "image_id": listed.get("ImageID", ""),
+        "state": listed["State"],
+        "exit_code": int(code[1]) if code else None,
+        "health": health[1] if health else None,
+        "networks": {name: (net or {}).get("IPAddress", "") for name, net in networks.items()},
+        "mode": (listed.get("HostConfig") or {}).get("NetworkMode", ""),
+        "ports": _ports(listed.get("Ports") or []),
+        "volumes": sorted(
+            mount["Name"] for mount in listed.get("Mounts") or [] if mount.get("Type") == "volume"
+        ),
+    }
+
+
+def _name(names: list[str] | None) -> str:
+    # A container that is linked to has more names, with a slash inside.
+    plain = [name[1:] for name in names or [] if "/" not in name[1:]]
+    return plain[0] if plain else ""
+
+
+def _ports(listed: list[dict]) -> list[Fact]:
+    ports = {}
+    for port in listed:
+        inside = f"{port['PrivatePort']}/{port['Type']}"
+        outside = f"{port['IP']}:{port['PublicPort']}" if port.get("PublicPort") else ""
+        # The same door for IPv4 and IPv6 is one door.
+        if outside.startswith((":::", "[::]:")):
+            outside = f"0.0.0.0:{port['PublicPort']}"
+        ports[inside, outside] = {"inside": inside, "outside": outside}
+    return [ports[key] for key in sorted(ports)]
+
+
+def images(daemon: docker.DockerClient, scope: Scope, used: set[str] = frozenset()) -> list[Fact]:
+    """Each image with its names. used are ids of images that are shown whatever their labels.
+
+    Similar to ``docker images``. Images of the course belong to no lesson: a lesson shows those
+    that it has made and those that its containers use.
+    """
+    found = []
+    for each in daemon.api.images(filters={} if used else scope.filters):
+        names = sorted(name for name in each.get("RepoTags") or [] if name != "<none>:<none>")
+        if each["Id"] in used or scope.holds(each.get("Labels")):
+            found.append({"id": each["Id"], "name": " ".join(names), "names": names})
+    return sorted(found, key=lambda fact: (fact["name"] == "", fact["name"], fact["id"]))
+
+
+def networks(daemon: docker.DockerClient, scope: Scope) -> list[Fact]:
+    """Each network with its name, driver and whether it leads outside.
+
+    Similar to ``docker network ls``.
+    """
+    found = daemon.api.networks(filters=scope.filters)
+    return sorted(
+        (
+            {
+                "id": each["Id"],
+                "name": each["Name"],
+                "driver": each["Driver"],
+                "internal": bool(each.get("Internal")),
+            }
+            for each in found
+            if scope.holds(each.get("Labels"))
+        ),
+        key=lambda fact: fact["name"],
+    )
+
+
+def volumes(daemon: docker.DockerClient, scope: Scope, used: set[str] = frozenset()) -> list[Fact]:
+    """Each volume with its name and driver. Similar to ``docker volume ls``.
+
+    used are names of volumes that are shown whatever their labels: an anonymous volume has none.
+    """
+    found = (daemon.api.volumes(filters={} if used else scope.filters) or {}).get("Volumes") or []
+    facts = [
+        {
+            "id": each["Name"],
+            "name": "" if _ANONYMOUS.fullmatch(each["Name"]) else each["Name"],
+            "driver": each["Driver"],
+        }
+        for each in found
+        if each["Name"] in used or scope.holds(each.get("Labels"))
+    ]
+    return sorted(facts, key=lambda fact: (fact["name"] == "", fact["name"], fact["id"]))

@@ -1,0 +1,192 @@
+"""Pictures as SVG: on their own on a stored page, and with a theme's colours in a live view.
+
+Colours stand twice. Presentation attributes make a picture that is right wherever it is shown
+(GitHub, paper, a page without style sheets). Classes let a view's style sheet, which has
+precedence over attributes (SVG 2, 6.6), put the theme's colours in their place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from xml.etree import ElementTree
+
+SANS = "system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
+MONO = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
+MONO_WIDTH = 0.62
+SANS_WIDTH = 0.56
+"""The width of a letter, as a part of its size; a little more than fonts need."""
+
+COLOURS = {
+    "paper": "#ffffff",
+    "card": "#f6f8fa",
+    "ink": "#1f2328",
+    "soft": "#57606a",
+    "line": "#8c959f",
+    "accent": "#0969da",
+    "good": "#1a7f37",
+    "bad": "#b3261e",
+}
+
+STATES = {
+    "created": ("#ffffff", "#57606a", "○"),
+    "running": ("#dafbe1", "#1a7f37", "▶"),
+    "paused": ("#fff3c4", "#7d5600", "‖"),
+    "restarting": ("#ddf4ff", "#0969da", "↻"),
+    "exited": ("#e6eaef", "#57606a", "■"),
+    "dead": ("#ffe4e1", "#b3261e", "✖"),
+    "removing": ("#ffe4e1", "#b3261e", "✖"),
+    "removed": ("#ffffff", "#8c959f", "–"),
+}
+"""Of each state of a container its area, its line, and a sign for those who see no colours.
+(The states are those of the Docker Engine API, ContainerState, and what comes after them.)"""
+
+
+class Picture:
+    """An SVG picture of a width and a height, with a title and the same in words."""
+
+    def __init__(self, title: str, description: str, width: float, height: float) -> None:
+        self._root = ElementTree.Element(
+            "svg",
+            {
+                "xmlns": "http://www.w3.org/2000/svg",
+                "viewBox": f"0 0 {_n(width)} {_n(height)}",
+                "width": _n(width),
+                "height": _n(height),
+                "role": "img",
+                "font-family": SANS,
+                "font-size": "14",
+            },
+        )
+        self._at = [self._root]
+        self._add("title").text = _clean(title)
+        self._add("desc").text = _clean(description)
+        self.rect(0, 0, width, height, fill="paper", radius=8)
+
+    def __str__(self) -> str:
+        return ElementTree.tostring(self._root, encoding="unicode")
+
+    @contextmanager
+    def group(self, key: str = "", css: str = "") -> Iterator[None]:
+        """What is drawn inside belongs together; a live view shows when the key's group changes."""
+        attributes = {"data-key": key} if key else {}
+        element = self._add("g", **attributes, **({"class": css} if css else {}))
+        self._at.append(element)
+        yield
+        self._at.pop()
+
+    def rect(
+        self,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        *,
+        fill: str = "card",
+        line: str = "",
+        state: str = "",
+        radius: float = 6,
+        thick: float = 1.5,
+    ) -> None:
+        """A box in colours of the palette, or in those of a container's state."""
+        area, border = (STATES[state][:2]) if state else (COLOURS[fill], COLOURS.get(line, "none"))
+        css = (
+            f"dy-state dy-{state}" if state else f"dy-{fill}" + (f" dy-line-{line}" if line else "")
+        )
+        self._add(
+            "rect",
+            x=_n(x), y=_n(y), width=_n(width), height=_n(height), rx=_n(radius),
+            fill=area, stroke=border,
+            **({"stroke-width": _n(thick)} if border != "none" else {}),
+            **{"class": css},
+        )  # fmt: skip
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        ink: str = "ink",
+        size: float = 14,
+        mono: bool = False,
+        bold: bool = False,
+        anchor: str = "start",
+        room: float | None = None,
+        css: str = "",
+    ) -> None:
+        """Words whose base line is at y; cut, with an ellipsis, when they need more than room."""
+        element = self._add(
+            "text",
+            x=_n(x), y=_n(y), fill=COLOURS[ink],
+            **({"font-size": _n(size)} if size != 14 else {}),
+            **({"font-family": MONO} if mono else {}),
+            **({"font-weight": "600"} if bold else {}),
+            **({"text-anchor": anchor} if anchor != "start" else {}),
+            **{"class": f"dy-{ink}" + (f" {css}" if css else "")},
+        )  # fmt: skip
+        words = _clean(words)
+        element.text = words if room is None else cut(words, room, size=size, mono=mono)
+
+    def path(
+        self, steps: str, *, line: str = "line", thick: float = 1.5, dashed: bool = False
+    ) -> None:
+        """A line along the steps of an SVG path."""
+        dash = {"stroke-dasharray": "4 4"} if dashed else {}
+        self._add(
+            "path",
+            d=steps, fill="none", stroke=COLOURS[line],
+            **{"stroke-width": _n(thick), "class": f"dy-line-{line}"},
+            **dash,
+        )  # fmt: skip
+
+    def head(self, x: float, y: float, direction: str, *, line: str = "line") -> None:
+        """The head of an arrow whose point is at x, y; direction is right, left, up or down."""
+        back, side = 9, 5
+        corners = {
+            "right": ((-back, -side), (-back, side)),
+            "left": ((back, -side), (back, side)),
+            "up": ((-side, back), (side, back)),
+            "down": ((-side, -back), (side, -back)),
+        }[direction]
+        points = [(x, y), *((x + dx, y + dy) for dx, dy in corners)]
+        self._add(
+            "polygon",
+            points=" ".join(f"{_n(px)},{_n(py)}" for px, py in points),
+            fill=COLOURS[line],
+            **{"class": f"dy-{line}"},
+        )
+
+    def circle(self, x: float, y: float, radius: float, *, fill: str = "line") -> None:
+        """A dot."""
+        self._add(
+            "circle", cx=_n(x), cy=_n(y), r=_n(radius), fill=COLOURS[fill],
+            **{"class": f"dy-{fill}"},
+        )  # fmt: skip
+
+    def _add(self, tag: str, **attributes: str) -> ElementTree.Element:
+        return ElementTree.SubElement(self._at[-1], tag, attributes)
+
+
+def width_of(words: str, *, size: float = 14, mono: bool = False) -> float:
+    """About how wide words are, in units of the picture; never less than they are."""
+    return len(words) * size * (MONO_WIDTH if mono else SANS_WIDTH)
+
+
+def cut(words: str, room: float, *, size: float = 14, mono: bool = False) -> str:
+    """Words, shortened in their middle when they would be wider than room."""
+    if width_of(words, size=size, mono=mono) <= room:
+        return words
+    kept = max(3, int(room / width_of("m", size=size, mono=mono)) - 1)
+    front = (kept + 1) // 2
+    return f"{words[:front]}…{words[len(words) - (kept - front) :]}"
+
+
+def _n(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0")
+
+
+def _clean(words: str) -> str:
+    # Characters that XML does not have (XML 1.0, 2.2) would make the whole picture unreadable.
+    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "�", words)

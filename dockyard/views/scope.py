@@ -1,0 +1,53 @@
+"""Which of the daemon's objects a view shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dockyard.names import COURSE, LESSON
+
+HELPER = "dockyard.view"
+"""The label of a container that a view starts for a moment; views do not show it."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The objects of a lesson, of the course, or all of them.
+
+    A learner's own objects on a shared daemon are shown only when everything is.
+    """
+
+    lesson: str | None = None
+    everything: bool = False
+
+    @classmethod
+    def here(cls, *, everything: bool = False) -> Scope:
+        """The scope of this kernel: its lesson, if ``%lesson`` has begun one."""
+        # The lesson's configuration folder is named for it.
+        name = os.path.basename(os.environ.get("DOCKER_CONFIG", ""))
+        return cls(None if name in ("", "course") else name, everything)
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """What the daemon is asked for."""
+        if self.everything:
+            return {}
+        return {"label": f"{LESSON}={self.lesson}" if self.lesson else f"{COURSE}=1"}
+
+    def holds(self, labels: Mapping[str, str] | None) -> bool:
+        """Whether an object with these labels is shown."""
+        labels = labels or {}
+        if HELPER in labels:
+            return False
+        if self.everything:
+            return True
+        if self.lesson:
+            return labels.get(LESSON) == self.lesson
+        return labels.get(COURSE) == "1"
+
+    def __str__(self) -> str:
+        if self.everything:
+            return "the whole daemon"
+        return f"lesson {self.lesson}" if self.lesson else "the course"

@@ -1,0 +1,128 @@
+// What all views have in common on the page. The kernel puts this file in front of the view's own
+// script (see view.py), so everything here can be used there; no build step, nothing from a CDN.
+
+// Seconds for which a change is shown; view.css has the same.
+const LINGER = 1600;
+
+let made = 0;
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined && value !== false) {
+      made.setAttribute(name, value === true ? "" : value);
+    }
+  }
+  made.append(...children);
+  return made;
+}
+
+// Calls change now and whenever one of the traits changes; for frame.on().
+function follow(model, traits, change) {
+  const events = traits.map((name) => `change:${name}`).join(" ");
+  model.on(events, change);
+  change();
+  return () => model.off(events, change);
+}
+
+// Lets a node be noticed: it has the class for a while (view.css says what that looks like).
+function mark(node, css) {
+  node.classList.remove(css);
+  void node.getBoundingClientRect(); // begins the animation anew
+  node.classList.add(css);
+  setTimeout(() => node.classList.remove(css), LINGER);
+}
+
+// Takes a node off the page, but not before that was noticed.
+function fade(node) {
+  node.removeAttribute("data-key");
+  node.setAttribute("aria-hidden", "true");
+  node.classList.add("dy-gone");
+  setTimeout(() => node.remove(), LINGER);
+}
+
+// Shows a picture in host; groups with a data-key that are new, changed or gone are marked.
+function showPicture(host, svg) {
+  const old = host.querySelector("svg");
+  const next = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
+  const fresh = document.importNode(next, true);
+  if (!old) {
+    host.replaceChildren(fresh);
+    return;
+  }
+  const before = new Map();
+  for (const group of old.querySelectorAll("[data-key]")) {
+    before.set(group.dataset.key, group);
+  }
+  old.replaceWith(fresh);
+  for (const group of fresh.querySelectorAll("[data-key]")) {
+    const was = before.get(group.dataset.key);
+    before.delete(group.dataset.key);
+    if (!was) mark(group, "dy-new");
+    else if (was.textContent !== group.textContent || was.classList.value !== group.classList.value)
+      mark(group, "dy-changed");
+  }
+  for (const group of before.values()) {
+    fresh.append(group);
+    fade(group);
+  }
+}
+
+// The frame of a view: title, body, announcements, the same in words. Returns its parts:
+// body to fill (a view without a script of its own finds its picture there), on(traits, change)
+// to follow facts, and close() to return from render().
+function frame(model, el, { picture = true } = {}) {
+  made += 1;
+  const id = `dockyard-${model.get("_anywidget_id").split(".").pop()}-${made}`;
+  const title = element("div", { class: "dy-title", id: `${id}-title` });
+  const body = element("div", { class: "dy-body" });
+  const log = element("ul", { class: "dy-log", role: "log", "aria-live": "polite" });
+  log.setAttribute("aria-label", "What has changed");
+  const words = element("pre", { class: "dy-words" });
+  const fold = element("details", {}, element("summary", {}, "In words"), words);
+  const root = element("section", { class: "dockyard-view", "aria-labelledby": title.id });
+  root.append(title, body, log, fold);
+  el.append(root);
+
+  const undo = [];
+  const on = (traits, change) => undo.push(follow(model, traits, change));
+
+  on(["title", "connected"], () => {
+    title.textContent = model.get("title");
+    root.classList.toggle("dy-unconnected", !model.get("connected"));
+    if (!model.get("connected")) title.append(" · the daemon does not answer");
+  });
+  on(["description"], () => (words.textContent = model.get("description")));
+
+  if (picture) {
+    // Wide pictures are scrolled, and what can be scrolled must be reachable by keyboard.
+    body.classList.add("dy-picture");
+    body.tabIndex = 0;
+    body.setAttribute("role", "group");
+    body.setAttribute("aria-labelledby", title.id);
+    on(["picture"], () => showPicture(body, model.get("picture")));
+  }
+
+  let heard = model.get("announced");
+  on(["announced", "announcements"], () => {
+    const count = model.get("announced");
+    const news = model.get("announcements").slice(-Math.max(0, count - heard) || Infinity);
+    if (count > heard) {
+      for (const sentence of news) {
+        const line = element("li", {}, sentence);
+        log.append(line);
+        mark(line, "dy-new");
+      }
+      while (log.children.length > 4) log.firstChild.remove();
+    }
+    heard = count;
+  });
+
+  // The kernel stops looking at the daemon for a view that nobody can see.
+  model.send({ shown: id });
+  const close = () => {
+    model.send({ hidden: id });
+    for (const each of undo) each();
+  };
+  return { id, root, title, body, log, on, close };
+}
