@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from dataclasses import asdict, dataclass
 
-from dockyard import course, paths
+from dockyard import circumstances, course, paths
+from dockyard.circumstances import Notice
 from dockyard.engine import discovery, packages
-from dockyard.engine.base import Need
+from dockyard.engine.base import Need, Upstream
+from dockyard.engine.discovery import Candidate
 from dockyard.engine.providers import PROVIDERS
-
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+from dockyard.registry import catalogue
 
 
 @dataclass(frozen=True)
@@ -27,12 +26,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings; chosen is the provider that ``auto`` takes, or None."""
+    """All findings; chosen is the provider that ``auto`` takes, or None.
+
+    noticed is what makes commands fail although nothing is missing.
+    """
 
     providers: list[Finding]
     chosen: str | None
     why: str
     machine: dict[str, str]
+    noticed: list[Notice]
 
     def as_json(self) -> dict:
         """The report as a JSON document."""
@@ -53,24 +56,25 @@ def examine() -> Report:
         if chosen
         else "none of the providers can work here; each says below what it needs"
     )
-    return Report(findings, chosen.provider if chosen else None, why, _machine())
+    images = catalogue.images()
+    asked = list(discovery.candidates())
+    if course.answers():
+        upstream = Upstream(f"unix://{paths.front_door()}")
+        asked.append(Candidate("the engine of this course", upstream, "answers"))
+    noticed = circumstances.examine(
+        asked,
+        [image.reference for image in images],
+        {platform for image in images for platform in image.platforms},
+    )
+    return Report(findings, chosen.provider if chosen else None, why, _machine(), noticed)
 
 
 def _machine() -> dict[str, str]:
-    free = shutil.disk_usage(paths.CHECKOUT).free / 1e9
-    facts = {
+    return {
         "client": _client(),
         "architecture": discovery.architecture(),
-        "disk": f"{free:.1f} GB free" + (" — nearly full" if free < 3 else ""),
         "course": "running" if course.answers() else "not running",
     }
-    proxies = [name for name in PROXIES if os.environ.get(name)]
-    if proxies:
-        facts["proxy"] = (
-            f"{', '.join(proxies)} set for this shell. The daemon and builds have proxy settings "
-            "of their own: https://docs.docker.com/engine/daemon/proxy/"
-        )
-    return facts
 
 
 def _client() -> str:
@@ -94,5 +98,8 @@ def render(report: Report) -> str:
             lines.append(f"  {mark} {need.name}: {need.found}")
             if need.next and not need.met:
                 lines.append(f"      next: {need.next}")
+    for notice in report.noticed:
+        lines += ["", f"{'!' if notice.harmful else 'i'} {notice.what}", f"  {notice.why}"]
+        lines += [f"  {line}" for line in notice.next.splitlines()]
     lines += ["", f"chosen: {report.chosen or 'none'} ({report.why})"]
     return "\n".join(lines)

@@ -7,13 +7,15 @@ import os
 import platform
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
+import requests
 from docker.context import ContextAPI
-from docker.errors import DockerException
+from docker.errors import DockerException, ImageNotFound
 from docker.tls import TLSConfig
 
 from dockyard import paths
@@ -31,6 +33,9 @@ WELL_KNOWN = (
     ("Podman (root)", "/run/podman/podman.sock"),
 )
 """Where installations put the daemon's socket, in the order in which they are tried."""
+
+UNREACHABLE = (DockerException, requests.RequestException, OSError, ValueError)
+"""What the SDK raises when a daemon does not answer, or not as one."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def probe(source: str, upstream: Upstream, timeout: float = 5) -> Candidate:
         return Candidate(source, upstream, *refusal)
     try:
         found = _version(upstream, timeout)
-    except (DockerException, OSError, ValueError) as error:
+    except UNREACHABLE as error:
         return Candidate(source, upstream, "error", str(error).splitlines()[0][:200])
     detail = f"{_product(found)} {found['Version']}, API {found['ApiVersion']}"
     verdict = "answers" if is_new_enough(found["ApiVersion"]) else "too-old"
@@ -131,26 +136,54 @@ def _refusal(path: Path, timeout: float) -> tuple[str, str] | None:
 
 def _version(upstream: Upstream, timeout: float) -> dict:
     if upstream.address.startswith("dial-stdio:"):
-        return _version_by_client(upstream.address.removeprefix("dial-stdio:"), timeout)
+        return _by_client(upstream, timeout, "version", "{{json .Server}}")
+    with closing(_sdk(upstream, timeout)) as client:
+        return client.version()
+
+
+def info(upstream: Upstream, timeout: float = 5) -> dict:
+    """What a daemon says of itself (Docker Engine API: SystemInfo). timeout is in seconds.
+
+    Raises one of UNREACHABLE.
+    """
+    if upstream.address.startswith("dial-stdio:"):
+        return _by_client(upstream, timeout, "info", "{{json .}}")
+    with closing(_sdk(upstream, timeout)) as client:
+        return client.info()
+
+
+def images(upstream: Upstream, names: Iterable[str], timeout: float = 5) -> dict[str, str]:
+    """The architecture of each named image that a daemon has; of none when it cannot be asked."""
+    if upstream.address.startswith("dial-stdio:"):
+        return {}
+    found = {}
+    try:
+        with closing(_sdk(upstream, timeout)) as client:
+            for name in names:
+                with suppress(ImageNotFound):
+                    found[name] = client.images.get(name).attrs["Architecture"]
+    except UNREACHABLE:
+        return found
+    return found
+
+
+def _sdk(upstream: Upstream, timeout: float) -> docker.DockerClient:
     tls = None
     if upstream.tls_cert:
         tls = TLSConfig(
             client_cert=(upstream.tls_cert, upstream.tls_key), ca_cert=upstream.tls_ca, verify=True
         )
-    client = docker.DockerClient(
+    return docker.DockerClient(
         base_url=upstream.address, timeout=timeout, tls=tls or False, version=None
     )
-    try:
-        return client.version()
-    finally:
-        client.close()
 
 
-def _version_by_client(where: str, timeout: float) -> dict:
+def _by_client(upstream: Upstream, timeout: float, command: str, form: str) -> dict:
+    where = upstream.address.removeprefix("dial-stdio:")
     option = "--host" if "://" in where else "--context"
     try:
         done = subprocess.run(
-            ["docker", option, where, "version", "--format", "{{json .Server}}"],
+            ["docker", option, where, command, "--format", form],
             capture_output=True,
             text=True,
             timeout=timeout * 2,
@@ -170,4 +203,9 @@ def _product(version: dict) -> str:
 
 def architecture() -> str:
     """This machine's architecture in Docker's words, such as amd64."""
-    return {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return in_dockers_words(platform.machine())
+
+
+def in_dockers_words(machine: str) -> str:
+    """The architecture that uname and ``docker info`` call x86_64 or aarch64."""
+    return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
