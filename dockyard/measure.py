@@ -6,6 +6,7 @@ several times, in turn with those it is compared with, and shown as its median a
 
 from __future__ import annotations
 
+import html
 import io
 import statistics
 import subprocess
@@ -57,6 +58,49 @@ class Picture:
         return self.description
 
 
+class Grid:
+    """A table of answers: one row a thing that was tried, one column a question.
+
+    As text it is aligned by columns. As HTML the answers in marked are bold and coloured.
+    """
+
+    def __init__(self, rows: Mapping[str, Mapping[str, str]], marked: str = "yes") -> None:
+        self.rows = rows
+        self.marked = marked
+        # In the order in which they first appear.
+        self.columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+
+    def _cells(self) -> list[list[str]]:
+        return [
+            ["", *self.columns],
+            *(
+                [name, *(row.get(key, "") for key in self.columns)]
+                for name, row in self.rows.items()
+            ),
+        ]
+
+    def __repr__(self) -> str:
+        cells = self._cells()
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        def cell(text: str) -> str:
+            style = f' style="color:{COLOURS[1]};font-weight:bold"' if text == self.marked else ""
+            return f"<td{style}>{html.escape(text)}</td>"
+
+        def head(text: str, scope: str) -> str:
+            return f'<th scope="{scope}" style="text-align:left">{html.escape(text)}</th>'
+
+        first, *others = self._cells()
+        lines = [
+            "".join(head(text, "col") for text in first),
+            *(head(line[0], "row") + "".join(map(cell, line[1:])) for line in others),
+        ]
+        return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
+
+
 def timed(commands: Mapping[str, str], repeat: int = 5) -> list[Sample]:
     """Run shell commands in turn and measure how long each takes.
 
@@ -105,6 +149,51 @@ def compare(title: str, samples: Sequence[Sample]) -> Picture:
     _dress(axes, title, xlabel=samples[0].unit)
     names = ", ".join(sample.name for sample in samples)
     return Picture(figure, f"Plot: {title}. One row each for: {names}.")
+
+
+def verdict(sample: Sample, than: Sample, limit: float) -> str:
+    """Whether one thing takes less or more than limit times as much as another, in words.
+
+    limit is to be far from what is usual, so that a busy computer does not change the words.
+    """
+    less_or_more = "less" if sample.median < limit * than.median else "more"
+    return f"{less_or_more} than {_number(limit)} times as long"
+
+
+def overhead(title: str, groups: Mapping[str, Sequence[Sample]]) -> Picture:
+    """Print and plot samples as multiples of the first of their group, on one logarithmic axis.
+
+    Each measurement is a dot, each median a bar across them; the line at 1 is the first one's
+    median.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    rows = [
+        (COLOURS[at % len(COLOURS)], _multiples(group, sample, samples[0]))
+        for at, (group, samples) in enumerate(groups.items())
+        for sample in samples
+    ]
+    figure = Figure(figsize=(7, 0.7 + 0.32 * len(rows)))
+    axes = figure.subplots()
+    axes.set_xscale("log")
+    axes.axvline(1, color=INK, linewidth=1)
+    for row, (colour, multiples) in enumerate(rows):
+        print(multiples)
+        axes.plot(multiples.values, [row] * len(multiples.values), "o", color=colour, alpha=0.5)
+        axes.plot([multiples.median] * 2, [row - 0.35, row + 0.35], color=colour, linewidth=3)
+    names = [multiples.name for _, multiples in rows]
+    axes.set_yticks(range(len(rows)), names)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} ×"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    _dress(axes, title, xlabel="")
+    return Picture(figure, f"Plot: {title}. One row each for: {', '.join(names)}.")
+
+
+def _multiples(group: str, sample: Sample, first: Sample) -> Sample:
+    values = tuple(value / first.median for value in sample.values)
+    return Sample(f"{group}, {sample.name}", values, "×")
 
 
 def growth(title: str, series: Mapping[str, Sequence[float]], unit: str, each: str) -> Picture:

@@ -65,3 +65,31 @@ def test_growth_is_text_and_a_picture(capsys):
     )
     assert picture._repr_png_().startswith(b"\x89PNG")
     assert repr(picture) == "Plot: Memory. One line each for: containers, machines."
+
+
+def test_a_grid_is_aligned_text_and_a_table_that_marks_what_matters():
+    grid = measure.Grid({"open": {"read": "yes", "write": "yes"}, "a < b": {"read": "no"}})
+    assert repr(grid) == "       read  write\nopen   yes   yes\na < b  no"
+    table = grid._repr_html_()
+    assert table.count("font-weight:bold") == 2
+    assert "a &lt; b" in table
+    assert table.count("<tr>") == 3
+
+
+@pytest.mark.parametrize(("values", "words"), [((1, 3, 9), "less"), ((8, 9, 90), "more")])
+def test_a_verdict_goes_by_the_medians(values, words):
+    found = measure.verdict(
+        measure.Sample("container", values, "s"), measure.Sample("plain", (1, 2, 2), "s"), limit=4
+    )
+    assert found == f"{words} than 4 times as long"
+
+
+def test_overhead_is_told_in_multiples_of_the_first(capsys):
+    plain = measure.Sample("plain", (1.0, 2.0, 4.0), "s")
+    container = measure.Sample("container", (3.0, 4.0, 5.0), "s")
+    picture = measure.overhead("Times", {"start": [plain, container]})
+    assert capsys.readouterr().out == (
+        "start, plain: measured 1 × (0.5 to 2)\nstart, container: measured 2 × (1.5 to 2.5)\n"
+    )
+    assert picture._repr_png_().startswith(b"\x89PNG")
+    assert repr(picture) == "Plot: Times. One row each for: start, plain, start, container."
