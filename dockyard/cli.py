@@ -9,7 +9,7 @@ import sys
 import time
 
 from dockyard import __version__
-from dockyard.exceptions import DockyardError
+from dockyard.exceptions import DockyardError, UsageError
 
 
 def say(text: str) -> None:
@@ -61,14 +61,29 @@ def _parser() -> argparse.ArgumentParser:
     engine.add_argument("action", choices=("start", "stop", "status", "env"))
     _engine_options(engine)
     engine.add_argument("--json", action="store_true")
+    engine.add_argument("--lab", metavar="LAB", help="for env: with the values of a lab")
 
     reg = _command(commands, "registry", _registry, "the course registry")
     reg.add_argument("action", choices=("fill", "list", "verify", "export", "import"))
     reg.add_argument("file", nargs="?", metavar="FILE", help="for export and import")
     reg.add_argument("--json", action="store_true")
 
+    check = _command(commands, "check", _check, "how far a lab is done")
+    check.add_argument("lab", metavar="LAB", help="for example 07-containers, or 07")
+    check.add_argument("tasks", nargs="*", metavar="TASK", help="default: all of them")
+    check.add_argument("--watch", action="store_true", help="tick tasks off as they come true")
+    check.add_argument("--hint", action="store_true", help="the next hint for the named tasks")
+    check.add_argument("--new", action="store_true", help="begin a new attempt first")
+    check.add_argument("--json", action="store_true")
+
+    progress = _command(commands, "progress", _progress, "what you have done so far")
+    progress.add_argument("--json", action="store_true")
+
     store = _command(commands, "store", _store, "for authors: run notebooks and store outputs")
     store.add_argument("notebooks", nargs="*", metavar="NOTEBOOK")
+    store.add_argument(
+        "--labs", action="store_true", help="the pages of labs, from their catalogue"
+    )
 
     reset = _command(commands, "reset", _reset, "a pristine notebook; the course's objects removed")
     reset.add_argument("notebook", nargs="?", metavar="NOTEBOOK")
@@ -131,7 +146,7 @@ def _engine(options) -> int:
     elif options.action == "stop":
         course.stop(say)
     elif options.action == "env":
-        variables = course.environment()
+        variables = _variables(options.lab)
         if options.json:
             print(json.dumps({"set": variables, "unset": client.UNSET}, indent=1))
             return 0
@@ -149,6 +164,37 @@ def _engine(options) -> int:
     return 0 if status["running"] or options.action == "stop" else 1
 
 
+def _variables(lab: str | None) -> dict[str, str]:
+    from dockyard import course
+
+    if lab is None:
+        return course.environment()
+    from dockyard.labs import attempt, catalogue
+
+    return attempt.resume(catalogue.load(lab)).environment()
+
+
+def _check(options) -> int:
+    from dockyard.labs import commands
+
+    if options.hint and not options.tasks:
+        raise UsageError("Say which task you want a hint for.", next="Name it after the lab.")
+    return commands.check(
+        options.lab,
+        options.tasks,
+        watch=options.watch,
+        new=options.new,
+        hint=options.hint,
+        as_json=options.json,
+    )
+
+
+def _progress(options) -> int:
+    from dockyard.labs import commands
+
+    return commands.show_progress(as_json=options.json)
+
+
 def _registry(options) -> int:
     from dockyard.registry import commands
 
@@ -158,7 +204,8 @@ def _registry(options) -> int:
 def _store(options) -> int:
     from dockyard import notebooks
 
-    return notebooks.store(options.notebooks, say)
+    store = notebooks.store_labs if options.labs else notebooks.store
+    return store(options.notebooks, say)
 
 
 def _reset(options) -> int:

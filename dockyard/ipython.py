@@ -1,7 +1,8 @@
 """The notebook extension: ``%load_ext dockyard``.
 
-It replaces the runner of ``!`` lines (see shell.py) and brings the magics ``%lesson`` and
-``%tidy``, which frame a lesson, and ``%%trace``.
+It replaces the runner of ``!`` lines and of ``%%bash`` cells (see shell.py) and brings the
+magics ``%lesson`` and ``%tidy``, which frame a lesson, ``%lab``, which frames a lab, and
+``%%trace``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,12 @@ from dockyard.exceptions import UsageError
 def load(ipython) -> None:
     """Install the extension into an IPython shell."""
     ipython.system = lambda command: _run(ipython, command)
+    scripts = ipython.magics_manager.magics["cell"]["bash"]
+    ipython.register_magic_function(
+        lambda line, cell: scripts(line, cell) if line.strip() else _run(ipython, cell),
+        "cell",
+        "bash",
+    )
     ipython.register_magics(LessonMagics)
     trace.register(ipython)
     for name in client.UNSET:
@@ -40,6 +47,7 @@ class LessonMagics(Magics):
     """The frame around a lesson."""
 
     lesson: str | None = None
+    attempt = None
 
     @line_magic("lesson")
     def begin(self, line: str) -> None:
@@ -56,13 +64,26 @@ class LessonMagics(Magics):
         os.environ.update(course.environment(name))
         with closing(client.connect()) as daemon:
             labels.remove(daemon, lesson=name)
-        self.lesson = name
+        self.lesson, self.attempt = name, None
         print(f"Ready. A Docker daemon answers, and nothing is left of an earlier run of {name}.")
+
+    @line_magic("lab")
+    def lab(self, line: str) -> None:
+        """``%lab NAME``: begin or resume a lab; brings ``check`` and ``hint``."""
+        from dockyard.labs import magic
+
+        self.attempt = magic.begin(line, self.shell.user_ns)
+        self.lesson = self.attempt.lesson
 
     @line_magic("tidy")
     def tidy(self, line: str) -> None:
         """``%tidy``: remove what this lesson made, by its label, and nothing else."""
         if self.lesson is None:
-            raise UsageError("No lesson has begun here.", next="Run the first cell:  %lesson NAME")
+            raise UsageError("No lesson has begun here.", next="Run the first cell.")
+        if self.attempt:
+            from dockyard.labs import attempt
+
+            print(attempt.tidy(self.attempt))
+            return
         with closing(client.connect()) as daemon:
             print(labels.remove(daemon, lesson=self.lesson))

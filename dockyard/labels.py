@@ -6,12 +6,16 @@ the label is ever removed, whatever its name.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
+from docker.models.containers import Container
 
-from dockyard.names import COURSE, LESSON
+from dockyard.names import CHECK, COURSE, LESSON
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,36 @@ def remove(client: docker.DockerClient, lesson: str | None = None) -> Removed:
     volumes = client.volumes.list(filters=only)
     volumes = [volume for volume in volumes if _removable(volume.remove)]
     return Removed(len(containers), len(networks), len(volumes), _remove_images(client, wanted))
+
+
+def untag(daemon: docker.DockerClient, stems: Iterable[str]) -> int:
+    """Take names that begin with a stem away from images that carry the course's label.
+
+    Similar to ``docker rmi NAME``. For stems drawn at random by the course; the image stays
+    under its other names. Returns how many names went.
+    """
+    stems = tuple(stem for stem in stems if not stem.isdigit())
+    count = 0
+    for image in daemon.images.list(filters={"label": f"{COURSE}=1"}):
+        for name in image.tags:
+            if stems and name.rpartition("/")[2].startswith(stems):
+                count += _removable(daemon.images.remove, image=name)
+    return count
+
+
+@contextmanager
+def helper(
+    daemon: docker.DockerClient, image: str, command: list[str] | None = None, **options: Any
+) -> Iterator[Container]:
+    """A container, not started, for the length of a ``with``: a check reads files through it.
+
+    Similar to ``docker create``. command defaults to the image's own.
+    """
+    container = daemon.containers.create(image, command, labels={CHECK: "1"}, **options)
+    try:
+        yield container
+    finally:
+        _ignoring_gone(container.remove, force=True, v=True)
 
 
 def _remove_images(client: docker.DockerClient, wanted: str) -> int:

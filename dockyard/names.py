@@ -9,5 +9,8 @@ COURSE = "dockyard.course"
 LESSON = "dockyard.lesson"
 """The label that says which lesson made an object."""
 
+CHECK = "dockyard.check"
+"""The label of a container that a lab's check makes for a moment, to look into an image."""
+
 LESSON_HEADER = "X-Dockyard-Lesson"
 """The HTTP header in which a lesson's clients name it."""

@@ -48,6 +48,34 @@ def store(names: list[str], say: Say) -> int:
     return failed
 
 
+def store_labs(names: list[str], say: Say) -> int:
+    """Make the pages of labs from their catalogue: exercises written, solutions run and stored.
+
+    Returns 0, or 1 when a solution does not lead there.
+    """
+    from dockyard.labs import catalogue, pages
+
+    for page in pages.write_exercises():
+        say(f"wrote {page.relative_to(paths.CHECKOUT)}")
+    if not course.answers():
+        raise EngineNotRunning()
+    failed = 0
+    for name in names or catalogue.names():
+        lab = catalogue.load(name)
+        page = pages.path(lab, solved=True)
+        say(f"running {page.relative_to(paths.CHECKOUT)}")
+        notebook = pages.build(lab, solved=True)
+        page.parent.mkdir(exist_ok=True)
+        execute(notebook, page.parent)
+        write(notebook, page)
+        for cell in notebook.cells:
+            texts = [str(output) for output in cell.get("outputs", [])]
+            if cell.id.endswith("-check") and not any(": done." in text for text in texts):
+                failed = 1
+                say(f"  {cell.source} is not done")
+    return failed
+
+
 def stored() -> list[Path]:
     """The notebooks whose outputs are stored, in the order of the course."""
     return sorted(path for name in FOLDERS for path in (paths.CHECKOUT / name).glob("*.ipynb"))

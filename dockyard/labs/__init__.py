@@ -1,0 +1,1 @@
+"""Labs: tasks whose checks look at the daemon, never at the text that was typed."""

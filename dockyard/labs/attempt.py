@@ -1,0 +1,193 @@
+"""An attempt at a lab: names, ports and tokens drawn at random, kept until it begins anew.
+
+Drawn, so that an answer cannot be copied from a neighbour and doing it again stays honest. Of
+the three kinds of attempt only "lab", the learner's own, is written into the progress. That of
+the solution notebook ("solution") has values that are always the same, so that its outputs can
+be stored; the tests' is called "proof". None disturbs another.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from dockyard import client, course, labels, paths, ports, progress
+from dockyard.exceptions import DockyardError
+from dockyard.labs.catalogue import Lab, Way
+from dockyard.shell import SHELL
+
+# fmt: off
+WORDS = (
+    "acorn", "amber", "aspen", "badge", "basil", "beech", "birch", "bison", "brook", "cedar",
+    "chalk", "cider", "clove", "cocoa", "coral", "crane", "daisy", "delta", "ember", "fable",
+    "fern", "finch", "flint", "frost", "gecko", "ginger", "hazel", "heron", "holly", "ivory",
+    "jade", "juniper", "kiwi", "koala", "larch", "lemon", "lilac", "linen", "lotus", "lynx",
+    "mango", "maple", "marble", "mint", "moss", "nutmeg", "oak", "olive", "onyx", "opal",
+    "otter", "peach", "pearl", "pebble", "pine", "plum", "poppy", "quartz", "quill", "raven",
+    "reed", "robin", "saffron", "sage", "sparrow", "spruce", "tulip", "velvet", "walnut",
+    "willow", "wren",
+)
+# fmt: on
+# Below the range from which the kernel itself takes ports for connections (32768 and up).
+PORTS = range(20000, 32000)
+
+
+class SceneFailed(DockyardError):
+    """The commands that set a scene failed."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A lab with the values drawn for it."""
+
+    lab: Lab
+    values: Mapping[str, str]
+    kind: str = "lab"
+
+    @property
+    def lesson(self) -> str:
+        """The lesson label of what is made in this attempt."""
+        return f"{self.kind}-{self.lab.name}"
+
+    @property
+    def work(self) -> Path:
+        """The folder for the learner's files, $WORK."""
+        folder = "solutions" if self.kind == "solution" else "labs"
+        name = f"proof-{self.lab.name}" if self.kind == "proof" else self.lab.name
+        return paths.CHECKOUT / folder / "work" / name
+
+    def environment(self) -> dict[str, str]:
+        """The variables of this attempt for a shell or kernel, the client's included."""
+        return course.environment(self.lesson) | dict(self.values) | {"WORK": str(self.work)}
+
+    def fill(self, text: str) -> str:
+        """The text with $NAME replaced by the values."""
+        for name in sorted(self.values, key=len, reverse=True):
+            text = text.replace(f"${name}", self.values[name])
+        return text.replace("$WORK", self.work.relative_to(paths.CHECKOUT).as_posix())
+
+    def run(self, way: Way | str, timeout: float = 180) -> subprocess.CompletedProcess:
+        """Run a way in the work folder as a learner would; output merged, a failure returned.
+
+        timeout is in seconds; raises subprocess.TimeoutExpired.
+        """
+        if isinstance(way, str):
+            way = Way("shell", way)
+        program = [sys.executable, "-c"] if way.language == "python" else [SHELL, "-c"]
+        kept = {name: value for name, value in os.environ.items() if name not in client.UNSET}
+        return subprocess.run(
+            [*program, way.code],
+            env={**kept, **self.environment()},
+            cwd=self.work,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+
+
+def begin(lab: Lab, kind: str = "lab") -> Attempt:
+    """A new attempt: what an earlier one made goes, values are drawn, the scene is set.
+
+    The files of an earlier attempt are kept beside the new folder. Raises EngineNotRunning and
+    SceneFailed.
+    """
+    attempt = Attempt(lab, _draw(lab, kind), kind)
+    client.write_config(attempt.lesson)
+    earlier = current(lab) if kind == "lab" else attempt
+    tidy(earlier or attempt)
+    _fresh_folder(attempt)
+    set_scene(attempt, lab.scene)
+    if kind == "lab":
+        with progress.change() as data:
+            entry = data.setdefault("labs", {}).setdefault(lab.name, {"tasks": {}})
+            entry |= {"values": dict(attempt.values), "begun": progress.now()}
+    return attempt
+
+
+def tidy(attempt: Attempt) -> labels.Removed:
+    """Remove what was made in an attempt, and the names given in it to the course's images."""
+    with closing(client.connect()) as daemon:
+        removed = labels.remove(daemon, lesson=attempt.lesson)
+        labels.untag(daemon, attempt.values.values())
+    return removed
+
+
+def current(lab: Lab) -> Attempt | None:
+    """The learner's attempt at a lab, or None when it has not begun."""
+    entry = progress.read().get("labs", {}).get(lab.name, {})
+    values = entry.get("values")
+    # A lab that now draws other values than when the attempt began needs a new one.
+    if values is None or set(values) != set(lab.values):
+        return None
+    return Attempt(lab, values)
+
+
+def resume(lab: Lab) -> Attempt:
+    """The learner's attempt, begun now when there is none."""
+    attempt = current(lab)
+    if attempt is None:
+        return begin(lab)
+    if not paths.docker_config(attempt.lesson).exists():
+        client.write_config(attempt.lesson)
+    attempt.work.mkdir(parents=True, exist_ok=True)
+    return attempt
+
+
+def set_scene(attempt: Attempt, scene: str) -> None:
+    """Run the commands that set a scene."""
+    if not scene:
+        return
+    done = attempt.run(f"set -o errexit\n{scene}")
+    if done.returncode:
+        raise SceneFailed(
+            f"The scene of {attempt.lab.name} could not be set.",
+            "\n".join(done.stdout.splitlines()[-5:]),
+            f"Begin anew:  python3 -m dockyard reset {attempt.lab.name}",
+        )
+
+
+def _draw(lab: Lab, kind: str) -> dict[str, str]:
+    source = random.Random(lab.name) if kind == "solution" else secrets.SystemRandom()
+    words = source.sample(WORDS, len(WORDS))
+    values: dict[str, str] = {}
+    for name, recipe in lab.values.items():
+        what, _, stem = recipe.partition(":")
+        if what == "name":
+            values[name] = f"{stem}-{words.pop()}"
+        elif what == "token":
+            values[name] = "".join(source.choices("abcdefghjkmnpqrstuvwxyz23456789", k=10))
+        elif what == "port":
+            values[name] = str(_port(source, taken=set(values.values())))
+        else:
+            raise ValueError(f"{lab.name}: {recipe!r} is neither name:STEM, port nor token")
+    return values
+
+
+def _port(source: random.Random, taken: set[str]) -> int:
+    while True:
+        port = source.choice(PORTS)
+        if str(port) not in taken and ports.is_free(port):
+            return port
+
+
+def _fresh_folder(attempt: Attempt) -> None:
+    folder = attempt.work
+    if folder.exists():
+        if attempt.kind == "lab" and any(folder.iterdir()):
+            folder.rename(folder.with_name(f"{folder.name}.{time.strftime('%Y-%m-%d-%H%M%S')}"))
+        else:
+            shutil.rmtree(folder)
+    folder.mkdir(parents=True)

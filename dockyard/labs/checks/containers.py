@@ -1,0 +1,109 @@
+"""Lab 07: containers."""
+
+from __future__ import annotations
+
+from dockyard.labs.look import Look
+from dockyard.labs.verdict import Broken, NotYet
+
+
+def stays(look: Look) -> str:
+    """A container is there and not stopped."""
+    box = look.container(look["BOX"])
+    if box.status not in ("running", "paused"):
+        look.running(look["BOX"])
+    return f"{box.name} is {box.status}."
+
+
+def paused(look: Look) -> str:
+    """It is paused."""
+    box = look.container(look["BOX"])
+    if box.status != "paused":
+        raise NotYet(f"{box.name} is {box.status}, not paused.")
+    return f"{box.name} is paused: its processes are there and get no time."
+
+
+def stopped(look: Look) -> str:
+    """It has been stopped and is still listed."""
+    box = look.container(look["BOX"])
+    if box.status != "exited":
+        raise NotYet(f"{box.name} is {box.status}.")
+    return f"{box.name} has ended with exit code {box.attrs['State']['ExitCode']} and is kept."
+
+
+def web(look: Look) -> str:
+    """The server answers at its port, and the daemon will start it again."""
+    name, port = look["WEB"], int(look["PORT"])
+    container = look.container(name)
+    bindings = container.attrs["HostConfig"]["PortBindings"] or {}
+    command = container.attrs["Config"]["Cmd"] or []
+    if any(word.startswith("--publish") or word == "-p" for word in command):
+        raise NotYet(
+            f"{name} was told to run the command {' '.join(command)!r}.",
+            mistake="name-after-the-image",
+        )
+    if f"{port}/tcp" in bindings:
+        raise NotYet(f"{name} publishes port {port} of the container.", mistake="port-reversed")
+    look.running(name)
+    if port not in look.published(container, 80):
+        only_exposed = not bindings
+        raise NotYet(
+            f"{name} runs, but its port 80 is not published at port {port}.",
+            mistake="port-not-published" if only_exposed else None,
+        )
+    status, _ = look.get(port)
+    policy = container.attrs["HostConfig"]["RestartPolicy"]["Name"]
+    if policy not in ("always", "unless-stopped"):
+        raise NotYet(
+            f"{name} answers at port {port}, but its restart policy is {policy or 'no'!r}.",
+            expected="a policy with which the daemon starts it again after its own restart.",
+        )
+    return f"{name} answers at port {port} (status {status}); its restart policy is {policy}."
+
+
+def page(look: Look) -> str:
+    """The page holds the token."""
+    container = look.running(look["WEB"])
+    _, text = look.get(look["PORT"])
+    if look["TOKEN"] not in text:
+        raise NotYet(f"The page of {container.name} says {text.strip()[:60]!r}.")
+    return f"The page of {container.name} says {look['TOKEN']}."
+
+
+def job(look: Look) -> str:
+    """The job has ended with exit code 3, and its output can be read."""
+    name = look["JOB"]
+    try:
+        container = look.container(name)
+    except NotYet:
+        if look.removed(name):
+            raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
+        raise
+    if container.status in ("created", "running"):
+        raise NotYet(f"{name} is {container.status}; it has not ended.")
+    code = container.attrs["State"]["ExitCode"]
+    written = container.logs().decode(errors="replace")
+    if code != 3:
+        background = "&" in " ".join(container.attrs["Config"]["Cmd"] or [])
+        raise NotYet(
+            f"{name} has ended with exit code {code}.",
+            mistake="program-in-the-background" if background and code == 0 else None,
+        )
+    if look["TOKEN"] not in written:
+        raise Broken(f"{name} wrote {written.strip()[:60]!r}.")
+    return f"{name} has ended with exit code 3; its log says {look['TOKEN']}."
+
+
+def frozen(look: Look) -> str:
+    """The image holds the note."""
+    wanted, word = f"{look['BOX']}:1", look["TOKEN"]
+    if not look.daemon.images.list(wanted):
+        near = [tag for image in look.daemon.images.list() for tag in image.tags]
+        if found := [tag for tag in near if tag.startswith(look["BOX"])]:
+            raise NotYet(f"There is an image {found[0]}.", mistake="tag-is-not-the-name")
+    look.image(wanted)
+    note = look.read_image(wanted, "/note")
+    if note is None:
+        raise Broken(f"{wanted} has no file /note.")
+    if word not in note:
+        raise Broken(f"/note in {wanted} says {note.strip()[:60]!r}.")
+    return f"{wanted} holds /note, and it says {word}."

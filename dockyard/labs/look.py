@@ -1,0 +1,217 @@
+"""How a check looks at the daemon: it reads, it changes nothing.
+
+Each method says what is wrong in the learner's words by raising NotYet, so that a check is a
+list of expectations in the order in which a learner would meet them.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import tarfile
+import time
+from contextlib import contextmanager
+from typing import Any
+
+import docker
+from docker.errors import APIError, ImageNotFound, NotFound
+from docker.models.containers import Container
+from docker.models.images import Image
+from docker.models.networks import Network
+from docker.models.volumes import Volume
+
+from dockyard import labels
+from dockyard.labs.attempt import Attempt
+from dockyard.labs.verdict import Broken, NotYet
+
+# An image without a command of its own cannot be made a container without one.
+NEVER_STARTED = ["-"]
+
+
+class Look:
+    """One look at the daemon, with the values of an attempt: ``look["WEB"]``."""
+
+    def __init__(self, daemon: docker.DockerClient, attempt: Attempt) -> None:
+        self.daemon = daemon
+        self.attempt = attempt
+
+    def __getitem__(self, name: str) -> str:
+        return self.attempt.values[name]
+
+    def container(self, name: str) -> Container:
+        """The container of that name. Similar to ``docker inspect NAME``."""
+        try:
+            return self.daemon.containers.get(name)
+        except NotFound:
+            raise NotYet(f"There is no container called {name}.") from None
+
+    def running(self, name: str) -> Container:
+        """The container of that name, which must be running."""
+        container = self.container(name)
+        if container.status != "running":
+            state = container.attrs["State"]
+            raise NotYet(
+                f"The container {name} is {container.status}"
+                + (f", with exit code {state['ExitCode']}." if state["ExitCode"] else ".")
+            )
+        return container
+
+    def image(self, reference: str) -> Image:
+        """The image of that name and tag. Similar to ``docker image inspect``."""
+        try:
+            return self.daemon.images.get(reference)
+        except ImageNotFound:
+            raise NotYet(f"The daemon has no image {reference}.") from None
+
+    def network(self, name: str) -> Network:
+        """The network of that name. Similar to ``docker network inspect``."""
+        for network in self.daemon.networks.list(names=[name]):
+            if network.name == name:
+                network.reload()
+                return network
+        raise NotYet(f"There is no network called {name}.")
+
+    def volume(self, name: str) -> Volume:
+        """The volume of that name. Similar to ``docker volume inspect``."""
+        try:
+            return self.daemon.volumes.get(name)
+        except NotFound:
+            raise NotYet(f"There is no volume called {name}.") from None
+
+    def removed(self, name: str, seconds: int = 3600) -> bool:
+        """Whether a container of that name was removed during the last seconds.
+
+        Similar to ``docker events --filter container=NAME --filter event=destroy``. The daemon
+        remembers its last 256 events.
+        """
+        now = time.time()
+        events = self.daemon.events(
+            since=f"{now - seconds:.9f}",
+            until=f"{now:.9f}",
+            filters={"event": "destroy"},
+            decode=True,
+        )
+        return any(event["Actor"]["Attributes"].get("name") == name for event in events)
+
+    def published(self, container: Container, inside: int, protocol: str = "tcp") -> list[int]:
+        """The ports of this computer at which a container's port is published; may be empty."""
+        bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{inside}/{protocol}")
+        return sorted({int(binding["HostPort"]) for binding in bindings or []})
+
+    def get(self, port: int | str, path: str = "/", patience: float = 3) -> tuple[int, str]:
+        """Ask http://127.0.0.1:PORT/path; returns status and text.
+
+        A server that has just been started is given patience seconds. Raises Broken when
+        nobody answers.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                return _ask(int(port), path)
+            except (OSError, http.client.HTTPException) as error:
+                if time.monotonic() > deadline:
+                    raise Broken(
+                        f"http://127.0.0.1:{port}{path} does not answer ({_reason(error)})."
+                    ) from None
+            time.sleep(0.1)
+
+    def execute(self, container: Container, *argv: str) -> tuple[int, str]:
+        """Run a command that only reads inside a running container; exit code and output.
+
+        Similar to ``docker exec NAME ARGV…``.
+        """
+        try:
+            done = container.exec_run(list(argv))
+        except APIError as error:
+            raise Broken(f"{argv[0]} cannot be run in {container.name}: {_said(error)}") from None
+        return done.exit_code, done.output.decode(errors="replace")
+
+    def resolves(self, container: Container, name: str) -> bool:
+        """Whether the name of another container can be looked up inside this one."""
+        program = "import socket, sys; socket.gethostbyname(sys.argv[1])"
+        for argv in (
+            ("getent", "hosts", name),
+            ("nslookup", name),
+            ("python3", "-c", program, name),
+        ):
+            try:
+                done = container.exec_run(list(argv))
+            except APIError:
+                continue
+            if done.exit_code not in (126, 127):
+                return done.exit_code == 0
+        raise Broken(f"{container.name} has no program to look up names with.")
+
+    def read(self, container: Container, path: str) -> str | None:
+        """The text of a file in a container, running or not; None when there is none.
+
+        Similar to ``docker cp NAME:PATH -``. Follows volumes and bind mounts.
+        """
+        try:
+            chunks, _ = container.get_archive(path)
+        except NotFound:
+            return None
+        return _first_file(b"".join(chunks))
+
+    def read_volume(self, volume: str, path: str, image: str = "busybox:latest") -> str | None:
+        """The text of a file in a volume; None when there is none.
+
+        A container is made for it, never started, and removed again.
+        """
+        with self._holding(volume, image) as container:
+            return self.read(container, f"/volume/{path.lstrip('/')}")
+
+    def read_image(self, reference: str, path: str) -> str | None:
+        """The text of a file in an image; None when there is none."""
+        with labels.helper(self.daemon, self.image(reference).id, NEVER_STARTED) as container:
+            return self.read(container, path)
+
+    def run(self, image: str, *argv: str, timeout: float = 20, **options: Any) -> tuple[int, str]:
+        """Run a throw-away container of an image; exit code and output, both streams.
+
+        Similar to ``docker run --rm IMAGE ARGV…``. timeout is in seconds; raises Broken then.
+        """
+        self.image(image)
+        with labels.helper(self.daemon, image, list(argv) or None, **options) as container:
+            try:
+                container.start()
+                code = container.wait(timeout=timeout)["StatusCode"]
+            except APIError as error:
+                raise Broken(f"{image} cannot be run: {_said(error)}") from None
+            except OSError:
+                raise Broken(f"{image} was still running after {timeout:.0f} s.") from None
+            return code, container.logs().decode(errors="replace")
+
+    @contextmanager
+    def _holding(self, volume: str, image: str):
+        self.volume(volume)
+        mount = {volume: {"bind": "/volume", "mode": "ro"}}
+        image_id = self.image(image).id
+        with labels.helper(self.daemon, image_id, NEVER_STARTED, volumes=mount) as container:
+            yield container
+
+
+def _ask(port: int, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    finally:
+        connection.close()
+
+
+def _first_file(archive: bytes) -> str | None:
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            if member.isfile():
+                return tar.extractfile(member).read().decode(errors="replace")
+    return None
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _said(error: APIError) -> str:
+    return (error.explanation or str(error)).strip().splitlines()[0]

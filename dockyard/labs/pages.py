@@ -1,0 +1,110 @@
+"""The notebooks of a lab: the exercise and its solution, made from the same catalogue entry.
+
+They differ in the learner's cells and in the frame, and in nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from dockyard import notebooks, paths
+from dockyard.labs import catalogue
+from dockyard.labs.catalogue import Lab, Task
+
+ANSWER = "answer"
+"""The tag of a cell that holds the learner's commands, or the solution's."""
+
+BLANK = "%%bash\n# Your commands go here, or into a terminal.\n"
+
+
+def path(lab: Lab, *, solved: bool) -> Path:
+    """Where the page of a lab is."""
+    return paths.CHECKOUT / ("solutions" if solved else "labs") / f"{lab.name}.ipynb"
+
+
+def build(lab: Lab, *, solved: bool) -> NotebookNode:
+    """The exercise, or the solution before it has run."""
+    frame = f"%load_ext dockyard\n%lab {lab.name}" + (" --solution" if solved else "")
+    cells = [_text("title", _title(lab)), _code("begin", frame)]
+    reps = [task for task in lab.tasks if task.rep]
+    if reps:
+        cells.append(
+            _text("reps", "## Warm up\n\nA minute each. Do it, check it, go on to the next.")
+        )
+    for rep in reps:
+        cells += _cells(rep, rep.goal.strip(), solved)
+    for number, task in enumerate(lab.graded, 1):
+        cells += _cells(task, f"## {number}. {task.title}\n\n{task.goal.strip()}", solved)
+    cells += [
+        _text("all", _closing(lab, solved)),
+        _code("check-all", "check()"),
+        _text("tidy-text", "When you are done: remove what this lab made, and nothing else."),
+        _code("tidy", "%tidy"),
+    ]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def write_exercises() -> list[Path]:
+    """Write labs/ anew; returns the pages whose text changed."""
+    changed = []
+    for name in catalogue.names():
+        page = path(catalogue.load(name), solved=False)
+        text = exercise(catalogue.load(name))
+        if not page.exists() or page.read_text() != text:
+            page.parent.mkdir(exist_ok=True)
+            page.write_text(text)
+            changed.append(page)
+    return changed
+
+
+def exercise(lab: Lab) -> str:
+    """The text of the exercise's file."""
+    return notebooks.canonical(build(lab, solved=False))
+
+
+def _title(lab: Lab) -> str:
+    number, _, _ = lab.name.partition("-")
+    return (
+        f"# Lab {number}: {lab.title}\n\n{lab.opening.strip()}\n\n"
+        f'**Minutes:** {lab.minutes} · Stuck? `hint("TASK")` gives four hints, one after the '
+        "other; the last one is the solution. Any way that leads there is right: commands in a "
+        "cell or in a terminal, Compose, the SDK."
+    )
+
+
+def _closing(lab: Lab, solved: bool) -> str:
+    other = "labs" if solved else "solutions"
+    which = "exercise" if solved else "solution"
+    text = f"## All together\n\n{lab.closing.strip()}".rstrip()
+    return f"{text}\n\nThe {which} is in `{other}/{lab.name}.ipynb`."
+
+
+def _cells(task: Task, text: str, solved: bool) -> list[NotebookNode]:
+    cells = [_text(task.name, text)]
+    if task.scene:
+        scene = f"%%bash\n{task.scene.strip()}"
+        cells.append(_code(f"{task.name}-scene", scene, "fails-on-purpose", "scene"))
+    failing = ["fails-on-purpose"] if solved and task.fails else []
+    cells += [
+        _code(f"{task.name}-answer", _answer(task, solved), ANSWER, *failing),
+        _code(f"{task.name}-check", f'check("{task.name}")'),
+    ]
+    return cells
+
+
+def _answer(task: Task, solved: bool) -> str:
+    if not solved:
+        return task.start.strip("\n") or BLANK
+    way = task.right[0]
+    return way.code if way.language == "python" else f"%%bash\n{way.code}"
+
+
+def _text(id: str, source: str) -> NotebookNode:
+    return nbformat.v4.new_markdown_cell(source, id=id)
+
+
+def _code(id: str, source: str, *tags: str) -> NotebookNode:
+    return nbformat.v4.new_code_cell(source, id=id, metadata={"tags": list(tags)} if tags else {})
