@@ -108,11 +108,12 @@ class Lock:
     """An exclusive lock between commands of one home, taken for the length of a ``with``.
 
     Waits up to timeout seconds; raises TimeoutError then. The kernel drops it when its
-    holder dies, so it cannot go stale (flock(2)).
+    holder dies, so it cannot go stale (flock(2)). In a folder outside of the home, it is a lock
+    between homes.
     """
 
-    def __init__(self, name: str, timeout: float = 120.0) -> None:
-        self.path = paths.run_dir() / f"{name}.lock"
+    def __init__(self, name: str, timeout: float = 120.0, folder: Path | None = None) -> None:
+        self.path = (folder or paths.run_dir()) / f"{name}.lock"
         self.timeout = timeout
 
     def __enter__(self) -> Lock:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import docker
@@ -37,7 +39,11 @@ def traces(embedded):
     mark = str(paths.run_dir())
     return {
         "processes": [pid for pid in psutil.pids() if mark in _command(pid)],
-        "bridges": netfilter.bridges_in(embedded.pool),
+        "bridges": [
+            name
+            for name, networks in netfilter.bridges().items()
+            if any(network.subnet_of(embedded.pool) for network in networks)
+        ],
         "rules": str(embedded.pool.network_address).rsplit(".", 2)[0]
         in netfilter.run("iptables-save"),
         "mounts": str(paths.home()) in Path("/proc/self/mountinfo").read_text(),
@@ -77,6 +83,43 @@ def test_a_killed_daemon_is_replaced_and_then_leaves_nothing(engine):
     assert engine.dockerd.process().pid != killed.pid
     engine.stop(print)
     assert traces(engine) == NOTHING
+
+
+def test_stopping_a_home_that_remembers_the_same_addresses_spares_a_running_engine(
+    engine, tmp_path, monkeypatch
+):
+    """Bridges and rules go by their owner: the address range of another home may be the same."""
+    with closing(docker.DockerClient(base_url=engine.start(print).address)) as client:
+        made = client.networks.create("own")
+        bridges = set(engine.bridges())
+        assert f"br-{made.id[:12]}" in bridges
+    rules, pool = _rules_of(bridges), engine.pool
+    assert rules
+    (tmp_path / "second").mkdir()
+    shutil.copy(paths.home() / "embedded.json", tmp_path / "second")
+    with monkeypatch.context() as there:
+        there.setenv("DOCKYARD_HOME", str(tmp_path / "second"))
+        second = EmbeddedEngine()
+        assert second.pool == pool
+        second.stop(print)
+        assert bridges <= netfilter.bridges().keys()
+        assert _rules_of(bridges) == rules
+        try:
+            second.start(print)
+            assert second.pool != pool
+        finally:
+            second.stop(print)
+        assert traces(second) == NOTHING
+    assert bridges <= netfilter.bridges().keys()
+    assert _rules_of(bridges) == rules
+    engine.stop(print)
+    assert not bridges & netfilter.bridges().keys()
+    assert traces(engine) == NOTHING
+
+
+def _rules_of(bridges):
+    lines = netfilter.run("iptables-save").splitlines()
+    return sorted(line for line in lines if bridges & set(line.split()))
 
 
 def test_a_second_start_reuses_the_running_daemon(engine):

@@ -50,6 +50,9 @@ PROGRAMS = {
 ROOM_NEEDED = 3 * 1024**3
 """Free bytes below which the daemon is not started: images and layers of all lessons."""
 
+OWNER = "DOCKYARD_HOME"
+"""The variable by which a program that dockerd starts is known as this engine's."""
+
 CONTAINERD_CONFIG = """\
 version = 2
 root = "{data}/containerd"
@@ -83,15 +86,24 @@ class EmbeddedEngine(Engine):
         try:
             return ipaddress.IPv4Network(json.loads(self._settings.read_text())["pool"])
         except (OSError, ValueError, KeyError):
-            pool = netfilter.free_pool(str(paths.home()))
-            self._settings.parent.mkdir(parents=True, exist_ok=True)
-            self._settings.write_text(json.dumps({"pool": str(pool)}))
-            return pool
+            return self._choose_pool()
+
+    def _choose_pool(self) -> ipaddress.IPv4Network:
+        pool = netfilter.free_pool(str(paths.home()))
+        self._settings.parent.mkdir(parents=True, exist_ok=True)
+        self._settings.write_text(json.dumps({"pool": str(pool)}))
+        return pool
 
     @property
     def bridge(self) -> str:
         """The name of the default bridge, unlike docker0 unique to this home."""
         return "dy" + hashlib.sha256(str(paths.home()).encode()).hexdigest()[:8]
+
+    def bridges(self) -> dict[str, ipaddress.IPv4Network]:
+        """The bridges that this engine made or will make, and no others, by name."""
+        default = next(self.pool.subnets(new_prefix=24))
+        database = self.data / "docker" / "network" / "files" / "local-kv.db"
+        return netfilter.recorded_bridges(database) | {self.bridge: default}
 
     @property
     def bridge_gateway(self) -> str | None:
@@ -139,8 +151,16 @@ class EmbeddedEngine(Engine):
         self.stop(say)  # what a killed daemon left
         self._check_room()
         netfilter.remember_before()
+        if netfilter.is_taken(self.pool, apart_from=self.bridges()):
+            self._choose_pool()  # free when it was chosen, but another engine came
         self._make_bridge()
         self._start_containerd()
+        with netfilter.others_kept(self.bridges()):
+            self._start_dockerd(mirror)
+        self.socket.chmod(0o600)
+        return Upstream(f"unix://{self.socket}")
+
+    def _start_dockerd(self, mirror: str | None) -> None:
         self.dockerd.start(
             [
                 packages.which("dockerd"),
@@ -155,7 +175,7 @@ class EmbeddedEngine(Engine):
                 *runtime.options(self.data),
             ],
             # Administration programs must be found although a learner's PATH may lack them.
-            env={"PATH": packages.SEARCH},
+            env={"PATH": packages.SEARCH, OWNER: str(paths.home())},
         )
         wait.until(
             "the Docker daemon to answer",
@@ -165,8 +185,6 @@ class EmbeddedEngine(Engine):
             error=EngineStartTimeout,
             next="Try once more:  python3 -m dockyard engine stop, then engine start",
         )
-        self.socket.chmod(0o600)
-        return Upstream(f"unix://{self.socket}")
 
     def _check(self) -> None:
         for need in self.unmet():
@@ -238,7 +256,7 @@ class EmbeddedEngine(Engine):
         end(sorted(family, key=lambda process: process.pid), timeout=0)
         self._unmount()
         if self._settings.exists():
-            netfilter.sweep(self.pool)
+            netfilter.sweep(self.bridges())
         shutil.rmtree(self.exec, ignore_errors=True)
         for file in (self.socket, self._containerd_socket, paths.run_dir() / "dockerd-own.pid"):
             file.unlink(missing_ok=True)
@@ -254,14 +272,13 @@ class EmbeddedEngine(Engine):
             shim_or_daemon = name.startswith(("containerd", "dockerd")) and any(
                 mark in word for word in words for mark in ours
             )
-            if shim_or_daemon or (name == "docker-proxy" and self._proxies_for_us(words)):
+            if shim_or_daemon or (name == "docker-proxy" and self._is_ours(process)):
                 yield process
 
-    def _proxies_for_us(self, words: list[str]) -> bool:
+    def _is_ours(self, process: psutil.Process) -> bool:
         try:
-            address = words[words.index("-container-ip") + 1]
-            return ipaddress.ip_address(address) in self.pool
-        except (ValueError, IndexError):
+            return process.environ().get(OWNER) == str(paths.home())
+        except psutil.Error:
             return False
 
     def _unmount(self) -> None:

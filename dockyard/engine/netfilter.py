@@ -13,16 +13,28 @@ import json
 import re
 import shlex
 import subprocess
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from dockyard.engine.packages import which
 from dockyard.process import Lock
 
-# Machine-wide on purpose: several homes share one set of chains.
-BEFORE = Path("/run/dockyard-netfilter.json")
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 FIRST_POOL, POOLS = 128, 120
 FAMILIES = ("iptables", "ip6tables")
+SWARM_BRIDGE = "docker_gwbridge"
+"""The one bridge whose name every engine in swarm mode uses; the others' names are unique."""
+
+
+def _before() -> Path:
+    # Outside of every home on purpose: the engines of one network namespace share the chains.
+    return Path(f"/run/dockyard-netfilter-{Path('/proc/self/ns/net').stat().st_ino}.json")
+
+
+def _alone() -> Lock:
+    return Lock("dockyard-netfilter", folder=Path("/run"))
 
 
 def run(*words: str) -> str:
@@ -36,40 +48,107 @@ def run(*words: str) -> str:
 
 def remember_before() -> None:
     """Write down what the host's packet filter looked like before the first engine of ours."""
-    with Lock("netfilter"):
-        if BEFORE.exists() or any(_docker_chains(_save(family)) for family in FAMILIES):
+    with _alone():
+        if _before().exists() or any(_docker_chains(_save(family)) for family in FAMILIES):
             return
         policies = {family: _forward_policy(_save(family)) for family in FAMILIES}
-        BEFORE.write_text(json.dumps({"ip_forward": IP_FORWARD.read_text(), "policies": policies}))
+        _before().write_text(
+            json.dumps({"ip_forward": IP_FORWARD.read_text(), "policies": policies})
+        )
 
 
-def sweep(pool: ipaddress.IPv4Network) -> None:
-    """Remove the bridges and rules that belong to pool, then the chains if nobody uses them."""
-    with Lock("netfilter"):
-        bridges = bridges_in(pool)
+@contextmanager
+def others_kept(ours: Collection[str]) -> Iterator[None]:
+    """Around the start of a dockerd: put back the rules of other engines that it removes.
+
+    dockerd empties the chains it shares with every other dockerd of this host, and fills in what
+    it needs itself. Published ports of the others would be lost. Rules that name one of ours are
+    its own business.
+    """
+    with _alone():
+        before = {family: _rules(_save(family)) for family in FAMILIES}
+        try:
+            yield
+        finally:
+            for family in FAMILIES:
+                now = set(_rules(_save(family)))
+                lost = [
+                    (table, rule)
+                    for table, rule in before[family]
+                    if (table, rule) not in now and not set(ours) & set(shlex.split(rule))
+                ]
+                _insert(family, lost)
+
+
+def _insert(family: str, rules: list[tuple[str, str]]) -> None:
+    """Put rules at the head of their chains, in their order: some chains end by returning."""
+    position = Counter()
+    for table, rule in rules:
+        chain, *rest = shlex.split(rule)[1:]
+        position[table, chain] += 1
+        at = str(position[table, chain])
+        run(family, "--wait", "--table", table, "--insert", chain, at, *rest)
+
+
+def recorded_bridges(database: Path) -> dict[str, ipaddress.IPv4Network]:
+    """The bridges of a dockerd by name, from the file in which it remembers its networks.
+
+    The file is readable while its owner is dead. It is a B+ tree (bbolt) of JSON documents, each
+    in one piece; those of removed networks may still be in it.
+    """
+    try:
+        content = database.read_bytes()
+    except OSError:
+        return {}
+    found = {}
+    for document in re.findall(rb'\{"AddressIPv4":[^{}]*"BridgeName":[^{}]*\}', content):
+        try:
+            network = json.loads(document)
+            found[network["BridgeName"]] = ipaddress.IPv4Network(network["AddressIPv4"], False)
+        except ValueError:
+            continue  # a page that was partly written over
+    return found
+
+
+def sweep(owned: Mapping[str, ipaddress.IPv4Network]) -> None:
+    """Remove the named bridges and their rules, then the chains if nobody uses them.
+
+    Rules that name an address alone go when no bridge of somebody else has that address range.
+    """
+    with _alone():
+        there = bridges()
+        ours = {
+            name
+            for name, network in owned.items()
+            if name != SWARM_BRIDGE or network in there.get(name, [])
+        }
+        others = [network for name in there.keys() - ours for network in there[name]]
+        ranges = [
+            owned[name] for name in ours if not any(owned[name].overlaps(each) for each in others)
+        ]
         for family in FAMILIES:
             for table, rule in _rules(_save(family)):
-                if _belongs(rule, pool, bridges):
+                if _belongs(rule, ours, ranges):
                     _delete(family, table, rule)
-        for bridge in bridges:
+        for bridge in ours & there.keys():
             run("ip", "link", "delete", bridge)
-        if BEFORE.exists() and not any(_in_use(_save(family)) for family in FAMILIES):
-            _restore(json.loads(BEFORE.read_text()))
-            BEFORE.unlink()
+        if _before().exists() and not any(_in_use(_save(family)) for family in FAMILIES):
+            _restore(json.loads(_before().read_text()))
+            _before().unlink()
 
 
-def bridges_in(pool: ipaddress.IPv4Network) -> list[str]:
-    """The names of the host's bridges with an address in pool."""
+def bridges() -> dict[str, list[ipaddress.IPv4Network]]:
+    """The host's bridges by name, each with its address ranges."""
     links = json.loads(run("ip", "-json", "address", "show", "type", "bridge") or "[]")
-    return [
-        link["ifname"]
-        for link in links
-        if any(
-            ipaddress.ip_address(info["local"]) in pool
+    return {
+        link["ifname"]: [
+            ipaddress.IPv4Network(f"{info['local']}/{info['prefixlen']}", strict=False)
             for info in link.get("addr_info", [])
             if info.get("family") == "inet"
-        )
-    ]
+        ]
+        for link in links
+        if "ifname" in link
+    }
 
 
 def free_pool(token: str) -> ipaddress.IPv4Network:
@@ -78,25 +157,33 @@ def free_pool(token: str) -> ipaddress.IPv4Network:
     The search begins at a place that follows from token, so that two homes whose engines do
     not run at the same time hardly ever remember the same one.
     """
-    routes = json.loads(run("ip", "-json", "route", "show", "table", "all") or "[]")
-    taken = []
-    for route in routes:
-        try:
-            taken.append(ipaddress.ip_network(route.get("dst", ""), strict=False))
-        except ValueError:
-            continue  # "default", "broadcast …" and the like name no network of their own
     first = int(hashlib.sha256(token.encode()).hexdigest(), 16)
     candidates = [
-        ipaddress.ip_network(f"10.{FIRST_POOL + (first + step) % POOLS}.0.0/16")
+        ipaddress.IPv4Network(f"10.{FIRST_POOL + (first + step) % POOLS}.0.0/16")
         for step in range(POOLS)
     ]
-    for candidate in candidates:
-        if not any(
-            net.version == candidate.version and net.prefixlen and net.overlaps(candidate)
-            for net in taken
-        ):
-            return candidate
-    return candidates[0]
+    taken = _routes()
+    return next((pool for pool in candidates if not _overlaps(pool, taken)), candidates[0])
+
+
+def is_taken(pool: ipaddress.IPv4Network, apart_from: Collection[str]) -> bool:
+    """Whether a route of this host overlaps pool, those of the named devices left out."""
+    return _overlaps(pool, _routes(apart_from))
+
+
+def _overlaps(pool: ipaddress.IPv4Network, networks: list[ipaddress.IPv4Network]) -> bool:
+    return any(network.prefixlen and network.overlaps(pool) for network in networks)
+
+
+def _routes(apart_from: Collection[str] = ()) -> list[ipaddress.IPv4Network]:
+    found = []
+    for route in json.loads(run("ip", "-4", "-json", "route", "show", "table", "all") or "[]"):
+        try:
+            if route.get("dev") not in apart_from:
+                found.append(ipaddress.IPv4Network(route.get("dst", ""), strict=False))
+        except ValueError:
+            continue  # "default", "broadcast …" and the like name no network of their own
+    return found
 
 
 def _save(family: str) -> str:
@@ -123,17 +210,21 @@ def _forward_policy(saved: str) -> str:
     return found[1] if found else "ACCEPT"
 
 
-def _belongs(rule: str, pool: ipaddress.IPv4Network, bridges: list[str]) -> bool:
+def _belongs(rule: str, ours: set[str], ranges: list[ipaddress.IPv4Network]) -> bool:
     words = shlex.split(rule)
+    if ours & set(words):
+        return True
+    # Rules that name a bridge, but none of ours, are somebody else's whatever their addresses.
+    if any(word in ("-i", "-o") for word in words):
+        return False
     for word in words:
-        if word in bridges:
-            return True
         address = word.rpartition(":")[0] if word.count(":") == 1 else word
         try:
-            if ipaddress.ip_network(address, strict=False).subnet_of(pool):
-                return True
-        except (ValueError, TypeError):
+            named = ipaddress.IPv4Network(address, strict=False)
+        except ValueError:
             continue
+        if any(named.subnet_of(network) for network in ranges):
+            return True
     return False
 
 
