@@ -2,7 +2,7 @@
 
 Each is made from the distribution's packages without privileges, and kept in the home under a
 name that tells what it was made from. Published artefacts are used instead where their digest
-is known (guest/published.toml).
+is known (published.py).
 """
 
 from __future__ import annotations
@@ -13,40 +13,48 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
-import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dockyard import paths, wait
-from dockyard.engine import debian, packages, rootfs
+from dockyard.engine import debian, kernel, packages, published, rootfs
 from dockyard.engine.base import Say
 from dockyard.engine.discovery import architecture
 from dockyard.exceptions import DiskFull, DockyardError, InstallFailed
 from dockyard.process import Lock
 
-GUEST = Path(__file__).with_name("guest")
+GUEST = kernel.GUEST
 
-KERNEL_SERIES = "7.2"
-"""Seccomp mode came with 6.16 and more than one CPU with 6.18; Debian keeps this series."""
-
-KERNEL_SUITES = ("trixie-backports", "sid")
-
-PROGRAMS = {"gcc": "gcc", "apt-get": "apt"}
-"""To compile the two small programs; libslirp-dev and libc6-dev are looked for apart."""
-
-KERNEL_PROGRAMS = {
-    "make": "make",
-    "flex": "flex",
-    "bison": "bison",
-    "bc": "bc",
-    "xz": "xz-utils",
-    "dpkg-deb": "dpkg",
+COMPILER = {"gcc": "gcc"}
+PROGRAMS = {
+    "network": COMPILER,
+    "guest": COMPILER,
+    "linux": {**COMPILER, **kernel.PROGRAMS, "apt-get": "apt"},
+    "vmlinux": {**COMPILER, **kernel.PROGRAMS, "apt-get": "apt"},
+    "root.ext4": {"mmdebstrap": "mmdebstrap", "fakeroot": "fakeroot", "tar": "tar"},
 }
-IMAGE_PROGRAMS = {"mmdebstrap": "mmdebstrap", "fakeroot": "fakeroot", "tar": "tar"}
+"""To build each artefact: programs and their packages."""
 
-HEADERS = {"/usr/include/slirp/libslirp.h": "libslirp-dev", "/usr/include/stdio.h": "libc6-dev"}
+LIBC = {"/usr/include/stdio.h": "libc6-dev"}
+ARCHIVE = {str(debian.KEYRING): "debian-archive-keyring"}
+FILES = {
+    "network": {**LIBC, "/usr/include/slirp/libslirp.h": "libslirp-dev"},
+    "guest": LIBC,
+    "linux": {**LIBC, **ARCHIVE},
+    # The kernel's own checker of object files reads them with this library.
+    "vmlinux": {**LIBC, **ARCHIVE, "/usr/include/libelf.h": "libelf-dev"},
+    "root.ext4": ARCHIVE,
+}
+"""The same for files that are no programs."""
+
+TITLES = {
+    "network": "the network helper",
+    "guest": "the guest's helper",
+    "linux": "the kernel, about 8 CPU minutes",
+    "vmlinux": "the kernel for QEMU, about 8 CPU minutes",
+    "root.ext4": "the root image, about a minute",
+}
 
 ROOM_TO_BUILD = 4 * 1024**3
 """Free bytes: the unpacked kernel source takes 1.8 GB, the image's stages 1.4 GB."""
@@ -67,90 +75,85 @@ def folder() -> Path:
     return paths.home() / "machine"
 
 
-def missing_packages() -> list[str]:
-    """The Debian packages that building what is not there yet would need."""
-    wanted: dict[str, str] = {}
-    for name, programs in (
-        ("network", PROGRAMS),
-        ("linux", {**PROGRAMS, **KERNEL_PROGRAMS}),
-        ("root.ext4", IMAGE_PROGRAMS),
-    ):
-        if not complete(_place(name)):
-            wanted |= programs
-    absent = set(packages.missing(wanted))
-    if "gcc" in wanted:
-        absent |= {package for header, package in HEADERS.items() if not Path(header).exists()}
-    if "make" in wanted or "mmdebstrap" in wanted:
-        absent |= set() if debian.KEYRING.exists() else {"debian-archive-keyring"}
+def missing_packages(kernel_name: str = "linux") -> list[str]:
+    """The Debian packages that making what is not there yet would need."""
+    absent: set[str] = set()
+    ready = published.table()
+    for name in (kernel_name, "network", "guest", "root.ext4"):
+        made = place(name)
+        if complete(made):
+            continue
+        if made.name in ready:
+            absent |= set(packages.missing({"zstd": "zstd"}))
+            continue
+        absent |= set(packages.missing(PROGRAMS[name]))
+        absent |= {package for file, package in FILES[name].items() if not Path(file).exists()}
     return sorted(absent)
 
 
-def prepare(say: Say) -> Artefacts:
+def prepare(say: Say, kernel_name: str = "linux") -> Artefacts:
     """Find, fetch or build all artefacts. Two calls at once build once.
 
-    Raises InstallFailed with the last lines of the log, or DiskFull.
+    kernel_name is ``linux`` or ``vmlinux``. Raises InstallFailed with the last lines of the
+    log, or DiskFull.
     """
     with Lock("machine-image", timeout=3600):
         return Artefacts(
-            kernel=_made("linux", _build_kernel, say, "the kernel, about 8 CPU minutes"),
-            network=_made("network", _build_network, say, "the network helper"),
-            guest=_made("guest", _build_guest, say, "the guest's helper"),
-            root=_made("root.ext4", _build_root, say, "the root image, about a minute"),
+            kernel=_made(kernel_name, say),
+            network=_made("network", say),
+            guest=_made("guest", say),
+            root=_made("root.ext4", say),
         )
 
 
 def _inputs(name: str) -> Iterable[bytes]:
     """What decides about an artefact's content, apart from the packages' versions."""
     yield architecture().encode()
-    match name:
-        case "linux":
-            yield KERNEL_SERIES.encode()
-            yield (GUEST / "kernel.config").read_bytes()
-        case "root.ext4":
-            yield Path(rootfs.__file__).read_bytes()
-        case _:
-            yield (GUEST / f"{name}.c").read_bytes()
+    if name in kernel.FLAVOURS:
+        yield kernel.SERIES.encode()
+        yield kernel.FLAVOURS[name].config().encode()
+    elif name == "root.ext4":
+        yield Path(rootfs.__file__).read_bytes()
+    else:
+        yield (GUEST / f"{name}.c").read_bytes()
 
 
-def _place(name: str) -> Path:
+def place(name: str) -> Path:
+    """Where an artefact of that name is, or would be."""
     token = hashlib.sha256(b"\0".join(_inputs(name))).hexdigest()[:12]
     return folder() / f"{token}-{name}"
 
 
-def _made(name: str, build: Callable[[Path], None], say: Say, title: str) -> Path:
-    place = _place(name)
-    if complete(place):
-        return place
+def _made(name: str, say: Say) -> Path:
+    made = place(name)
+    if complete(made):
+        return made
     folder().mkdir(parents=True, exist_ok=True)
-    half = place.with_suffix(place.suffix + ".part")
+    half = made.with_suffix(made.suffix + ".part")
     try:
-        if not _fetched(place.name, half, say):
-            say(f"building {title} (once; log: {_log()})")
+        if not published.fetch(made.name, half, say, run):
+            say(f"building {TITLES[name]} (once; log: {_log()})")
             _check_room()
-            build(half)
-        _note_size(place, half.stat().st_size)
-        half.replace(place)
+            build(name, half)
+        _size_note(made).write_text(str(half.stat().st_size))
+        half.replace(made)
     finally:
         half.unlink(missing_ok=True)
-    return place
+    return made
 
 
-def _size_note(place: Path) -> Path:
-    return place.with_suffix(place.suffix + ".size")
+def _size_note(made: Path) -> Path:
+    return made.with_suffix(made.suffix + ".size")
 
 
-def _note_size(place: Path, size: int) -> None:
-    _size_note(place).write_text(str(size))
-
-
-def complete(place: Path) -> bool:
+def complete(made: Path) -> bool:
     """Whether an artefact is there with the size it was made with.
 
     A full disk or an interrupted copy truncates; reading it all for its digest would take a
     second at every start.
     """
     try:
-        return place.stat().st_size == int(_size_note(place).read_text())
+        return made.stat().st_size == int(_size_note(made).read_text())
     except (OSError, ValueError):
         return False
 
@@ -166,62 +169,37 @@ def _check_room() -> None:
         )
 
 
-def published() -> dict[str, str]:
-    """The SHA-256 of each published artefact by name; ``url`` says where they are."""
-    table = tomllib.loads((GUEST / "published.toml").read_text())
-    return {"url": table["url"], **table["sha256"]} if table["url"] else {}
-
-
-def _fetched(name: str, target: Path, say: Say) -> bool:
-    table = published()
-    if name not in table:
-        return False
-    address = f"{table['url']}/{name}.zst"
-    say(f"downloading {address}")
-    try:
-        with urllib.request.urlopen(address, timeout=60) as answer:
-            packed = target.with_suffix(".zst")
-            with packed.open("wb") as file:
-                shutil.copyfileobj(answer, file)
-        _run(["zstd", "--decompress", "--force", "--rm", "-o", target, packed])
-    except (OSError, InstallFailed) as error:
-        say(f"not downloaded ({error}); it is built here instead")
-        return False
-    if digest(target) != table[name]:
-        say("the download does not have the digest it should; it is built here instead")
-        target.unlink()
-        return False
-    target.chmod(0o755)
-    return True
-
-
-def digest(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def publish(target: Path, url: str, say: Say) -> None:
-    """Write the artefacts compressed, and the table of their digests, for a release at url."""
-    target.mkdir(parents=True, exist_ok=True)
-    lines = [f'url = "{url}"', "", "[sha256]"]
-    for artefact in vars(prepare(say)).values():
-        packed = target / f"{artefact.name}.zst"
-        _run(["zstd", "-19", "--threads=0", "--force", "-o", packed, artefact])
-        lines.append(f'"{artefact.name}" = "{digest(artefact)}"')
-    (target / "published.toml").write_text("\n".join(lines) + "\n")
+def build(name: str, target: Path) -> None:
+    """Build one artefact to target, wherever that is. Raises InstallFailed."""
+    work = target.with_suffix(".work")
+    match name:
+        case "network":
+            run(["gcc", "-O2", "-o", target, GUEST / "network.c", "-lslirp"])
+        case "guest":
+            # Static: the root image may have another C library than this host.
+            run(["gcc", "-O2", "-static", "-o", target, GUEST / "guest.c"])
+        case "root.ext4":
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir()
+            try:
+                rootfs.build(target, work, debian.mirror(), architecture(), run)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
+        case _:
+            kernel.FLAVOURS[name].build(target, work, run)
 
 
 def _log() -> Path:
     return paths.logs() / "machine-build.log"
 
 
-def _run(
+def run(
     command: Iterable[str | Path],
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> None:
+    """Run one command of a build, output to the build's log. Raises InstallFailed."""
     words = [str(word) for word in command]
     _log().parent.mkdir(parents=True, exist_ok=True)
     with _log().open("ab") as log:
@@ -253,101 +231,29 @@ def _failed(program: str, why: str) -> InstallFailed:
     )
 
 
-def _build_network(target: Path) -> None:
-    _run(["gcc", "-O2", "-o", target, GUEST / "network.c", "-lslirp"])
-
-
-def _build_guest(target: Path) -> None:
-    # Static: the root image may have another C library than this host.
-    _run(["gcc", "-O2", "-static", "-o", target, GUEST / "guest.c"])
-
-
-def _build_kernel(target: Path) -> None:
-    work = folder() / "kernel"
-    shutil.rmtree(work, ignore_errors=True)
-    try:
-        archive = _kernel_source(work)
-        source, built = work / "source", work / "built"
-        for made in (source, built):
-            made.mkdir()
-        _run(["tar", "--extract", "--file", archive, "--directory", source, "--strip-components=1"])
-        make = ["make", "--silent", "ARCH=um", f"O={built}"]
-        env = {
-            "KCONFIG_ALLCONFIG": str(GUEST / "kernel.config"),
-            # Same source, same file: no host name, user or time in it.
-            "KBUILD_BUILD_TIMESTAMP": "1970-01-01",
-            "KBUILD_BUILD_USER": "dockyard",
-            "KBUILD_BUILD_HOST": "dockyard",
-            "KBUILD_BUILD_VERSION": "1",
-        }
-        _run([*make, "allnoconfig"], env=env, cwd=source)
-        check_config((built / ".config").read_text())
-        jobs = len(os.sched_getaffinity(0))
-        _run(["nice", *make, f"--jobs={jobs}", "linux"], env=env, cwd=source)
-        _run(["strip", "-o", target, built / "linux"])
-        target.chmod(0o755)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def check_config(resolved: str) -> None:
-    """Compare a resolved .config with what kernel.config asks for.
-
-    Kconfig drops an option silently when something it depends on is off. Raises InstallFailed.
-    """
-    have = set(resolved.splitlines())
-    asked = [line for line in (GUEST / "kernel.config").read_text().splitlines() if line[:1] == "C"]
-    off = [line for line in asked if line not in have and not line.endswith("=n")]
-    if off:
-        raise InstallFailed(
-            "The kernel's configuration lost options that it asks for.",
-            " ".join(off),
-            "Name what they depend on in dockyard/engine/guest/kernel.config.",
-        )
-
-
-def _kernel_source(work: Path) -> Path:
-    """Download the newest source of the series without touching this system's apt."""
-    apt = debian.private_apt(work, KERNEL_SUITES)
-    _run([*apt, "update"])
-    _run([*apt, "download", f"linux-source-{KERNEL_SERIES}"], cwd=work)
-    (package,) = work.glob("linux-source-*.deb")
-    _run(["dpkg-deb", "--extract", package, work / "package"])
-    (archive,) = (work / "package/usr/src").glob("linux-source-*.tar.xz")
-    return archive
-
-
-def _build_root(target: Path) -> None:
-    work = folder() / "root"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    try:
-        rootfs.build(target, work, debian.mirror(), architecture(), _run)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
 def make_data_disk(target: Path, size: int) -> None:
     """Make an empty ext4 file system of size bytes in a sparse file."""
     half = target.with_suffix(".part")
     with half.open("wb") as disk:
         disk.truncate(size)
-    _run(["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-E", "nodiscard", half])
+    run(["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-E", "nodiscard", half])
     half.replace(target)
 
 
 def main() -> int:
     """Make everything now: for the image of a Binder launch, and for a release."""
     parser = argparse.ArgumentParser(prog="python3 -m dockyard.engine.image", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="the kernel for QEMU too")
     parser.add_argument("--publish", type=Path, metavar="FOLDER", help="write them for a release")
     parser.add_argument("--url", default="", help="where the release will have them")
     options = parser.parse_args()
+    kernels = list(kernel.FLAVOURS) if options.all or options.publish else ["linux"]
     try:
+        made = {file: None for name in kernels for file in vars(prepare(print, name)).values()}
         if options.publish:
-            publish(options.publish, options.url, print)
-        else:
-            for artefact in vars(prepare(print)).values():
-                print(f"{digest(artefact)}  {artefact}")
+            published.write(made, options.publish, options.url, run)
+        for artefact in made:
+            print(f"{published.digest(artefact)}  {artefact}")
     except DockyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code

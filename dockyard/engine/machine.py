@@ -1,17 +1,16 @@
-"""The machine engine: a real dockerd in a small virtual machine that is an ordinary process.
+"""The machine engine: a real dockerd in a small virtual machine, without privileges.
 
-User-Mode Linux in its seccomp mode needs no root, no KVM, no devices and no user namespace. One
-process tree per home: the network helper (guest/network.c) with the machine as its child.
+What runs is one process tree a home: the network helper (guest/network.c) with the machine as
+its child. How the machine itself is run is found out by trying (ways.py).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shlex
 import shutil
-import socket
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -20,16 +19,17 @@ from urllib.parse import urlsplit
 import psutil
 
 from dockyard import paths, wait
-from dockyard.engine import image, limits
+from dockyard.engine import choice, image, limits, qemu
 from dockyard.engine.base import Engine, Need, Say, Upstream, disk_space
+from dockyard.engine.choice import Verdict
 from dockyard.engine.discovery import Candidate, architecture, probe
+from dockyard.engine.ways import Boot, Way
 from dockyard.exceptions import DiskFull, EngineStartFailed, EngineUnavailable
 from dockyard.process import Lock, Service
 
 HOST_AS_SEEN_INSIDE = "192.168.127.1"
 """Where the machine finds this host's loopback (guest/network.c)."""
 
-START_TIMEOUT = 90.0
 STOP_TIMEOUT = 40.0
 
 DATA_DISK = 20 * 1024**3
@@ -40,7 +40,7 @@ ROOM_TO_RUN = 1 * 1024**3
 
 GUEST_NAMES = (
     *("docker-proxy", "iptables", "libnetwork-setkey", "runc", "crun"),
-    *("listen", "poweroff"),
+    *("listen", "poweroff", "restart"),
 )
 """The names under which guest/guest.c is called."""
 
@@ -66,9 +66,9 @@ class MachineEngine(Engine):
 
     def needs(self) -> list[Need]:
         """Linux on amd64, memory, disk space, and the artefacts or what builds them."""
-        return list(self._needs())
+        return list(self._needs(list(choice.verdicts())))
 
-    def _needs(self) -> Iterator[Need]:
+    def _needs(self, verdicts: list[Verdict]) -> Iterator[Need]:
         system = f"{platform.system()} on {architecture()}"
         yield Need("Linux on amd64", system == "Linux on amd64", system)
         memory = limits.memory()
@@ -82,21 +82,21 @@ class MachineEngine(Engine):
             ROOM_TO_RUN,
             "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn --engine machine",
         )
-        absent = image.missing_packages()
+        usable = [verdict for verdict in verdicts if not verdict.why]
         yield Need(
-            "programs",
-            not absent,
-            f"missing packages: {' '.join(absent)}" if absent else "all present",
-            f"sudo apt-get install --no-install-recommends {' '.join(absent)}" if absent else "",
+            "a way to run it",
+            bool(usable),
+            "; ".join(map(str, verdicts)),
+            f"{qemu.INSTALL}, or use a host whose kernel has CONFIG_SECCOMP_FILTER.",
         )
-        seccomp = Path("/proc/sys/kernel/seccomp/actions_avail")
-        actions = seccomp.read_text().split() if seccomp.exists() else []
-        yield Need(
-            "seccomp filters",
-            "trap" in actions,
-            f"this kernel offers: {' '.join(actions) or 'none'}",
-            "Use a host whose kernel has CONFIG_SECCOMP_FILTER.",
-        )
+        if usable:
+            absent = image.missing_packages(usable[0].way.kernel)
+            yield Need(
+                "programs",
+                not absent,
+                f"missing packages: {' '.join(absent)}" if absent else "all present",
+                f"sudo apt-get install --no-install-recommends {' '.join(absent)}",
+            )
 
     def upstream(self) -> Upstream | None:
         """The machine's socket, when its daemon answers."""
@@ -111,34 +111,84 @@ class MachineEngine(Engine):
     def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Upstream:
         """Start the machine, or find it running; repairs what a killed one left.
 
-        The first start of a home fetches or builds the artefacts.
+        The first start of a home fetches or builds the artefacts. A way that does not work after
+        all is left for the next one.
         """
         with Lock("machine-start", timeout=3600):
             if running := self.upstream():
                 return running
-            self._check()
-            artefacts = image.prepare(say)
             self._end(say)
-            self._prepare_disk()
-            self._prepare_run_folder(artefacts, mirror)
-            memory = limits.machine_memory(limits.memory())
-            say(f"starting the machine: User-Mode Linux with {memory >> 20} MiB")
-            self.service.start(
-                self._command(artefacts, memory),
-                # The machine's memory is a file here; see limits.memory_folder.
-                env={"TMPDIR": str(limits.memory_folder(memory, image.folder()))},
+            tried: list[Verdict] = []
+            for verdict in choice.verdicts():
+                if verdict.why:
+                    tried.append(verdict)
+                    continue
+                self._check([verdict])
+                found = self._try(verdict.way, tried, mirror, say)
+                if isinstance(found, Upstream):
+                    return found
+                tried.append(found)
+            self._check(tried)
+            raise EngineUnavailable(
+                "The machine engine found no way to run here.",
+                "\n".join(map(str, tried)),
+                f"Next:  {qemu.INSTALL}",
             )
+
+    def _try(
+        self, way: Way, before: list[Verdict], mirror: str | None, say: Say
+    ) -> Upstream | Verdict:
+        artefacts = image.prepare(say, way.kernel)
+        self._prepare_disk()
+        memory = limits.machine_memory(limits.memory())
+        boot = Boot(artefacts, self.run, memory, shared_folders())
+        self._prepare_run_folder(boot, way, mirror)
+        self._note.write_text(
+            json.dumps({"way": way.name, "title": way.title, "before": list(map(str, before))})
+        )
+        say(f"starting the machine: {way.title} with {memory >> 20} MiB")
+        command = way.command(boot)
+        self.service.start(
+            [
+                *(artefacts.network, self.socket, command.cable, self.run / "control.sock"),
+                *(str(command.cpu), *command.words),
+            ],
+            env=command.env,
+        )
+        try:
             return wait.until(
                 "the machine's Docker daemon to answer",
                 self._answering,
-                timeout=START_TIMEOUT,
+                timeout=way.start_timeout,
                 log=self.service.log,
                 error=EngineStartFailed,
                 next="Try once more:  python3 -m dockyard engine start --engine machine",
             )
+        except EngineStartFailed as error:
+            if (self.run / "guest" / "dockerd.log").exists() or self._ended.exists():
+                raise  # the machine works; what failed is in it
+            self._end(say)
+            why = (error.why.strip().splitlines() or [error.what])[-1]
+            say(f"{way.title} does not work here: {why}")
+            return Verdict(way, why)
 
-    def _check(self) -> None:
-        for need in self.unmet():
+    @property
+    def _note(self) -> Path:
+        return self.run / "way.json"
+
+    def remark(self) -> str:
+        """Which way the machine that runs now is run, and why no faster one."""
+        try:
+            note = json.loads(self._note.read_text())
+        except (OSError, ValueError):
+            return ""
+        before = "".join(f"; not {reason}" for reason in note["before"])
+        return f"{note['title']} ({note['way']}{before})"
+
+    def _check(self, verdicts: list[Verdict]) -> None:
+        for need in self._needs(verdicts):
+            if need.met:
+                continue
             if need.name == "disk space":
                 raise DiskFull(
                     "There is too little free disk space for the machine.",
@@ -158,61 +208,22 @@ class MachineEngine(Engine):
         # Full inside before it is full outside: dockerd can say so, and nothing breaks.
         image.make_data_disk(self.data_disk, min(DATA_DISK, free - ROOM_TO_RUN // 4) >> 20 << 20)
 
-    def _prepare_run_folder(self, artefacts: image.Artefacts, mirror: str | None) -> None:
+    def _prepare_run_folder(self, boot: Boot, way: Way, mirror: str | None) -> None:
         """Everything the machine is told: paths without spaces, programs and settings."""
         shutil.rmtree(self.run, ignore_errors=True)
         guest = self.run / "guest"
         guest.mkdir(parents=True, mode=0o700)
         # User-Mode Linux splits its disks' names at commas and colons, which a home may have.
-        (self.run / "root.ext4").symlink_to(artefacts.root)
+        (self.run / "root.ext4").symlink_to(boot.artefacts.root)
         (self.run / "data.ext4").symlink_to(self.data_disk)
         for name in ("init", "containerd.toml"):
             shutil.copy(image.GUEST / name, guest / name)
         (guest / "init").chmod(0o755)
         for name in GUEST_NAMES:
-            shutil.copy(artefacts.guest, guest / name)
+            shutil.copy(boot.artefacts.guest, guest / name)
             (guest / name).chmod(0o755)
-        (guest / "settings").write_text(self._settings(mirror))
-
-    def _settings(self, mirror: str | None) -> str:
-        options = ["--add-runtime=crun=/mnt/crun"]
-        port = ""
-        if mirror:
-            address = urlsplit(mirror)
-            host = address.hostname or ""
-            port = str(address.port or 80)
-            if host in ("localhost", "127.0.0.1"):
-                host = HOST_AS_SEEN_INSIDE
-            options += [
-                f"--registry-mirror=http://{host}:{port}",
-                f"--insecure-registry={host}:{port}",
-            ]
-        values = {
-            "shares": ":".join(map(str, shared_folders())),
-            "mirror_port": port,
-            "dockerd_options": shlex.join(options),
-        }
-        return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
-
-    def _command(self, artefacts: image.Artefacts, memory: int) -> list[str | Path]:
-        return [
-            artefacts.network,
-            self.socket,
-            self.run / "cable.sock",
-            self.run / "control.sock",
-            str(limits.calmest_cpu()),
-            artefacts.kernel,
-            f"mem={memory >> 20}M",
-            "seccomp=on",
-            f"ubd0r={self.run / 'root.ext4'}",
-            f"ubd1={self.run / 'data.ext4'}",
-            *("root=/dev/ubda", "ro", "rootfstype=ext4", "init=/sbin/dockyard-init"),
-            f"guest={self.run / 'guest'}",
-            f"vec0:transport=bess,dst={self.run / 'cable.sock'},depth=64,gro=1",
-            "ip=192.168.127.2::192.168.127.1:255.255.255.0:dockyard:vec0:off",
-            *(f"uml_dir={self.run}/", "umid=console"),
-            *("con=null", "con0=null,fd:1", "ssl=null", "quiet", "panic=-1"),
-        ]
+        (guest / "settings").write_text(_settings(way, mirror))
+        (guest / "shares").write_text("".join(_mounts(way, boot)))
 
     def _answering(self) -> Upstream | None:
         if self.service.process() is None:
@@ -227,9 +238,14 @@ class MachineEngine(Engine):
         found = self._ask(timeout=5)
         return found.upstream if found.verdict == "answers" else None
 
+    @property
+    def _ended(self) -> Path:
+        return self.run / "guest" / "ended"
+
     def _last_words(self) -> str:
-        ended = self.run / "guest" / "ended"
-        return ended.read_text().strip() if ended.exists() else wait.tail(self.service.log, 8)
+        if self._ended.exists():
+            return self._ended.read_text().strip()
+        return wait.tail(self.service.log, 8)
 
     def _recovery(self) -> str:
         if "disk is damaged" in self._last_words():
@@ -245,12 +261,38 @@ class MachineEngine(Engine):
 
     def _end(self, say: Say) -> None:
         process = self.service.process()
-        if process is not None and tell(self.run / "console" / "mconsole", "cad"):
+        if process is not None and any(way.ask_to_stop(self.run) for way in choice.WAYS):
             try:
                 process.wait(STOP_TIMEOUT)
             except psutil.TimeoutExpired:
                 say("the machine did not stop by itself and is ended")
         self.service.stop(timeout=5)
+
+
+def _settings(way: Way, mirror: str | None) -> str:
+    options = ["--add-runtime=crun=/mnt/crun"]
+    port = ""
+    if mirror:
+        address = urlsplit(mirror)
+        host = address.hostname or ""
+        port = str(address.port or 80)
+        if host in ("localhost", "127.0.0.1"):
+            host = HOST_AS_SEEN_INSIDE
+        options += [
+            f"--registry-mirror=http://{host}:{port}",
+            f"--insecure-registry={host}:{port}",
+        ]
+    values = {**way.settings, "mirror_port": port, "dockerd_options": shlex.join(options)}
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _mounts(way: Way, boot: Boot) -> Iterator[str]:
+    """The shell commands that make the host's folders appear."""
+    for number, folder in enumerate(boot.shares):
+        place = shlex.quote(str(folder))
+        kind, options, source = way.share(folder, number)
+        yield f"mkdir -p {place}\n"
+        yield f"mount -t {kind} -o {shlex.quote(options)} {source} {place}\n"
 
 
 def shared_folders() -> list[Path]:
@@ -267,24 +309,3 @@ def shared_folders() -> list[Path]:
         if usable and not any(folder.is_relative_to(above) for above in chosen):
             chosen.append(folder)
     return chosen
-
-
-MCONSOLE = struct.Struct("=III512s")
-
-
-def tell(console: Path, command: str, timeout: float = 5.0) -> bool:
-    """Send one command to the machine's management console; False when nobody listens.
-
-    timeout is in seconds. arch/um/drivers/mconsole.h.
-    """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
-        ours.settimeout(timeout)
-        # An address of its own, which the kernel picks, or no answer could come (unix(7)).
-        ours.bind("")
-        request = MCONSOLE.pack(0xCAFEBABE, 2, len(command), command.encode())
-        try:
-            ours.sendto(request, str(console))
-            answer = ours.recv(4096)
-        except OSError:
-            return False
-    return struct.unpack_from("=I", answer)[0] == 0

@@ -67,7 +67,8 @@ FOLDERS = ("mnt", "media", "var/lib/docker", "run", "tmp", "proc", "sys", "dev",
 INIT = """\
 #!/bin/sh
 # The engine's own programs come from the host, so that this image does not depend on them.
-mount -t hostfs -o "hostfs=$guest" guest /mnt && exec /mnt/init
+# $share and $guest are words of the kernel's command line.
+mount -t "$share" -o "$guest" guest /mnt && exec /mnt/init
 """
 
 

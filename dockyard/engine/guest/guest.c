@@ -1,7 +1,7 @@
 /*
  * guest: what the machine needs and no package has. Linked statically. Its names:
- * docker-proxy, iptables, runc, crun and libnetwork-setkey for dockerd; poweroff and listen for
- * the init.
+ * docker-proxy, iptables, runc, crun and libnetwork-setkey for dockerd; poweroff, restart and
+ * listen for the init.
  *
  * As docker-proxy it asks the host (see network.c) for the port, and becomes the real
  * docker-proxy when the host has it. The connection to the host stays open in that process, so
@@ -258,6 +258,8 @@ int main(int count, char **words)
         return publish(words);
     if (!strcmp(name, "poweroff"))
         return reboot(RB_POWER_OFF);
+    if (!strcmp(name, "restart"))
+        return reboot(RB_AUTOBOOT);
     if (!strcmp(name, "listen") && count > 1)
         return serve(words);
     if (!strcmp(name, "runc") || !strcmp(name, "crun"))

@@ -4,9 +4,11 @@
  *   network DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET CPU PROGRAM [ARGUMENT...]
  *
  * Runs PROGRAM (the machine), which connects to CABLE_SOCKET and sends one Ethernet frame a
- * packet; libslirp is the network on the other end. Ends when the machine ends, and the
- * machine ends with it. Both stay on one CPU: every system call of a guest program passes
- * between two processes of the machine, and waking one on another CPU takes three times as long.
+ * packet; libslirp is the network on the other end. Where CABLE_SOCKET is "-", the machine finds
+ * its end of the cable as file descriptor 3. Ends when the machine ends, and the machine ends
+ * with it. Both stay on the given CPU, or where the system likes when it is -1: in User-Mode
+ * Linux every system call of a guest program passes between two processes, and waking one on
+ * another CPU takes three times as long.
  *
  *   192.168.127.1  the host: its loopback and, behind it, the outside
  *   192.168.127.2  the machine; its daemon listens on port 2375, reached through DOCKER_SOCKET
@@ -22,6 +24,7 @@
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -177,6 +180,13 @@ static int listen_on(const char *path, int type)
     return fd;
 }
 
+static void lengthen_queue(int fd)
+{
+    int size = 4 << 20;
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size))
+        fprintf(stderr, "network: cable: %s\n", strerror(errno));
+}
+
 /* Give every listening socket of this process the longer backlog. */
 static void lengthen_backlogs(void)
 {
@@ -262,7 +272,8 @@ static void accept_control(int listener)
 
 /* --- The machine ------------------------------------------------------------------------------ */
 
-static pid_t start(char **command)
+/* Returns the process; inherited is what it finds as file descriptor 3, or -1. */
+static pid_t start(char **command, int inherited)
 {
     pid_t parent = getpid(), child = fork();
     if (child < 0)
@@ -273,6 +284,8 @@ static pid_t start(char **command)
         sigprocmask(SIG_SETMASK, &none, NULL);
         signal(SIGPIPE, SIG_DFL);
         umask(077);
+        if (inherited >= 0 && dup2(inherited, 3) < 0)
+            _exit(126);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
             _exit(1);
@@ -334,10 +347,11 @@ int main(int count, char **words)
         fprintf(stderr, "usage: network DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET CPU PROGRAM ...\n");
         return 2;
     }
+    int cpu = atoi(words[4]), far_end = -1;
     cpu_set_t one;
     CPU_ZERO(&one);
-    CPU_SET(atoi(words[4]), &one);
-    if (sched_setaffinity(0, sizeof one, &one))
+    CPU_SET(cpu < 0 ? 0 : cpu, &one);
+    if (cpu >= 0 && sched_setaffinity(0, sizeof one, &one))
         fprintf(stderr, "network: CPU %s: %s\n", words[4], strerror(errno));
     umask(0177); /* the daemon's socket is for this user alone */
     signal(SIGPIPE, SIG_IGN);
@@ -348,10 +362,22 @@ int main(int count, char **words)
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     int signalled = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    int cable_listener = listen_on(words[2], SOCK_SEQPACKET);
+    int cable_listener = -1;
+    if (!strcmp(words[2], "-")) {
+        int ends[2];
+        if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends))
+            fail("socketpair");
+        far_end = fcntl(ends[1], F_DUPFD_CLOEXEC, 4); /* above 3: dup2 to itself keeps CLOEXEC */
+        close(ends[1]);
+        cable = ends[0];
+        lengthen_queue(cable);
+    } else
+        cable_listener = listen_on(words[2], SOCK_SEQPACKET);
     int control_listener = listen_on(words[3], SOCK_STREAM);
     make_network(words[1], words[3]);
-    pid_t machine = start(words + 5);
+    pid_t machine = start(words + 5, far_end);
+    if (far_end >= 0)
+        close(far_end);
     int status = 0;
 
     for (;;) {
@@ -378,9 +404,8 @@ int main(int count, char **words)
         }
         if (polled[0].revents) {
             if (cable < 0) {
-                int size = 4 << 20;
                 cable = accept4(cable_listener, NULL, NULL, SOCK_CLOEXEC);
-                setsockopt(cable, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+                lengthen_queue(cable);
             } else if (!receive_frames()) {
                 close(cable);
                 cable = -1;
@@ -394,6 +419,7 @@ int main(int count, char **words)
             accept_control(control_listener);
     }
     for (int path = 1; path <= 3; path++)
-        unlink(words[path]);
+        if (strcmp(words[path], "-"))
+            unlink(words[path]);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

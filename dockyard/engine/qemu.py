@@ -1,0 +1,191 @@
+"""The machine as a virtual PC in QEMU: on KVM where that works, else emulated.
+
+The trial is a program of twelve bytes in place of the firmware: it counts to ten million and
+ends QEMU. Opening /dev/kvm says little: on some hosts everything is there and a guest crawls.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import ClassVar
+
+from dockyard.engine import packages
+from dockyard.engine.ways import ADDRESS, Boot, Command, Way
+
+PROGRAM = "qemu-system-x86_64"
+PACKAGE = "qemu-system-x86"
+INSTALL = f"sudo apt-get install --no-install-recommends {PACKAGE}"
+
+TRIAL_SECONDS = 1.5
+"""A processor needs 0.005 s for ten million steps, an emulated one about 0.1 s."""
+
+TRIAL_CODE = bytes.fromhex(
+    "66b980969800"  # mov ecx, 10000000
+    "664975fc"  # again: dec ecx; jnz again
+    "b010e6f4"  # mov al, 0x10; out 0xf4, al: isa-debug-exit ends QEMU with 2 * 0x10 + 1
+    "f4"  # hlt
+)
+TRIAL_SUCCESS = 33
+
+KVM = Path("/dev/kvm")
+
+
+class QemuPC(Way):
+    """A PC with virtio devices; the accelerator makes the difference."""
+
+    accelerator: ClassVar[str]
+    cpu: ClassVar[str]
+    kernel: ClassVar[str] = "vmlinux"
+    settings: ClassVar[dict[str, str]] = {
+        "cable": "eth0",
+        "data_disk": "/dev/vdb",
+        # QEMU is told that a restart is the end.
+        "ending": "restart",
+        "stop_line": "/dev/ttyS0",
+    }
+
+    def refusal(self) -> str:
+        """Run twelve bytes on this accelerator."""
+        if packages.which(PROGRAM) is None:
+            return f"{PROGRAM} is missing (install it:  {INSTALL})"
+        return _tried(self.accelerator, self.cpu)
+
+    def command(self, boot: Boot) -> Command:
+        """One process, with a thread for the processor."""
+        run = boot.run
+        kernel_line = [
+            *("root=/dev/vda", "ro", "rootfstype=ext4", "init=/sbin/dockyard-init"),
+            *("share=9p", f"guest={_mount_options()}"),
+            f"ip={ADDRESS}:eth0:off",
+            *("console=ttyS0", "quiet", "panic=-1", "reboot=t", "net.ifnames=0"),
+        ]
+        words: list[str | Path] = [
+            packages.which(PROGRAM) or PROGRAM,
+            *("-M", "pc,usb=off,vmport=off,hpet=off", "-accel", self.accelerator, "-cpu", self.cpu),
+            *("-m", f"{boot.memory >> 20}M", "-smp", "1"),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+            *("-kernel", boot.artefacts.kernel, "-append", " ".join(kernel_line)),
+            *_disk("root", run / "root.ext4", "on"),
+            *_disk("data", run / "data.ext4", "off"),
+            *("-netdev", "socket,id=cable,fd=3", "-device", "virtio-net-pci,netdev=cable,romfile="),
+            *("-device", "virtio-rng-pci"),
+            *("-chardev", f"socket,id=console,path={run / 'console.sock'},server=on,wait=off,"
+              f"logfile={run / 'console.log'}"),
+            *("-serial", "chardev:console"),
+            *_shared("guest", run / "guest"),
+        ]  # fmt: skip
+        for number, folder in enumerate(boot.shares):
+            words += _shared(f"share{number}", folder)
+        return Command(words, cable="-")
+
+    def share(self, folder: Path, number: int) -> tuple[str, str, str]:
+        """9p through virtio; files are made as the user who runs QEMU."""
+        return "9p", _mount_options(), f"share{number}"
+
+    def ask_to_stop(self, run: Path) -> bool:
+        """By a line on the console."""
+        with socket.socket(socket.AF_UNIX) as console:
+            console.settimeout(5)
+            try:
+                console.connect(str(run / "console.sock"))
+                console.sendall(b"stop\n")
+            except OSError:
+                return False
+        return True
+
+
+class VirtualPC(QemuPC):
+    """QEMU with KVM."""
+
+    name: ClassVar[str] = "kvm"
+    title: ClassVar[str] = "QEMU with KVM"
+    accelerator: ClassVar[str] = "kvm"
+    cpu: ClassVar[str] = "host"
+    start_timeout: ClassVar[float] = 60.0
+
+    def refusal(self) -> str:
+        """Whether this user may open /dev/kvm and a guest runs at the processor's speed."""
+        try:
+            with KVM.open("r+b", buffering=0):
+                pass
+        except FileNotFoundError:
+            return f"there is no {KVM}"
+        except OSError as error:
+            return f"{KVM} cannot be opened: {error.strerror}"
+        return super().refusal()
+
+
+class EmulatedPC(QemuPC):
+    """QEMU alone: works everywhere, some ten times slower than the processor."""
+
+    name: ClassVar[str] = "tcg"
+    title: ClassVar[str] = "QEMU without KVM, which emulates the processor"
+    accelerator: ClassVar[str] = "tcg"
+    cpu: ClassVar[str] = "max"
+    start_timeout: ClassVar[float] = 300.0
+
+
+@functools.cache
+def _tried(accelerator: str, cpu: str) -> str:
+    firmware = bytearray(b"\xf4" * 65536)
+    firmware[: len(TRIAL_CODE)] = TRIAL_CODE
+    # The processor begins 16 bytes before the end: jump to the beginning of this segment.
+    firmware[0xFFF0:0xFFF5] = b"\xea\x00\x00\x00\xf0"
+    with tempfile.NamedTemporaryFile(suffix=".bin") as file:
+        file.write(firmware)
+        file.flush()
+        try:
+            done = subprocess.run(
+                [
+                    *(packages.which(PROGRAM) or PROGRAM, "-M", "pc", "-accel", accelerator),
+                    *(
+                        "-cpu",
+                        cpu,
+                        "-m",
+                        "16",
+                        "-nodefaults",
+                        "-no-user-config",
+                        "-display",
+                        "none",
+                    ),
+                    *("-no-reboot", "-device", "isa-debug-exit,iobase=0xf4", "-bios", file.name),
+                ],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=TRIAL_SECONDS if accelerator == "kvm" else 10 * TRIAL_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"a trial guest ran far below the processor's speed with {accelerator}"
+    if done.returncode == TRIAL_SUCCESS:
+        return ""
+    last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+    return f"a trial guest did not run: {last[0]}"
+
+
+def _disk(name: str, file: Path, read_only: str) -> list[str]:
+    # Write barriers are off as in the other ways; a hole stays a hole.
+    options = "format=raw,if=none,cache=writeback,discard=unmap,detect-zeroes=unmap"
+    drive = f"{options},id={name},readonly={read_only},file={_quoted(file)}"
+    return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name}"]
+
+
+def _shared(tag: str, folder: Path) -> list[str]:
+    # none: a file that a container's root makes belongs to the user who runs QEMU.
+    options = f"local,id={tag},security_model=none,multidevs=remap,path={_quoted(folder)}"
+    return ["-fsdev", options, "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+
+
+def _mount_options() -> str:
+    # mmap: SQLite and Git map files that they write.
+    return "trans=virtio,version=9p2000.L,msize=512000,cache=mmap"
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace(",", ",,")

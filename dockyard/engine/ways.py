@@ -1,0 +1,71 @@
+"""What a way to run the machine is; uml.py and qemu.py have them, choice.py chooses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from dockyard.engine.image import Artefacts
+
+ADDRESS = "192.168.127.2::192.168.127.1:255.255.255.0:dockyard"
+"""Address, gateway, mask and name of the machine, as the kernel's ``ip=`` wants them."""
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What one start is made of. run is this machine's folder of sockets and settings."""
+
+    artefacts: Artefacts
+    run: Path
+    memory: int
+    shares: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class Command:
+    """A way's command line: the processor to keep it on (-1: any), words, further environment."""
+
+    words: Sequence[str | Path]
+    cable: str
+    cpu: int = -1
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+class Way(ABC):
+    """One way to run the machine: how to find out whether it works here, and how to start it."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    kernel: ClassVar[str]
+    """The artefact it boots (image.py)."""
+
+    start_timeout: ClassVar[float]
+    """Seconds until the daemon answers at the latest, on a slow and busy host."""
+
+    settings: ClassVar[Mapping[str, str]]
+    """What guest/init must know about it."""
+
+    @abstractmethod
+    def refusal(self) -> str:
+        """Try it: why it cannot work here, or an empty text.
+
+        Takes less than two seconds, builds nothing and leaves nothing behind.
+        """
+
+    @abstractmethod
+    def command(self, boot: Boot) -> Command:
+        """How to start the machine."""
+
+    @abstractmethod
+    def share(self, folder: Path, number: int) -> tuple[str, str, str]:
+        """Type, options and source of the mount that shows the host's folder inside.
+
+        Folders are counted from 0, in the order of ``Boot.shares``.
+        """
+
+    @abstractmethod
+    def ask_to_stop(self, run: Path) -> bool:
+        """Ask the machine to end by itself. False when nobody listens."""
