@@ -177,6 +177,9 @@ class EmbeddedEngine(Engine):
             # Administration programs must be found although a learner's PATH may lack them.
             env={"PATH": packages.SEARCH, OWNER: str(paths.home())},
         )
+        self._wait_for_daemon()
+
+    def _wait_for_daemon(self) -> None:
         wait.until(
             "the Docker daemon to answer",
             lambda: answers(self.socket) or self._raise_if_ended(self.dockerd),
@@ -255,11 +258,14 @@ class EmbeddedEngine(Engine):
         family = {child for process in left for child in _children(process)} | set(left)
         end(sorted(family, key=lambda process: process.pid), timeout=0)
         self._unmount()
-        if self._settings.exists():
-            netfilter.sweep(self.bridges())
+        self._clear_network()
         shutil.rmtree(self.exec, ignore_errors=True)
         for file in (self.socket, self._containerd_socket, paths.run_dir() / "dockerd-own.pid"):
             file.unlink(missing_ok=True)
+
+    def _clear_network(self) -> None:
+        if self._settings.exists():
+            netfilter.sweep(self.bridges())
 
     def _leftover_processes(self) -> Iterator[psutil.Process]:
         ours = (str(self.exec), str(self._containerd_socket), str(self.data))

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
 from dockyard.engine.base import Engine
 from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.engine.local import LocalEngine
 from dockyard.engine.machine import MachineEngine
+from dockyard.engine.rootless import RootlessEngine
 from dockyard.exceptions import EngineUnavailable, UsageError
 
-PROVIDERS: dict[str, type[Engine]] = {
-    engine.name: engine for engine in (LocalEngine, EmbeddedEngine, MachineEngine)
+
+def _embedded() -> Engine:
+    """The private daemon: as root for root, rootless for everybody else."""
+    root = not hasattr(os, "geteuid") or os.geteuid() == 0
+    return EmbeddedEngine() if root else RootlessEngine()
+
+
+PROVIDERS: dict[str, Callable[[], Engine]] = {
+    LocalEngine.name: LocalEngine,
+    EmbeddedEngine.name: _embedded,
+    MachineEngine.name: MachineEngine,
 }
 """In the order in which ``auto`` tries them."""
 

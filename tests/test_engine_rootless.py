@@ -1,0 +1,248 @@
+"""The private daemon of a user who is not root: started, used, killed, stopped without a trace."""
+
+import json
+import os
+import pwd
+import socket
+import subprocess
+import sysconfig
+import threading
+import urllib.request
+from contextlib import closing, suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import docker
+import psutil
+import pytest
+
+from dockyard import course, paths, wait
+from dockyard.engine import packages, rootless
+from dockyard.registry import Registry
+from tests import elsewhere
+from tests.elsewhere import needs_root
+
+USER = "dockyard-learner"
+STEP = (
+    "import sys; from dockyard.engine.rootless import RootlessEngine; engine = RootlessEngine(); "
+)
+START = STEP + "print(engine.start(print, mirror=sys.argv[1] or None).address)"
+STOP = STEP + "engine.stop(print)"
+
+
+class Learner:
+    """A plain user of this machine with a Python that has the course's packages."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.uid = pwd.getpwnam(USER).pw_uid
+        self.home = folder / "home"
+        self.home.mkdir()
+        os.chown(self.home, self.uid, self.uid)
+        subprocess.run(["python3", "-m", "venv", "--without-pip", folder / "venv"], check=True)
+        (site,) = (folder / "venv").glob("lib/python*/site-packages")
+        (site / "course.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+
+    @property
+    def as_user(self) -> tuple[str, ...]:
+        return ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups", "--")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "HOME": str(self.home),
+            "USER": USER,
+            "LOGNAME": USER,
+            "DOCKYARD_HOME": str(self.home / "course"),
+        }
+
+    def python(self, program: str, *words: str) -> str:
+        """Run a program as this user, in this mount namespace, as the command line would be."""
+        done = subprocess.run(
+            [*self.as_user, self.folder / "venv/bin/python", "-c", program, *words],
+            capture_output=True, text=True, cwd="/", timeout=120, check=False,
+            env={
+                "PATH": os.environ["PATH"], "PYTHONPATH": str(paths.CHECKOUT),
+                "PYTHONDONTWRITEBYTECODE": "1", **self.environment,
+            },
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def dockyard(self, *words: str, before: str = "") -> subprocess.CompletedProcess[str]:
+        return elsewhere.run(
+            *words, folder=self.folder, python=str(self.folder / "venv/bin/python"),
+            user=self.as_user, before=before, **self.environment,
+        )  # fmt: skip
+
+    def processes(self) -> list[str]:
+        """What runs as this user, or as an id that the user may hand out."""
+        mine = {self.uid, *range(FIRST_ID, FIRST_ID + rootless.IDS_NEEDED)}
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.uids().real in mine and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process.name())
+        return found
+
+
+FIRST_ID = 700_000_000
+"""Subordinate ids for the test alone, far from those of real users."""
+
+
+@pytest.fixture(scope="module")
+def learner():
+    packages.install(packages.missing(rootless.PROGRAMS), print, agreed=True)
+    last = FIRST_ID + rootless.IDS_NEEDED - 1
+    subprocess.run(["useradd", "--no-create-home", "--shell", "/bin/sh", USER], check=False)
+    ids = [f"--add-subuids={FIRST_ID}-{last}", f"--add-subgids={FIRST_ID}-{last}"]
+    subprocess.run(["usermod", *ids, USER], check=True)
+    try:
+        with elsewhere.open_folder() as folder:
+            yield Learner(folder)
+    finally:
+        subprocess.run(["userdel", USER], check=True, capture_output=True)
+
+
+@pytest.fixture
+def started(learner, mirror):
+    """The daemon's address, and a stop whatever happens."""
+    yield learner.python(START, mirror)
+    learner.python(STOP)
+
+
+@pytest.fixture
+def mirror():
+    state = course.State.load()
+    if state is None or not state.mirror:
+        pytest.skip("needs the course registry:  python3 -m dockyard engine start")
+    return state.mirror
+
+
+pytestmark = [needs_root, pytest.mark.engine]
+
+
+class Secret(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"secret")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def neighbour():
+    """A program of the learner's own that listens on the host's loopback."""
+    server = HTTPServer(("127.0.0.1", 0), Secret)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.slow
+def test_a_users_own_daemon_pulls_runs_publishes_and_leaves_nothing(
+    learner, started, mirror, neighbour
+):
+    address = started
+    socket_file = Path(address.removeprefix("unix://"))
+    assert socket_file.stat().st_mode & 0o777 == 0o600
+    assert socket_file.stat().st_uid == learner.uid
+    with closing(docker.DockerClient(base_url=address)) as client:
+        assert "name=rootless" in client.info()["SecurityOptions"]
+
+        image = client.images.pull("busybox", "latest")
+        assert Registry(mirror).manifest("library/busybox", "latest").digest in digests(image)
+
+        port = _free_port()
+        # Root inside is the learner outside: what a container writes is the learner's.
+        shared = learner.home / "shared"
+        client.containers.run(
+            "busybox", ["sh", "-c", "echo hello > /data/index.html; exec httpd -f -h /data"],
+            detach=True, name="web", ports={"80/tcp": ("127.0.0.1", port)},
+            volumes={str(shared): {"bind": "/data"}},
+        )  # fmt: skip
+        assert wait.until("the page", lambda: _page(port), timeout=20) == b"hello\n"
+        assert (shared / "index.html").stat().st_uid == learner.uid
+
+        host = _host(learner)
+        inside = mirror.rpartition(":")[2]
+        assert _reaches(client, f"http://{host}:{inside}/v2/")
+        assert not _reaches(client, f"http://{host}:{neighbour}/")
+        assert not _reaches(client, f"http://{host}:{neighbour}/", network_mode="host")
+        client.containers.run("busybox", "mount -t tmpfs own /tmp", privileged=True)
+    learner.python(STOP)
+    assert learner.processes() == []
+    assert not socket_file.exists()
+    assert _page(port) is None
+    assert str(learner.home) not in Path("/proc/self/mountinfo").read_text()
+
+
+@pytest.mark.slow
+def test_a_killed_daemon_takes_its_containers_along_and_is_started_again(learner, started, mirror):
+    address = started
+    with closing(docker.DockerClient(base_url=address)) as client:
+        client.containers.run("busybox", "sleep 600", detach=True, name="sleeper")
+    kit = next(each for each in psutil.process_iter() if _is_kit(each, learner.uid))
+    kit.kill()
+    wait.until("the processes to be gone", lambda: not learner.processes(), timeout=20)
+    assert learner.python(START, mirror) == address
+    with closing(docker.DockerClient(base_url=address)) as client:
+        assert client.containers.get("sleeper").status == "exited"
+        client.containers.get("sleeper").remove()
+    learner.python(STOP)
+    assert learner.processes() == []
+
+
+def _reaches(client, url, **options):
+    container = client.containers.create("busybox", f"wget -q -T 2 -O- {url}", **options)
+    container.start()
+    return container.wait()["StatusCode"] == 0
+
+
+def digests(image):
+    return [name.partition("@")[2] for name in image.attrs["RepoDigests"]]
+
+
+def _is_kit(process, uid):
+    with suppress(psutil.Error):
+        return process.name() == "rootlesskit" and process.uids().real == uid
+    return False
+
+
+def _host(learner):
+    return learner.python(STEP + "print(engine.host)")
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _page(port):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+            return answer.read()
+    except OSError:
+        return None
+
+
+def test_embedded_is_rootless_for_a_plain_user_and_says_what_to_ask_an_administrator(learner):
+    report = json.loads(learner.dockyard("doctor", "--json").stdout)
+    finding = next(each for each in report["providers"] if each["provider"] == "embedded")
+    assert "without root" in finding["title"]
+    assert finding["works"], finding["needs"]
+
+    hidden = "mount --bind /dev/null /usr/bin/slirp4netns"
+    done = learner.dockyard("engine", "start", "--engine", "embedded", before=hidden)
+    assert elsewhere.is_clear(done), done.stderr
+    assert "ask an administrator to run:  sudo apt-get install slirp4netns" in done.stderr
+
+    none = f"sed /{USER}/d /etc/subuid > {learner.folder}/subuid; "
+    none += f"mount --bind {learner.folder}/subuid /etc/subuid"
+    done = learner.dockyard("engine", "start", "--engine", "embedded", before=none)
+    assert elsewhere.is_clear(done), done.stderr
+    assert f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {USER}" in done.stderr
