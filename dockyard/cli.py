@@ -159,6 +159,8 @@ def _engine(options) -> int:
         print(json.dumps(status, indent=1))
     elif status["running"]:
         say(f"running: {status['engine']}, Docker {status['version']}, {status['docker_host']}")
+        if status["remark"]:
+            say(status["remark"])
     else:
         say("not running; start it:  python3 -m dockyard engine start")
     return 0 if status["running"] or options.action == "stop" else 1

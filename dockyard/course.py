@@ -200,6 +200,7 @@ def status() -> dict:
         "home": str(paths.home()),
         "docker_host": f"unix://{paths.front_door()}",
         "registry": state.mirror if state else None,
+        "remark": providers.named(state.engine).remark() if state else "",
         "version": None,
         "api_version": None,
     }

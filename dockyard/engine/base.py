@@ -89,6 +89,10 @@ class Engine(ABC):
         """The address under which containers reach this host, when the provider owns it."""
         return None
 
+    def remark(self) -> str:
+        """What is worth knowing about how the engine that runs now is run; often nothing."""
+        return ""
+
     def unmet(self) -> list[Need]:
         """The needs that rule this provider out at the moment."""
         return [need for need in self.needs() if not (need.met or need.optional)]
