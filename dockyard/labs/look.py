@@ -6,12 +6,15 @@ list of expectations in the order in which a learner would meet them.
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import io
 import tarfile
+import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, NoReturn
 
 import docker
 from docker.errors import APIError, ImageNotFound, NotFound
@@ -171,16 +174,63 @@ class Look:
 
         Similar to ``docker run --rm IMAGE ARGV…``. timeout is in seconds; raises Broken then.
         """
-        self.image(image)
-        with labels.helper(self.daemon, image, list(argv) or None, **options) as container:
+        with self._started(image, list(argv) or None, **options) as container:
             try:
-                container.start()
                 code = container.wait(timeout=timeout)["StatusCode"]
-            except APIError as error:
-                raise Broken(f"{image} cannot be run: {_said(error)}") from None
             except OSError:
                 raise Broken(f"{image} was still running after {timeout:.0f} s.") from None
             return code, container.logs().decode(errors="replace")
+
+    def answer(self, image: str, inside: int, path: str = "/") -> tuple[int, str]:
+        """What a throw-away container of an image answers at its port; status and text.
+
+        Similar to ``docker run --rm --publish 127.0.0.1::INSIDE IMAGE``.
+        """
+        where = {f"{inside}/tcp": ("127.0.0.1", None)}
+        with self._started(image, None, ports=where) as container:
+            container.reload()
+            found = self.published(container, inside)
+            if not found:
+                self._ended(image, container)
+            try:
+                return self.get(found[0], path, patience=10)
+            except Broken:
+                container.reload()
+                if container.status == "exited":
+                    self._ended(image, container)
+                raise Broken(f"A container of {image} does not answer at port {inside}.") from None
+
+    def holds(self, reference: str, text: str) -> bool:
+        """Whether a text stands anywhere in an image: in a layer, hidden or not, or a setting.
+
+        Similar to ``docker save IMAGE | grep TEXT``.
+        """
+        with tempfile.TemporaryFile() as packed:
+            for chunk in self.image(reference).save():
+                packed.write(chunk)
+            packed.seek(0)
+            with tarfile.open(fileobj=packed) as tar:
+                return any(
+                    _stands_in(tar.extractfile(member), text.encode())
+                    for member in tar
+                    if member.isfile()
+                )
+
+    def _ended(self, image: str, container: Container) -> NoReturn:
+        code = container.attrs["State"]["ExitCode"]
+        said = container.logs().decode(errors="replace").strip().splitlines()
+        last = f" It said: {said[-1][:100]}" if said else ""
+        raise Broken(f"A container of {image} ends at once, with exit code {code}.{last}")
+
+    @contextmanager
+    def _started(self, image: str, argv: list[str] | None, **options: Any) -> Iterator[Container]:
+        self.image(image)
+        try:
+            with labels.helper(self.daemon, image, argv, **options) as container:
+                container.start()
+                yield container
+        except APIError as error:
+            raise Broken(f"{image} cannot be run: {_said(error)}") from None
 
     @contextmanager
     def _holding(self, volume: str, image: str):
@@ -199,6 +249,21 @@ def _ask(port: int, path: str) -> tuple[int, str]:
         return answer.status, answer.read().decode(errors="replace")
     finally:
         connection.close()
+
+
+def _stands_in(stream: IO[bytes], text: bytes) -> bool:
+    # A daemon may keep and send its layers packed.
+    packed = stream.read(2) == b"\x1f\x8b"
+    stream.seek(0)
+    if packed:
+        stream = gzip.GzipFile(fileobj=stream)
+    kept = b""
+    while block := stream.read(1 << 20):
+        kept += block
+        if text in kept:
+            return True
+        kept = kept[-len(text) :]
+    return False
 
 
 def _first_file(archive: bytes) -> str | None:
