@@ -9,6 +9,7 @@ course; with ``everything=True`` all that the daemon has.
 
 from __future__ import annotations
 
+from dockyard.views.life_cycle import LifeCycle
 from dockyard.views.panel import Panel
 
 
@@ -17,4 +18,9 @@ def panel(*, everything: bool = False) -> Panel:
     return Panel(everything=everything)
 
 
-__all__ = ["panel"]
+def life_cycle(name: str) -> LifeCycle:
+    """The state diagram of a container, which need not exist yet. Raises EngineNotRunning."""
+    return LifeCycle(name)
+
+
+__all__ = ["life_cycle", "panel"]

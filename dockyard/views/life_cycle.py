@@ -1,0 +1,219 @@
+"""The life cycle of a container: every state, the present one lit, and the ways out of it."""
+
+from __future__ import annotations
+
+import docker
+from traitlets import Dict, Int, List, Unicode
+
+from dockyard.views.events import Event
+from dockyard.views.picture import STATES, Picture
+from dockyard.views.view import View
+
+WAYS = {
+    "created": (
+        ("docker start {name}", "running"),
+        ("docker restart {name}", "running"),
+        ("docker rm {name}", "removed"),
+    ),
+    "running": (
+        ("docker pause {name}", "paused"),
+        ("docker stop {name}", "exited"),
+        ("docker kill {name}", "exited"),
+        ("docker restart {name}", "running"),
+        ("docker rm --force {name}", "removed"),
+    ),
+    "paused": (
+        ("docker unpause {name}", "running"),
+        ("docker stop {name}", "exited"),
+        ("docker kill {name}", "exited"),
+        ("docker restart {name}", "running"),
+        ("docker rm --force {name}", "removed"),
+    ),
+    "restarting": (
+        ("docker stop {name}", "exited"),
+        ("docker kill {name}", "exited"),
+        ("docker rm --force {name}", "removed"),
+    ),
+    "exited": (
+        ("docker start {name}", "running"),
+        ("docker restart {name}", "running"),
+        ("docker rm {name}", "removed"),
+    ),
+    "dead": (("docker rm --force {name}", "removed"),),
+    "removing": (),
+    "removed": (
+        ("docker create --name {name} IMAGE", "created"),
+        ("docker run --name {name} IMAGE", "running"),
+    ),
+}
+"""The commands that lead out of each state, and where to. A test tries them on a daemon."""
+
+ABOUT = {
+    "created": "made from its image, nothing started yet",
+    "running": "its first process is at work",
+    "paused": "its processes are frozen in memory",
+    "restarting": "has ended; the daemon starts it again in a moment",
+    "exited": "its first process has ended; its files are kept",
+    "dead": "could not be removed completely",
+    "removing": "is being removed",
+    "removed": "the daemon knows no container of this name",
+}
+
+BOX = (124, 46)
+PLACES = {
+    "created": (24, 150),
+    "running": (242, 150),
+    "paused": (242, 50),
+    "restarting": (242, 250),
+    "exited": (482, 150),
+    "dead": (602, 250),
+    "removed": (672, 150),
+}
+WIDTH = 820
+DIAGRAM = 310
+LINE = 22
+ALL_WAYS = 5
+"""The picture has room for the most ways that a state has, so that its height stays."""
+
+
+class LifeCycle(View):
+    """The state diagram of one container, the current state lit, legal next commands shown."""
+
+    name = Unicode(help="The container's name.").tag(sync=True)
+    state = Unicode("removed", help="Its state, or removed.").tag(sync=True)
+    exit_code = Int(None, allow_none=True, help="What its program said when it ended.").tag(
+        sync=True
+    )
+    commands = List(Dict(), help="Commands that are legal now, with the state after each.").tag(
+        sync=True
+    )
+
+    kinds = ("container",)
+
+    def __init__(self, name: str) -> None:
+        self._id = ""
+        super().__init__(name=name)
+
+    def look(self, event: Event | None) -> None:
+        """See View."""
+        if event is not None and not self._concerns(event):
+            return
+        before = self.state
+        try:
+            found = self.daemon.api.inspect_container(self.name)
+        except docker.errors.NotFound:
+            self.state, self.exit_code, self._id = "removed", None, ""
+        else:
+            self._id = found["Id"]
+            self.state = found["State"]["Status"]
+            ended = self.state in ("exited", "dead", "restarting")
+            self.exit_code = found["State"]["ExitCode"] if ended else None
+        self.title = f"Life cycle of {self.name}: {self._state()}"
+        self.commands = [
+            {"command": command.format(name=self.name), "leads_to": state}
+            for command, state in WAYS.get(self.state, ())
+        ]
+        if event is not None and self.state != before:
+            self.announce(f"{self.name}: {before} → {self._state()}.")
+
+    def _concerns(self, event: Event) -> bool:
+        if event.action == "rename" and event.id == self._id:
+            self.name = event.name
+        return self.name == event.name or (event.id != "" and event.id == self._id)
+
+    def _state(self) -> str:
+        return self.state if self.exit_code is None else f"{self.state}, exit code {self.exit_code}"
+
+    def words(self) -> str:
+        """See View."""
+        lines = [self.title, f"({ABOUT.get(self.state, '')})"]
+        lines += [f"{each['command']} → {each['leads_to']}" for each in self.commands]
+        return "\n".join(lines)
+
+    def draw(self) -> str:
+        """See View."""
+        height = DIAGRAM + 34 + LINE * ALL_WAYS
+        picture = Picture(self.title, self.words(), WIDTH, height)
+        picture.text(24, 28, self.title, bold=True)
+        legal = {each["leads_to"] for each in self.commands}
+        self._draw_ways(picture, legal)
+        for state in PLACES:
+            self._draw_state(picture, state)
+        about = f"{self.state}: {ABOUT.get(self.state, '')}."
+        picture.text(24, DIAGRAM + 20, about + (" Now possible:" if self.commands else ""), size=13)
+        for row, each in enumerate(self.commands):
+            y = DIAGRAM + 46 + row * LINE
+            picture.text(24, y, each["command"], mono=True, size=13, room=390)
+            picture.text(430, y, f"→ {each['leads_to']}", size=13)
+        return str(picture)
+
+    def _draw_state(self, picture: Picture, state: str) -> None:
+        x, y = PLACES[state]
+        width, height = BOX
+        here = state == self.state or (state == "removed" and self.state == "removing")
+        with picture.group(f"state/{state}", "dy-here" if here else ""):
+            if here:
+                picture.rect(x - 5, y - 5, width + 10, height + 10, fill="accent", radius=10)
+                picture.rect(x - 2, y - 2, width + 4, height + 4, fill="paper", radius=8)
+            shown = {"state": state} if here else {"fill": "card", "line": "line", "thick": 1}
+            picture.rect(x, y, width, height, **shown)
+            words = f"{STATES[state][2]} {state}"
+            picture.text(
+                x + width / 2, y + 28, words, bold=here, anchor="middle",
+                ink="ink" if here else "soft",
+            )  # fmt: skip
+
+    def _draw_ways(self, picture: Picture, legal: set[str]) -> None:
+        at = self.state
+
+        def way(source: str, to: str, label: str, steps: str, head: tuple, place: tuple) -> None:
+            # The daemon's own ways are dashed: no command leads there.
+            own = label.startswith("(")
+            lit = at == source and (own or to in legal)
+            line = "accent" if lit and not own else "line"
+            with picture.group(f"way/{source}/{to}", "dy-lit" if lit else ""):
+                picture.path(steps, line=line, thick=2.5 if lit and not own else 1.5, dashed=own)
+                picture.head(*head, line=line)
+                x, y, anchor = place
+                ink = "ink" if lit else "soft"
+                picture.text(x, y, label, size=12, anchor=anchor, ink=ink, bold=lit and not own)
+
+        way(
+            "created",
+            "running",
+            "start",
+            "M148 173 H236",
+            (242, 173, "right"),
+            (194, 166, "middle"),
+        )
+        way("running", "paused", "pause", "M270 150 V102", (270, 96, "up"), (262, 120, "end"))
+        way("paused", "running", "unpause", "M310 96 V144", (310, 150, "down"), (318, 120, "start"))
+        way(
+            "running", "exited", "stop, kill, its end",
+            "M366 164 H476", (482, 164, "right"), (422, 156, "middle"),
+        )  # fmt: skip
+        way("exited", "running", "start", "M482 184 H372", (366, 184, "left"), (424, 200, "middle"))
+        way("exited", "removed", "rm", "M606 173 H666", (672, 173, "right"), (636, 166, "middle"))
+        way(
+            "running", "restarting", "(ends, policy says again)",
+            "M280 196 V244", (280, 250, "down"), (272, 228, "end"),
+        )  # fmt: skip
+        way(
+            "restarting", "running", "(the daemon starts it)",
+            "M330 250 V202", (330, 196, "up"), (338, 228, "start"),
+        )  # fmt: skip
+        way(
+            "exited", "dead", "(removal fails)",
+            "M544 196 V273 H596", (602, 273, "right"), (536, 264, "end"),
+        )  # fmt: skip
+        way("dead", "removed", "rm --force", "M734 250 V202", (734, 196, "up"), (742, 228, "start"))
+        way(
+            "created", "removed", "rm",
+            "M60 150 V112 Q60 40 132 40 H662 Q734 40 734 112 V144",
+            (734, 150, "down"), (100, 66, "start"),
+        )  # fmt: skip
+        way(
+            "running", "removed", "rm --force",
+            "M352 150 V140 Q352 134 360 134 H690 Q704 134 704 144",
+            (704, 150, "down"), (560, 128, "middle"),
+        )  # fmt: skip
