@@ -6,10 +6,8 @@ import pwd
 import socket
 import subprocess
 import sysconfig
-import threading
 import urllib.request
 from contextlib import closing, suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import docker
@@ -122,24 +120,13 @@ def mirror():
 pytestmark = [needs_root, pytest.mark.engine]
 
 
-class Secret(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"secret")
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def neighbour():
     """A program of the learner's own that listens on the host's loopback."""
-    server = HTTPServer(("127.0.0.1", 0), Secret)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        yield listening.getsockname()[1]
 
 
 @pytest.mark.slow
@@ -169,9 +156,9 @@ def test_a_users_own_daemon_pulls_runs_publishes_and_leaves_nothing(
 
         host = _host(learner)
         inside = mirror.rpartition(":")[2]
-        assert _reaches(client, f"http://{host}:{inside}/v2/")
-        assert not _reaches(client, f"http://{host}:{neighbour}/")
-        assert not _reaches(client, f"http://{host}:{neighbour}/", network_mode="host")
+        assert _connects(client, host, inside, seconds=20)
+        assert not _connects(client, host, neighbour)
+        assert not _connects(client, host, neighbour, network_mode="host")
         client.containers.run("busybox", "mount -t tmpfs own /tmp", privileged=True)
     learner.python(STOP)
     assert learner.processes() == []
@@ -196,8 +183,9 @@ def test_a_killed_daemon_takes_its_containers_along_and_is_started_again(learner
     assert learner.processes() == []
 
 
-def _reaches(client, url, **options):
-    container = client.containers.create("busybox", f"wget -q -T 2 -O- {url}", **options)
+def _connects(client, host, port, *, seconds=2, **options):
+    command = ["sh", "-c", f"nc -w {seconds} {host} {port} < /dev/null"]
+    container = client.containers.create("busybox", command, **options)
     container.start()
     return container.wait()["StatusCode"] == 0
 
