@@ -1,8 +1,8 @@
 """The notebook extension: ``%load_ext dockyard``.
 
 It replaces the runner of ``!`` lines and of ``%%bash`` cells (see shell.py) and brings the
-magics ``%lesson`` and ``%tidy``, which frame a lesson, ``%lab``, which frames a lab, and
-``%%trace``.
+magics ``%lesson`` and ``%tidy``, which frame a lesson, ``%lab``, which frames a lab,
+``%%trace``, and those of questions/: ``%quiz``, ``%%predict``, ``%progress``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from dockyard import client, course, labels, shell
 from dockyard.apitrace import magic as trace
 from dockyard.exceptions import UsageError
+from dockyard.questions import magic as questions
 
 
 def load(ipython) -> None:
@@ -26,8 +27,10 @@ def load(ipython) -> None:
         "cell",
         "bash",
     )
-    ipython.register_magics(LessonMagics)
+    lesson = LessonMagics(ipython)
+    ipython.register_magics(lesson)
     trace.register(ipython)
+    questions.register(ipython, lambda: lesson.lesson)
     for name in client.UNSET:
         os.environ.pop(name, None)
     os.environ.update(course.environment())
