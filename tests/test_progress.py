@@ -1,0 +1,116 @@
+"""The progress file: nothing that was done is lost, and nothing counts that was not."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dockyard import paths, progress
+from dockyard.labs import catalogue, commands
+
+WRITER = """
+import sys
+from dockyard import progress
+for number in range(25):
+    with progress.change() as data:
+        lesson = data.setdefault("answers", {}).setdefault("07-containers", {})
+        lesson[f"{sys.argv[1]}-{number}"] = {}
+        data["count"] = data.get("count", 0) + 1
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
+
+
+def dockyard(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "dockyard", *arguments],
+        capture_output=True, text=True, check=False, cwd=paths.CHECKOUT,
+    )  # fmt: skip
+
+
+def note(value):
+    with progress.change() as data:
+        data["note"] = value
+
+
+def test_notebooks_that_write_at_once_lose_nothing():
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, name],
+            env=os.environ | {"PYTHONPATH": str(paths.CHECKOUT)},
+        )
+        for name in ("one", "two", "three")
+    ]
+    assert [each.wait(timeout=120) for each in writers] == [0, 0, 0]
+    found = progress.read()
+    assert found["count"] == 75
+    assert len(found["answers"]["07-containers"]) == 75
+
+
+def test_a_change_that_fails_changes_nothing():
+    note("kept")
+    with pytest.raises(ZeroDivisionError), progress.change() as data:
+        data["note"] = "lost"
+        raise ZeroDivisionError
+    assert progress.read()["note"] == "kept"
+
+
+@pytest.mark.parametrize("damage", ["", '{"version": 1, "no', '["a list"]', '{"version": 99}'])
+def test_a_file_that_cannot_be_read_is_kept_aside_and_the_one_before_is_used(damage):
+    note("older")
+    note("newer")
+    progress.path().write_text(damage)
+    assert progress.read()["note"] == "older"
+    with progress.change() as data:
+        data["more"] = 1
+    assert progress.read()["note"] == "older"
+    assert progress.read()["more"] == 1
+    (aside,) = paths.home().glob("progress.damaged-*.json")
+    assert aside.read_text() == damage
+    # What is good is not overwritten by what was damaged.
+    progress.path().write_text(damage)
+    assert progress.read()["note"] == "older"
+
+
+def test_without_a_file_there_is_no_progress_and_none_is_made():
+    assert progress.read() == {"version": progress.VERSION}
+    assert not progress.path().exists()
+
+
+def tick(edition):
+    lab = catalogue.load("07-containers")
+    with progress.change() as data:
+        data["labs"] = {lab.name: {"tasks": {lab.tasks[0].name: {"done": "…", "edition": edition}}}}
+    (counted,) = [each for each in commands.report()["labs"] if each["lab"] == lab.name]
+    return counted["done"], lab.tasks[0]
+
+
+def test_a_task_that_was_changed_drops_its_tick():
+    _, task = tick("")
+    done, _ = tick(task.edition)
+    assert done == [task.name]
+    done, _ = tick("another")
+    assert done == []
+
+
+def test_the_edition_of_a_task_is_another_when_its_goal_is():
+    task = catalogue.load("07-containers").tasks[0]
+    assert dataclasses.replace(task, goal=task.goal + " And more.").edition != task.edition
+
+
+def test_the_command_tells_the_progress_as_data_and_as_a_table():
+    with progress.change() as data:
+        data["answers"] = {"07-containers": {"a": {"right": True}, "b": {"right": False}}}
+    document = json.loads(dockyard("progress", "--json").stdout)
+    assert document["answers"] == [{"lesson": "07-containers", "given": 2, "right": 1}]
+    assert {each["lab"] for each in document["labs"]} == set(catalogue.names())
+    assert document["file"] == str(progress.path())
+    table = dockyard("progress").stdout
+    assert "1 right of 2 given" in table
+    assert all(name in table for name in catalogue.names())
