@@ -10,7 +10,13 @@ course; with ``everything=True`` all that the daemon has.
 from __future__ import annotations
 
 from dockyard.views.life_cycle import LifeCycle
+from dockyard.views.network_map import NetworkMap
 from dockyard.views.panel import Panel
+
+
+def network_map(*, everything: bool = False) -> NetworkMap:
+    """Who is in which network, and who reaches whom. Raises EngineNotRunning."""
+    return NetworkMap(everything=everything)
 
 
 def panel(*, everything: bool = False) -> Panel:
@@ -23,4 +29,4 @@ def life_cycle(name: str) -> LifeCycle:
     return LifeCycle(name)
 
 
-__all__ = ["life_cycle", "panel"]
+__all__ = ["life_cycle", "network_map", "panel"]

@@ -83,7 +83,7 @@ def images(daemon: docker.DockerClient, scope: Scope, used: set[str] = frozenset
 
 
 def networks(daemon: docker.DockerClient, scope: Scope) -> list[Fact]:
-    """Each network with its name, driver and whether it leads outside.
+    """Each network with its name, driver, address range and whether it leads outside.
 
     Similar to ``docker network ls``.
     """
@@ -95,12 +95,18 @@ def networks(daemon: docker.DockerClient, scope: Scope) -> list[Fact]:
                 "name": each["Name"],
                 "driver": each["Driver"],
                 "internal": bool(each.get("Internal")),
+                "subnet": _subnet(each),
             }
             for each in found
             if scope.holds(each.get("Labels"))
         ),
         key=lambda fact: fact["name"],
     )
+
+
+def _subnet(network: dict) -> str:
+    pools = (network.get("IPAM") or {}).get("Config") or [{}]
+    return pools[0].get("Subnet", "")
 
 
 def volumes(daemon: docker.DockerClient, scope: Scope, used: set[str] = frozenset()) -> list[Fact]:

@@ -86,11 +86,16 @@ class Picture:
         fill: str = "card",
         line: str = "",
         state: str = "",
+        hue: str = "",
         radius: float = 6,
         thick: float = 1.5,
     ) -> None:
-        """A box in colours of the palette, or in those of a container's state."""
-        area, border = (STATES[state][:2]) if state else (COLOURS[fill], COLOURS.get(line, "none"))
+        """A box in colours of the palette, or in those of a container's state.
+
+        hue is a colour of its own for the line, the same in all themes.
+        """
+        area, border = STATES[state][:2] if state else (COLOURS[fill], COLOURS.get(line, "none"))
+        border = hue or border
         css = (
             f"dy-state dy-{state}" if state else f"dy-{fill}" + (f" dy-line-{line}" if line else "")
         )
@@ -130,16 +135,25 @@ class Picture:
         element.text = words if room is None else cut(words, room, size=size, mono=mono)
 
     def path(
-        self, steps: str, *, line: str = "line", thick: float = 1.5, dashed: bool = False
+        self,
+        steps: str,
+        *,
+        line: str = "line",
+        hue: str = "",
+        thick: float = 1.5,
+        dashed: bool = False,
     ) -> None:
-        """A line along the steps of an SVG path."""
+        """A line along the steps of an SVG path; hue is a colour of its own, see rect()."""
         dash = {"stroke-dasharray": "4 4"} if dashed else {}
         self._add(
             "path",
-            d=steps, fill="none", stroke=COLOURS[line],
-            **{"stroke-width": _n(thick), "class": f"dy-line-{line}"},
+            d=steps,
+            fill="none",
+            stroke=hue or COLOURS[line],
+            **{"stroke-width": _n(thick)},
+            **({} if hue else {"class": f"dy-line-{line}"}),
             **dash,
-        )  # fmt: skip
+        )
 
     def head(self, x: float, y: float, direction: str, *, line: str = "line") -> None:
         """The head of an arrow whose point is at x, y; direction is right, left, up or down."""
@@ -158,12 +172,18 @@ class Picture:
             **{"class": f"dy-{line}"},
         )
 
-    def circle(self, x: float, y: float, radius: float, *, fill: str = "line") -> None:
+    def circle(
+        self, x: float, y: float, radius: float, *, fill: str = "line", hue: str = ""
+    ) -> None:
         """A dot."""
         self._add(
-            "circle", cx=_n(x), cy=_n(y), r=_n(radius), fill=COLOURS[fill],
-            **{"class": f"dy-{fill}"},
-        )  # fmt: skip
+            "circle",
+            cx=_n(x),
+            cy=_n(y),
+            r=_n(radius),
+            fill=hue or COLOURS[fill],
+            **({} if hue else {"class": f"dy-{fill}"}),
+        )
 
     def _add(self, tag: str, **attributes: str) -> ElementTree.Element:
         return ElementTree.SubElement(self._at[-1], tag, attributes)
