@@ -27,8 +27,9 @@ VERSION = 1
 
 
 def path() -> Path:
-    """Where the progress is kept."""
-    return paths.home() / "progress.json"
+    """Where the progress is kept: ``$DOCKYARD_PROGRESS`` when set, else in the course's home."""
+    chosen = os.environ.get("DOCKYARD_PROGRESS")
+    return Path(chosen).expanduser() if chosen else paths.home() / "progress.json"
 
 
 def _previous() -> Path:

@@ -10,6 +10,8 @@ from pathlib import Path
 from dockyard import client, course, labels, paths
 from dockyard.engine.base import Say
 from dockyard.exceptions import DockyardError, UsageError
+from dockyard.labs import attempt as attempts
+from dockyard.labs import catalogue
 
 FOLDERS = ("notebooks", "labs")
 
@@ -28,12 +30,18 @@ def run(name: str | None, say: Say, *, everything: bool) -> int:
     for path in chosen:
         if kept := restore(path):
             say(f"{path.name} is as it came; your copy is {kept.name}")
+    labs = [catalogue.load(path.stem) for path in chosen if path.parent.name == "labs"]
     if course.answers():
-        with closing(client.connect()) as daemon:
-            removed = labels.remove(daemon, lesson=None if everything else chosen[0].stem)
-        say(str(removed))
+        for lab in labs:
+            if attempt := attempts.current(lab):
+                say(f"{lab.name}: {attempts.tidy(attempt)}")
+        if everything or not labs:
+            with closing(client.connect()) as daemon:
+                say(str(labels.remove(daemon, lesson=None if everything else chosen[0].stem)))
     else:
         say("The engine is not running, so no objects were looked for.")
+    for lab in labs:
+        attempts.forget(lab)
     return 0
 
 

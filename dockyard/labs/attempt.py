@@ -52,11 +52,12 @@ class Attempt:
     lab: Lab
     values: Mapping[str, str]
     kind: str = "lab"
+    id: str = ""
 
     @property
     def lesson(self) -> str:
-        """The lesson label of what is made in this attempt."""
-        return f"{self.kind}-{self.lab.name}"
+        """The lesson label of what is made in this attempt, and in no other of the learner's."""
+        return "-".join(filter(None, (self.kind, self.lab.name, self.id)))
 
     @property
     def work(self) -> Path:
@@ -104,16 +105,18 @@ def begin(lab: Lab, kind: str = "lab") -> Attempt:
     The files of an earlier attempt are kept beside the new folder. Raises EngineNotRunning and
     SceneFailed.
     """
-    attempt = Attempt(lab, _draw(lab, kind), kind)
+    id = secrets.token_hex(2) if kind == "lab" else ""
+    attempt = Attempt(lab, _draw(lab, kind), kind, id)
+    if earlier := current(lab) if kind == "lab" else attempt:
+        tidy(earlier)
+        shutil.rmtree(paths.docker_config(earlier.lesson), ignore_errors=True)
     client.write_config(attempt.lesson)
-    earlier = current(lab) if kind == "lab" else attempt
-    tidy(earlier or attempt)
     _fresh_folder(attempt)
     set_scene(attempt, lab.scene)
     if kind == "lab":
         with progress.change() as data:
             entry = data.setdefault("labs", {}).setdefault(lab.name, {"tasks": {}})
-            entry |= {"values": dict(attempt.values), "begun": progress.now()}
+            entry |= {"values": dict(attempt.values), "id": id, "begun": progress.now()}
     return attempt
 
 
@@ -132,7 +135,7 @@ def current(lab: Lab) -> Attempt | None:
     # A lab that now draws other values than when the attempt began needs a new one.
     if values is None or set(values) != set(lab.values):
         return None
-    return Attempt(lab, values)
+    return Attempt(lab, values, id=entry.get("id", ""))
 
 
 def resume(lab: Lab) -> Attempt:
@@ -146,6 +149,12 @@ def resume(lab: Lab) -> Attempt:
     return attempt
 
 
+def forget(lab: Lab) -> None:
+    """Let the learner's next attempt begin anew, with other values; what was done stays done."""
+    with progress.change() as data:
+        data.get("labs", {}).get(lab.name, {}).pop("values", None)
+
+
 def set_scene(attempt: Attempt, scene: str) -> None:
     """Run the commands that set a scene."""
     if not scene:
@@ -155,7 +164,7 @@ def set_scene(attempt: Attempt, scene: str) -> None:
         raise SceneFailed(
             f"The scene of {attempt.lab.name} could not be set.",
             "\n".join(done.stdout.splitlines()[-5:]),
-            f"Begin anew:  python3 -m dockyard reset {attempt.lab.name}",
+            f"Begin anew:  python3 -m dockyard reset labs/{attempt.lab.name}",
         )
 
 

@@ -10,8 +10,9 @@
     [[reps]]                    name, goal, right: a minute of practice
 
 A way is a table with one key: shell or python. `after` names tasks that come first; `scene`
-sets a task's own scene, of which some commands fail on purpose; `start` is what the learner's
-cell holds at first; `fails` says that the solution ends with an exit code of its own.
+is a visible cell that sets a task's own scene, and `breaks` says that some of its commands fail
+on purpose; `start` is what the learner's cell holds at first; `fails` says that the solution
+ends with an exit code of its own.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Task:
     wrong: tuple[Way, ...] = ()
     after: tuple[str, ...] = ()
     rep: bool = False
+    breaks: bool = False
     fails: bool = False
 
     @property

@@ -86,7 +86,8 @@ def _cells(task: Task, text: str, solved: bool) -> list[NotebookNode]:
     cells = [_text(task.name, text)]
     if task.scene:
         scene = f"%%bash\n{task.scene.strip()}"
-        cells.append(_code(f"{task.name}-scene", scene, "fails-on-purpose", "scene"))
+        tags = ["fails-on-purpose"] if task.breaks else []
+        cells.append(_code(f"{task.name}-scene", scene, "scene", *tags))
     failing = ["fails-on-purpose"] if solved and task.fails else []
     cells += [
         _code(f"{task.name}-answer", _answer(task, solved), ANSWER, *failing),

@@ -1,0 +1,164 @@
+"""``check`` and ``reset`` for labs, as a learner at a terminal uses them."""
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from dockyard import client, paths, progress, wait
+from dockyard.labs import attempt as attempts
+from dockyard.labs import catalogue, hints
+
+pytestmark = pytest.mark.engine
+LAB = catalogue.load("07-containers")
+
+
+@pytest.fixture(autouse=True)
+def own_progress(tmp_path, monkeypatch):
+    """An attempt of the test's own: the learner's file and objects are not looked at."""
+    monkeypatch.setenv("DOCKYARD_PROGRESS", str(tmp_path / "progress.json"))
+    work = attempts.Attempt(LAB, {}).work
+    kept = work.with_name(f"{work.name}.kept-by-test")
+    if work.exists():
+        work.rename(kept)
+    yield
+    if attempt := attempts.current(LAB):
+        attempts.tidy(attempt)
+    for made in work.parent.glob(f"{work.name}*"):
+        if made != kept:
+            subprocess.run(["rm", "-rf", made], check=True)
+    if kept.exists():
+        kept.rename(work)
+
+
+def run(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "dockyard", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=paths.CHECKOUT,
+        timeout=120,
+    )
+
+
+def start_web(attempt):
+    done = attempt.run(LAB.task("web").right[0])
+    assert done.returncode == 0, done.stdout
+
+
+def test_check_in_a_terminal_says_what_check_in_a_cell_says():
+    from dockyard.labs.magic import Checker
+
+    attempt = attempts.begin(LAB)
+    start_web(attempt)
+    done = run("check", "07")
+    assert done.returncode == 1
+    assert done.stdout.strip() == str(Checker(attempt)())
+    assert "1 of 4 done." in done.stdout
+
+
+def test_check_of_one_task_that_is_done_exits_with_0_and_is_kept():
+    start_web(attempts.begin(LAB))
+    assert run("check", "07", "web").returncode == 0
+    document = json.loads(run("progress", "--json").stdout)
+    (lab,) = [each for each in document["labs"] if each["lab"] == LAB.name]
+    assert lab["done"] == ["web"]
+
+
+def test_check_as_json_prints_one_document_and_nothing_else():
+    attempts.begin(LAB)
+    document = json.loads(run("check", "07", "--json").stdout)
+    assert [task["state"] for task in document["tasks"]] == ["not yet"] * 4
+
+
+def test_a_lab_resumed_keeps_its_values_and_what_was_made():
+    attempt = attempts.begin(LAB)
+    start_web(attempt)
+    again = attempts.resume(LAB)
+    assert again == attempt
+    assert run("check", "07", "web").returncode == 0
+
+
+def test_a_new_attempt_draws_new_values_and_removes_what_the_old_one_made():
+    attempt = attempts.begin(LAB)
+    start_web(attempt)
+    done = run("check", "07", "web", "--new")
+    assert done.returncode == 1
+    assert attempts.current(LAB).values != attempt.values
+    with closing(client.connect()) as daemon:
+        assert not daemon.containers.list(all=True, filters={"name": attempt.values["WEB"]})
+
+
+def test_the_terminal_gets_the_values_of_the_attempt():
+    attempt = attempts.begin(LAB)
+    done = run("engine", "env", "--lab", "07")
+    assert f"export WEB={attempt.values['WEB']}\n" in done.stdout
+    assert f"export DOCKER_CONFIG={paths.docker_config(attempt.lesson)}\n" in done.stdout
+
+
+def test_hints_come_one_after_the_other_and_end_with_the_solution():
+    attempt = attempts.begin(LAB)
+    said = [hints.hint(attempt, "web") for _ in range(5)]
+    assert attempt.values["WEB"] in said[0]
+    assert said[1].startswith("Hint 2 of 4.")
+    assert "____" in said[2]
+    assert attempt.fill(LAB.task("web").right[0].code) in said[3]
+    assert said[4] == said[3]
+    assert progress.read()["labs"][LAB.name]["tasks"]["web"]["hints"] == 4
+
+
+def test_watching_ticks_a_task_off_when_it_comes_true(tmp_path):
+    attempt = attempts.begin(LAB)
+    log = tmp_path / "watch.log"
+    with log.open("w") as output:
+        watcher = subprocess.Popen(
+            [sys.executable, "-m", "dockyard", "check", "07", "web", "--watch"],
+            stdout=output,
+            stderr=output,
+            cwd=paths.CHECKOUT,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+    try:
+        wait.until("the watch", lambda: "Watching" in log.read_text(), 60, log=log)
+        assert "done" not in log.read_text()
+        start_web(attempt)
+        assert watcher.wait(60) == 0
+    finally:
+        watcher.kill()
+        watcher.wait()
+    assert "✔ web: done." in log.read_text()
+
+
+def test_reset_of_a_lab_removes_its_objects_and_keeps_the_learners_page():
+    attempt = attempts.begin(LAB)
+    start_web(attempt)
+    page = paths.CHECKOUT / "labs" / "07-containers.ipynb"
+    pristine = page.read_bytes()
+    page.write_bytes(pristine + b"\n")
+    try:
+        done = run("reset", "labs/07-containers")
+        assert done.returncode == 0, done.stderr
+        (kept,) = page.parent.glob("07-containers.2*.ipynb")
+        assert kept.read_bytes() == pristine + b"\n"
+        kept.unlink()
+        assert page.read_bytes() == pristine
+    finally:
+        page.write_bytes(pristine)
+    assert attempts.current(LAB) is None
+    with closing(client.connect()) as daemon:
+        assert not daemon.containers.list(all=True, filters={"name": attempt.values["WEB"]})
+
+
+def test_an_unknown_lab_or_task_is_a_wrong_usage():
+    for arguments, said in (
+        (("check", "99"), "There is no lab called '99'."),
+        (("check", "07", "nothing"), "07-containers has no task 'nothing'."),
+        (("check", "07", "--hint"), "Say which task you want a hint for."),
+    ):
+        done = run(*arguments)
+        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+        assert len(done.stderr.splitlines()) <= 3
