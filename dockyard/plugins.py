@@ -8,11 +8,10 @@ stay as they are.
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
-from dockyard import client, paths, wait
+from dockyard import client, paths
 from dockyard.engine import debian, packages
 from dockyard.engine.base import Say
 from dockyard.exceptions import InstallFailed
@@ -43,30 +42,12 @@ def ensure(say: Say) -> None:
 
 def _fetch(wanted: list[str]) -> None:
     log = paths.logs() / "plugins.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, log.open("ab") as out:
-        apt = debian.private_apt(Path(folder), [SUITE])
-        for words in (["update"], ["download", *wanted]):
-            done = subprocess.run(
-                [*apt, *words],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                check=False,
-            )
-            if done.returncode != 0:
-                raise InstallFailed(
-                    "The plugins of the docker client could not be fetched.",
-                    wait.tail(log, 3),
-                    f"Check the network, read {log}, then run this again.",
-                )
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        debian.extract(wanted, SUITE, tree, log, "The plugins of the docker client")
         client.own_plugins().mkdir(parents=True, exist_ok=True)
-        for package in Path(folder).glob("*.deb"):
-            tree = Path(folder) / package.stem
-            subprocess.run(["dpkg-deb", "--extract", package, tree], check=True)
-            for program in tree.glob("usr/lib*/docker/cli-plugins/docker-*"):
-                _put(program.resolve() if program.is_symlink() else program, program.name)
+        for program in tree.glob("usr/lib*/docker/cli-plugins/docker-*"):
+            _put(program.resolve() if program.is_symlink() else program, program.name)
 
 
 def _put(program: Path, name: str) -> None:

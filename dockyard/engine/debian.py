@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from dockyard import wait
+from dockyard.exceptions import InstallFailed
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PUBLIC_MIRROR = "http://deb.debian.org"
@@ -52,3 +57,31 @@ def private_apt(folder: Path, suites: Sequence[str]) -> list[str]:
         *("-o", "Acquire::Languages=none"),
         *("-o", "APT::Sandbox::User="),
     ]
+
+
+def extract(wanted: Sequence[str], suite: str, tree: Path, log: Path, what: str) -> None:
+    """Unpack packages of a suite into the folder tree; nothing is installed.
+
+    What the packages depend on is not fetched. Raises InstallFailed, with what as its subject
+    and the end of log.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, log.open("ab") as out:
+        apt = private_apt(Path(folder), [suite])
+        for words in (["update"], ["download", *wanted]):
+            done = subprocess.run(
+                [*apt, *words],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                check=False,
+            )
+            if done.returncode != 0:
+                raise InstallFailed(
+                    f"{what} could not be fetched.",
+                    wait.tail(log, 3),
+                    f"Check the network, read {log}, then run this again.",
+                )
+        for package in Path(folder).glob("*.deb"):
+            subprocess.run(["dpkg-deb", "--extract", package, tree], check=True)

@@ -163,7 +163,7 @@ class EmbeddedEngine(Engine):
     def _start_dockerd(self, mirror: str | None) -> None:
         self.dockerd.start(
             [
-                packages.which("dockerd"),
+                self._program("dockerd"),
                 f"--data-root={self.data / 'docker'}",
                 f"--exec-root={self.exec / 'docker'}",
                 f"--pidfile={paths.run_dir() / 'dockerd-own.pid'}",
@@ -175,7 +175,7 @@ class EmbeddedEngine(Engine):
                 *runtime.options(self.data),
             ],
             # Administration programs must be found although a learner's PATH may lack them.
-            env={"PATH": packages.SEARCH, OWNER: str(paths.home())},
+            env={"PATH": self._search(), OWNER: str(paths.home())},
         )
         self._wait_for_daemon()
 
@@ -188,6 +188,13 @@ class EmbeddedEngine(Engine):
             error=EngineStartTimeout,
             next="Try once more:  python3 -m dockyard engine stop, then engine start",
         )
+
+    def _search(self) -> str:
+        """Where this engine's programs are found, each by the other."""
+        return packages.SEARCH
+
+    def _program(self, name: str) -> str | None:
+        return shutil.which(name, path=self._search())
 
     def _check(self) -> None:
         for need in self.unmet():
@@ -222,7 +229,7 @@ class EmbeddedEngine(Engine):
             CONTAINERD_CONFIG.format(data=self.data, exec=self.exec, socket=self._containerd_socket)
         )
         self.containerd.start(
-            [packages.which("containerd"), "--config", config], env={"PATH": packages.SEARCH}
+            [self._program("containerd"), "--config", config], env={"PATH": self._search()}
         )
         wait.until(
             "containerd",
