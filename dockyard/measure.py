@@ -167,7 +167,7 @@ def overhead(title: str, groups: Mapping[str, Sequence[Sample]]) -> Picture:
     median.
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, NullLocator
 
     rows = [
         (COLOURS[at % len(COLOURS)], _multiples(group, sample, samples[0]))
@@ -186,7 +186,7 @@ def overhead(title: str, groups: Mapping[str, Sequence[Sample]]) -> Picture:
     axes.set_yticks(range(len(rows)), names)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} ×"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
     _dress(axes, title, xlabel="")
     return Picture(figure, f"Plot: {title}. One row each for: {', '.join(names)}.")
 
