@@ -97,9 +97,14 @@ class Look:
         return any(event["Actor"]["Attributes"].get("name") == name for event in events)
 
     def published(self, container: Container, inside: int, protocol: str = "tcp") -> list[int]:
-        """The ports of this computer at which a container's port is published; may be empty."""
-        bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{inside}/{protocol}")
-        return sorted({int(binding["HostPort"]) for binding in bindings or []})
+        """The ports of this computer at which a container's port is published; may be empty.
+
+        Those of its IPv4 addresses: where the kernel chooses, IPv6 gets another one.
+        """
+        bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{inside}/{protocol}") or []
+        return sorted(
+            {int(binding["HostPort"]) for binding in bindings if ":" not in binding["HostIp"]}
+        )
 
     def get(self, port: int | str, path: str = "/", patience: float = 3) -> tuple[int, str]:
         """Ask http://127.0.0.1:PORT/path; returns status and text.
@@ -200,6 +205,15 @@ class Look:
                     self._ended(image, container)
                 raise Broken(f"A container of {image} does not answer at port {inside}.") from None
 
+    def file(self, path: str) -> str:
+        """The text of a file in the learner's folder, $WORK."""
+        try:
+            return (self.attempt.work / path).read_text(errors="replace")
+        except FileNotFoundError:
+            raise NotYet(f"There is no file {path} in your folder.") from None
+        except OSError as error:
+            raise NotYet(f"{path} cannot be read: {error.strerror}.") from None
+
     def holds(self, reference: str, text: str) -> bool:
         """Whether a text stands anywhere in an image: in a layer, hidden or not, or a setting.
 
@@ -239,6 +253,11 @@ class Look:
         image_id = self.image(image).id
         with labels.helper(self.daemon, image_id, NEVER_STARTED, volumes=mount) as container:
             yield container
+
+
+def brief(text: str) -> str:
+    """The beginning of what a program said, on one line, to be quoted in a verdict."""
+    return " ".join(text.split())[:100]
 
 
 def _ask(port: int, path: str) -> tuple[int, str]:
