@@ -9,11 +9,13 @@ from __future__ import annotations
 import gzip
 import http.client
 import io
+import ssl
 import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import docker
@@ -122,6 +124,21 @@ class Look:
                         f"http://127.0.0.1:{port}{path} does not answer ({_reason(error)})."
                     ) from None
             time.sleep(0.1)
+
+    def get_secure(self, port: int | str, path: str, folder: Path) -> tuple[int, str]:
+        """Ask https://127.0.0.1:PORT/path with ca.pem, cert.pem and key.pem of a folder.
+
+        Similar to ``docker --tlsverify --host tcp://127.0.0.1:PORT``. Raises Broken when the
+        certificates do not lead there.
+        """
+        try:
+            trust = ssl.create_default_context(cafile=folder / "ca.pem")
+            trust.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+            return _ask(int(port), path, trust)
+        except FileNotFoundError:
+            raise NotYet(f"Of ca.pem, cert.pem and key.pem not all are in {folder.name}.") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise Broken(f"https://127.0.0.1:{port} refuses ({_reason(error)}).") from None
 
     def execute(self, container: Container, *argv: str) -> tuple[int, str]:
         """Run a command that only reads inside a running container; exit code and output.
@@ -260,8 +277,11 @@ def brief(text: str) -> str:
     return " ".join(text.split())[:100]
 
 
-def _ask(port: int, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def _ask(port: int, path: str, trust: ssl.SSLContext | None = None) -> tuple[int, str]:
+    if trust:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
