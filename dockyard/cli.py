@@ -18,7 +18,7 @@ def say(text: str) -> None:
 
 
 _BEGAN = time.monotonic()
-ENGINES = ("auto", "local", "embedded", "machine")
+ENGINES = ("auto", "local", "embedded", "machine", "docker-26", "podman")
 
 
 def main(arguments: list[str]) -> int:
@@ -51,8 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--no-browser", action="store_true", help="only print the address")
 
     test = _command(commands, "test", _test, "set everything up and prove every cell")
-    _engine_options(test)
-    test.epilog = "Further arguments go to pytest."
+    _engine_options(test, "all")
+    test.epilog = (
+        "Further arguments go to pytest. --engine all proves the notebooks on one engine after "
+        "the other; further arguments are then the names of notebooks and engines."
+    )
 
     doctor = _command(commands, "doctor", _doctor, "what each engine would need on this machine")
     doctor.add_argument("--json", action="store_true")
@@ -97,9 +100,9 @@ def _command(commands, name: str, run, help: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _engine_options(parser: argparse.ArgumentParser) -> None:
+def _engine_options(parser: argparse.ArgumentParser, *more: str) -> None:
     parser.add_argument(
-        "--engine", choices=ENGINES, default="auto", help="where the daemon is from"
+        "--engine", choices=(*ENGINES, *more), default="auto", help="where the daemon is from"
     )
     parser.add_argument("--yes", action="store_true", help="install missing packages unasked")
 

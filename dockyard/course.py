@@ -185,7 +185,7 @@ def _stop(say: Say) -> None:
             registry.stop(client=daemon)
     FRONT_DOOR.stop()
     # All of them, whatever the state file says: it may be missing after a crash.
-    for provider in providers.PROVIDERS.values():
+    for provider in providers.ALL.values():
         provider().stop(say)
     registry.stop()
     _state_file().unlink(missing_ok=True)

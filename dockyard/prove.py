@@ -13,8 +13,16 @@ CELL_TIMEOUT = 180
 """Seconds a cell may take; nbval's own default of 2000 would hide a hanging command."""
 
 
+ALL = "all"
+"""In place of an engine's name: the notebooks on every engine that is compared."""
+
+
 def run(choice: str, arguments: list[str], say: Say, *, install: bool) -> int:
     """Run the tests; arguments go to pytest. An engine that was started here is stopped."""
+    if choice == ALL:
+        from dockyard import comparison
+
+        return comparison.run(arguments, say, install=install)
     ran_before = course.answers()
     # Paths replace the default selection, options add to it, as with pytest itself.
     paths_given = [

@@ -264,7 +264,7 @@ class EmbeddedEngine(Engine):
         left = list(self._leftover_processes())
         family = {child for process in left for child in _children(process)} | set(left)
         end(sorted(family, key=lambda process: process.pid), timeout=0)
-        self._unmount()
+        netfilter.unmount_below(self.data, self.exec)
         self._clear_network()
         shutil.rmtree(self.exec, ignore_errors=True)
         for file in (self.socket, self._containerd_socket, paths.run_dir() / "dockerd-own.pid"):
@@ -293,16 +293,6 @@ class EmbeddedEngine(Engine):
             return process.environ().get(OWNER) == str(paths.home())
         except psutil.Error:
             return False
-
-    def _unmount(self) -> None:
-        mounts = Path("/proc/self/mountinfo")
-        if not mounts.exists():
-            return
-        points = [line.split()[4] for line in mounts.read_text().splitlines()]
-        for point in reversed(points):
-            where = Path(point.encode().decode("unicode_escape"))
-            if where.is_relative_to(self.data) or where.is_relative_to(self.exec):
-                netfilter.run("umount", "--lazy", str(where))
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

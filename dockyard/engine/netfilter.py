@@ -242,18 +242,44 @@ def _in_use(saved: str) -> bool:
 
 def _restore(before: dict) -> None:
     for family in FAMILIES:
-        saved = _save(family)
-        chains = re.findall(r"^:(DOCKER\S*)", saved, re.MULTILINE)
-        for table in ("filter", "nat"):
-            for where, rule in _rules(saved):
-                if where == table and any(word in chains for word in shlex.split(rule)[3:]):
-                    _delete(family, table, rule)
-            here = saved.partition(f"*{table}")[2].partition("COMMIT")[0]
-            for chain in re.findall(r"^:(DOCKER\S*)", here, re.MULTILINE):
-                run(family, "--wait", "--table", table, "--flush", chain)
-            for chain in re.findall(r"^:(DOCKER\S*)", here, re.MULTILINE):
-                run(family, "--wait", "--table", table, "--delete-chain", chain)
-        if saved:
+        _remove_chains(family, r"DOCKER\S*")
+        if _save(family):
             run(family, "--wait", "--policy", "FORWARD", before["policies"].get(family, "ACCEPT"))
     if IP_FORWARD.read_text() != before["ip_forward"]:
         IP_FORWARD.write_text(before["ip_forward"])
+
+
+def _remove_chains(family: str, pattern: str) -> None:
+    saved = _save(family)
+    chains = re.findall(rf"^:({pattern}) ", saved, re.MULTILINE)
+    for table in ("filter", "nat"):
+        for where, rule in _rules(saved):
+            if where == table and any(word in chains for word in shlex.split(rule)[3:]):
+                _delete(family, table, rule)
+        here = saved.partition(f"*{table}")[2].partition("COMMIT")[0]
+        for what in ("--flush", "--delete-chain"):
+            for chain in re.findall(rf"^:({pattern}) ", here, re.MULTILINE):
+                run(family, "--wait", "--table", table, what, chain)
+
+
+def remove_podman_chains() -> None:
+    """Remove the chains that Podman's netavark leaves behind, unless a container still uses them.
+
+    A network that is in use has a chain of its own, named for the hash of its name.
+    """
+    with _alone():
+        for family in FAMILIES:
+            if not re.search(r"^:NETAVARK-[0-9A-F]{10,}", _save(family), re.MULTILINE):
+                _remove_chains(family, r"NETAVARK\S*")
+
+
+def unmount_below(*folders: Path) -> None:
+    """Take away the mounts at or below the folders, the last made first."""
+    mounts = Path("/proc/self/mountinfo")
+    if not mounts.exists():
+        return
+    points = [line.split()[4] for line in mounts.read_text().splitlines()]
+    for point in reversed(points):
+        where = Path(point.encode().decode("unicode_escape"))
+        if any(where.is_relative_to(folder) for folder in folders):
+            run("umount", "--lazy", str(where))

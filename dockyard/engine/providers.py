@@ -9,6 +9,8 @@ from dockyard.engine.base import Engine
 from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.engine.local import LocalEngine
 from dockyard.engine.machine import MachineEngine
+from dockyard.engine.newer import NewerEngine
+from dockyard.engine.podman import PodmanEngine
 from dockyard.engine.rootless import RootlessEngine
 from dockyard.exceptions import EngineUnavailable, UsageError
 
@@ -26,15 +28,23 @@ PROVIDERS: dict[str, Callable[[], Engine]] = {
 }
 """In the order in which ``auto`` tries them."""
 
+FOR_COMPARISON: dict[str, Callable[[], Engine]] = {
+    NewerEngine.name: NewerEngine,
+    PodmanEngine.name: PodmanEngine,
+}
+"""Those that ``test --engine all`` proves the lessons on; ``auto`` never takes them."""
+
+ALL = PROVIDERS | FOR_COMPARISON
+
 
 def named(name: str) -> Engine:
     """The provider of that name. Raises UsageError for an unknown one."""
     try:
-        return PROVIDERS[name]()
+        return ALL[name]()
     except KeyError:
         raise UsageError(
             f"There is no engine called {name!r}.",
-            next=f"Choose one of: auto, {', '.join(PROVIDERS)}.",
+            next=f"Choose one of: auto, {', '.join(ALL)}.",
         ) from None
 
 
