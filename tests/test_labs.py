@@ -138,7 +138,8 @@ def test_other_right_ways_pass_and_checks_change_nothing(lab, attempt):
         assert verdict.done, f"{verdict}\n{done.stdout}"
     before = state_of_the_daemon()
     for _ in range(10):
-        assert all(verdict.done for verdict in judge.judge(attempt))
+        for verdict in judge.judge(attempt):
+            assert verdict.done, verdict
     assert state_of_the_daemon() == before
 
 

@@ -1,0 +1,202 @@
+"""Lab 10: Compose."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from docker.models.containers import Container
+
+from dockyard.labs.look import Look
+from dockyard.labs.verdict import Broken, NotYet
+
+ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+PROJECT = "com.docker.compose.project"
+SERVICE = "com.docker.compose.service"
+
+
+def up(look: Look) -> str:
+    """One container of the service runs."""
+    (container, *_) = _running(look, look["HELLO"], "web")
+    return f"{container.name} is running."
+
+
+def two(look: Look) -> str:
+    """Two containers of the service run."""
+    found = _running(look, look["HELLO"], "web")
+    if len(found) != 2:
+        raise NotYet(f"Of web, {_count(len(found))} running.")
+    return "Two containers of web are running."
+
+
+def run_inside(look: Look) -> str:
+    """The file is in the project's volume."""
+    _running(look, look["HELLO"], "web")
+    return _sign(look)
+
+
+def down(look: Look) -> str:
+    """Containers and network have gone, the volume has stayed."""
+    project = look["HELLO"]
+    left = _containers(look, project)
+    if left:
+        raise NotYet(f"The project {project} still has {_count(len(left), '')}.")
+    if networks := look.daemon.networks.list(filters={"label": f"{PROJECT}={project}"}):
+        raise NotYet(f"The network {networks[0].name} is still there.")
+    _sign(look)
+    return f"The project {project} has ended; its volume still has the file sign."
+
+
+def _sign(look: Look) -> str:
+    volume = f"{look['HELLO']}_pages"
+    text = look.read_volume(volume, "sign")
+    if text is None:
+        raise NotYet(f"The volume {volume} has no file sign.")
+    if look["TOKEN"] not in text:
+        raise Broken(f"The file sign says {text.strip()[:60]!r}.")
+    return f"The file sign says {look['TOKEN']}; it is in the volume {volume}."
+
+
+def counter(look: Look) -> str:
+    """The counter counts."""
+    return _counts(look, look["COUNTER"], look["PORT"])
+
+
+def keeper(look: Look) -> str:
+    """The counter counts, and its number is in a volume with a name."""
+    project = look["KEEPER"]
+    (store, *_) = _running(look, project, "store")
+    volumes = {
+        mount["Destination"]: mount["Name"]
+        for mount in store.attrs["Mounts"]
+        if mount["Type"] == "volume"
+    }
+    named = {path: name for path, name in volumes.items() if not ANONYMOUS.fullmatch(name)}
+    kept = named.get("/data")
+    if kept is None and named:
+        path, name = next(iter(named.items()))
+        raise NotYet(
+            f"{store.name} has the volume {name} at {path}, and writes to /data.",
+            mistake="volume-at-another-path",
+        )
+    if kept is None:
+        raise NotYet(
+            f"{store.name} keeps its data in a volume without a name.", mistake="anonymous-volume"
+        )
+    if kept not in (f"{project}_visits", "visits"):
+        raise NotYet(f"{store.name} keeps its data in a volume called {kept}.")
+    return f"{_counts(look, project, look['KEEPER_PORT'])} The number is kept in {kept}."
+
+
+def _counts(look: Look, project: str, port: str) -> str:
+    (web, *_) = _running(look, project, "web")
+    _running(look, project, "store")
+    bindings = web.attrs["HostConfig"]["PortBindings"] or {}
+    if f"{port}/tcp" in bindings:
+        raise NotYet(f"{web.name} publishes port {port} of the container.", mistake="port-reversed")
+    if int(port) not in look.published(web, 8000):
+        raise NotYet(f"{web.name} runs, but its port 8000 is not published at port {port}.")
+    status, text = look.get(port, patience=10)
+    said = f"http://127.0.0.1:{port}/ says {text.strip()[:80]!r}."
+    if status == 200 and "visitor number" in text:
+        return f"{web.name} and its store count the visitors at port {port}."
+    named = next((v for v in web.attrs["Config"]["Env"] if v.startswith("STORE=")), "")
+    own = named.partition("=")[2] in ("localhost", "127.0.0.1", "::1")
+    raise Broken(said, mistake="localhost-of-the-container" if own else None)
+
+
+def patient(look: Look) -> str:
+    """The impatient program runs and has never failed."""
+    project = look["PATIENT"]
+    (once, *_) = _containers(look, project, "once") or [None]
+    if once is None:
+        raise NotYet(f"The project {project} has no container of a service once.")
+    stores = _running(look, project, "store")
+    if "sleep 3" not in " ".join(stores[0].attrs["Config"]["Cmd"] or []):
+        raise NotYet(f"{stores[0].name} no longer waits three seconds before it starts.")
+    failed = once.attrs["RestartCount"] > 0 or b"Traceback" in once.logs()
+    if once.status == "exited" and failed:
+        waits = "service_healthy" in once.labels.get("com.docker.compose.depends_on", "")
+        raise NotYet(
+            f"{once.name} gave up: nobody answered yet.",
+            mistake=None if waits else "depends-on-does-not-wait",
+        )
+    if once.status != "running" and not failed:
+        raise NotYet(f"{once.name} is {once.status}.")
+    if failed:
+        raise NotYet(
+            f"{once.name} is {once.status}, and has failed before.",
+            mistake="restarted-until-it-worked",
+        )
+    return f"{once.name} got its answer at the first attempt."
+
+
+def fleet(look: Look) -> str:
+    """Three containers run and answer, each at a port of its own."""
+    project = look["FLEET"]
+    every = _containers(look, project, "web")
+    running = [each for each in every if each.status == "running"]
+    if len(running) != 3:
+        doors = [_wanted(each) for each in every]
+        same = len(every) > 1 and len(set(doors)) == 1 and doors[0] not in ("", "0")
+        raise NotYet(
+            f"Of web in the project {project}, {_count(len(running))} running"
+            + (f"; all {len(every)} ask for port {doors[0]}." if same else "."),
+            mistake="one-port-for-many" if same else None,
+        )
+    for each in running:
+        ports = look.published(each, 80)
+        if not ports:
+            raise NotYet(f"Port 80 of {each.name} is not published.")
+        status, _ = look.get(ports[0])
+        if status != 200:
+            raise Broken(f"{each.name} answers with status {status}.")
+    return "Three containers of web answer, each at a port of its own."
+
+
+def word(look: Look) -> str:
+    """The reader's environment has the word."""
+    project, wanted = look["READER"], f"WORD={look['TOKEN']}"
+    (reader, *_) = _running(look, project, "reader")
+    _, text = look.execute(reader, "env")
+    has = next((line for line in text.splitlines() if line.startswith("WORD=")), None)
+    if has == wanted:
+        return f"In {reader.name}, WORD is {look['TOKEN']}."
+    if has is not None:
+        raise NotYet(f"In {reader.name}, WORD is {has.partition('=')[2]!r}.")
+    dotenv = Path(look.attempt.work, ".env")
+    filed = dotenv.exists() and wanted in dotenv.read_text()
+    raise NotYet(
+        f"The environment of {reader.name} has no WORD.",
+        mistake="dotenv-is-for-the-file" if filed else None,
+    )
+
+
+def _wanted(container: Container) -> str:
+    bindings = (container.attrs["HostConfig"]["PortBindings"] or {}).get("80/tcp") or [{}]
+    return bindings[0].get("HostPort", "")
+
+
+def _containers(look: Look, project: str, service: str | None = None) -> list[Container]:
+    wanted = [f"{PROJECT}={project}"] + ([f"{SERVICE}={service}"] if service else [])
+    found = look.daemon.containers.list(all=True, filters={"label": wanted}, ignore_removed=True)
+    once = "com.docker.compose.oneoff"
+    return sorted(
+        (each for each in found if each.labels.get(once) != "True"), key=lambda each: each.name
+    )
+
+
+def _running(look: Look, project: str, service: str) -> list[Container]:
+    found = _containers(look, project, service)
+    if not found:
+        raise NotYet(f"The project {project} has no container of a service {service}.")
+    running = [each for each in found if each.status == "running"]
+    if not running:
+        look.running(found[0].name)
+    return running
+
+
+def _count(number: int, verb: str = "is") -> str:
+    if number == 1:
+        return f"1 container {verb}".strip()
+    return f"{number} containers {'are' if verb else ''}".strip()
