@@ -9,6 +9,7 @@ course; with ``everything=True`` all that the daemon has.
 
 from __future__ import annotations
 
+from dockyard.views.layers import Layers
 from dockyard.views.life_cycle import LifeCycle
 from dockyard.views.network_map import NetworkMap
 from dockyard.views.panel import Panel
@@ -24,9 +25,17 @@ def panel(*, everything: bool = False) -> Panel:
     return Panel(everything=everything)
 
 
+def layers(image: str, *others: str) -> Layers:
+    """The layers of images, or of containers with what they have written, side by side.
+
+    Raises EngineNotRunning.
+    """
+    return Layers(image, *others)
+
+
 def life_cycle(name: str) -> LifeCycle:
     """The state diagram of a container, which need not exist yet. Raises EngineNotRunning."""
     return LifeCycle(name)
 
 
-__all__ = ["life_cycle", "network_map", "panel"]
+__all__ = ["layers", "life_cycle", "network_map", "panel"]
