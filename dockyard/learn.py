@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from dockyard import bootstrap, course, paths, ports
 from dockyard.engine.base import Say
 from dockyard.exceptions import PortInUse
+from dockyard.lab import Lab
 
 START = "notebooks/00-start-here.ipynb"
 WELL_KNOWN_PORT = 8888
 """Where everybody expects Jupyter."""
 
 
-def set_up(choice: str, say: Say, *, install: bool) -> None:
+def set_up(
+    choice: str, say: Say, *, install: bool, then: Callable[[], None] = lambda: None
+) -> None:
     """Python packages and the engine with its images, side by side.
 
-    Raises the first error of either, once both have ended.
+    then is called once the packages are there, although the engine may not be. Raises the first
+    error of either, once both have ended.
     """
+
+    def packages_first() -> None:
+        bootstrap.ensure_all(say)
+        then()
+
     with ThreadPoolExecutor(1) as beside:
-        packages = beside.submit(bootstrap.ensure_all, say)
+        packages = beside.submit(packages_first)
         course.start(choice, say, install=install)
         course.fill(say)
         packages.result()
@@ -37,17 +45,15 @@ def run(choice: str, say: Say, *, install: bool, port: int | None, browser: bool
         raise PortInUse(port)
     ran_before = course.answers()
     try:
-        set_up(choice, say, install=install)
-        return _jupyterlab(say, port, browser)
+        return _jupyterlab(choice, say, install, _arguments(port, browser))
     finally:
         if not ran_before:
             say("stopping the engine; your work is kept")
             course.stop(say)
 
 
-def _jupyterlab(say: Say, port: int | None, browser: bool) -> int:
-    argv = [
-        sys.executable, "-m", "jupyterlab",
+def _arguments(port: int | None, browser: bool) -> list[str]:
+    return [
         f"--ServerApp.root_dir={paths.CHECKOUT}",
         f"--ServerApp.port={port or ports.choose(WELL_KNOWN_PORT)}",
         "--ServerApp.port_retries=0",
@@ -55,11 +61,15 @@ def _jupyterlab(say: Say, port: int | None, browser: bool) -> int:
         *([] if browser else ["--no-browser"]),
         # As root (containers, rented machines) Jupyter wants to be told that this is meant.
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
-    ]  # fmt: skip
-    say("starting JupyterLab; press Ctrl-C here to end the course")
-    child = subprocess.Popen(argv, env=course.whole_environment(), cwd=paths.CHECKOUT)
+    ]
+
+
+def _jupyterlab(choice: str, say: Say, install: bool, arguments: list[str]) -> int:
+    lab = Lab()
     try:
-        return child.wait()
-    except KeyboardInterrupt:
-        child.terminate()
-        return 0 if child.wait() in (0, -15) else 1
+        set_up(choice, say, install=install, then=lambda: lab.prepare(arguments))
+    except BaseException:
+        lab.give_up()
+        raise
+    say("starting JupyterLab; press Ctrl-C here to end the course")
+    return lab.serve(course.whole_environment())
