@@ -1,3 +1,3 @@
 """What holds for tests and notebooks alike."""
 
-pytest_plugins = ["tests.canary"]
+pytest_plugins = ["tests.canary", "tests.scene"]

@@ -9,10 +9,12 @@ course; with ``everything=True`` all that the daemon has.
 
 from __future__ import annotations
 
+from dockyard.views.build import Build
 from dockyard.views.layers import Layers
 from dockyard.views.life_cycle import LifeCycle
 from dockyard.views.network_map import NetworkMap
 from dockyard.views.panel import Panel
+from dockyard.views.pull import Pull
 
 
 def network_map(*, everything: bool = False) -> NetworkMap:
@@ -38,4 +40,17 @@ def life_cycle(name: str) -> LifeCycle:
     return LifeCycle(name)
 
 
-__all__ = ["layers", "life_cycle", "network_map", "panel"]
+def pull(reference: str) -> Pull:
+    """Pull an image and show each layer's progress meanwhile. Raises EngineNotRunning."""
+    return Pull(reference).run()
+
+
+def build(path: str, tag: str, *, dockerfile: str = "Dockerfile") -> Build:
+    """Build an image from a folder with a Dockerfile and show its steps meanwhile.
+
+    Raises UsageError when there is no Dockerfile, EngineNotRunning.
+    """
+    return Build(path, tag, dockerfile=dockerfile).run()
+
+
+__all__ = ["build", "layers", "life_cycle", "network_map", "panel", "pull"]

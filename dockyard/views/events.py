@@ -16,11 +16,8 @@ import requests
 import urllib3
 
 from dockyard import client
+from dockyard.apitrace.journal import UNTRACED_HEADER
 from dockyard.exceptions import DockyardError, EngineNotRunning
-from dockyard.names import LESSON_HEADER
-
-VIEWS = "views"
-"""What views call themselves at the front door, so that ``%%trace`` leaves their requests out."""
 
 ACTIONS = {
     "container": (
@@ -79,9 +76,9 @@ UNREACHABLE = (
 
 
 def connect() -> docker.DockerClient:
-    """An SDK client whose requests are known to be those of views. Raises EngineNotRunning."""
+    """An SDK client whose requests ``%%trace`` leaves out. Raises EngineNotRunning."""
     daemon = client.connect()
-    daemon.api.headers[LESSON_HEADER] = VIEWS
+    daemon.api.headers[UNTRACED_HEADER.decode()] = "1"
     return daemon
 
 
@@ -127,6 +124,11 @@ class EventStream:
             self._close()
         if thread is not threading.current_thread():
             thread.join(timeout=5)
+
+    @property
+    def daemon(self) -> docker.DockerClient:
+        """An SDK client for the listeners, shared like the stream."""
+        return self._client
 
     @property
     def running(self) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import docker
 
+from dockyard.views.events import Event
 from dockyard.views.scope import Scope
 
 Fact = dict[str, Any]
@@ -14,6 +16,19 @@ Fact = dict[str, Any]
 _EXIT = re.compile(r"^Exited \((\d+)\)")
 _HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+
+
+def settle(daemon: docker.DockerClient, event: Event) -> None:
+    """Wait until the daemon's lists show what an event tells of.
+
+    The daemon answers lists from a copy of its containers, and brings that up to date only after
+    it has told of a pause or a new network. Asked about the container itself, it answers when
+    it has done so (moby: daemon/pause.go, CheckpointTo).
+    """
+    container = event.id if event.kind == "container" else event.attributes.get("container")
+    if container and event.action != "destroy":
+        with suppress(docker.errors.NotFound):
+            daemon.api.inspect_container(container)
 
 
 def containers(daemon: docker.DockerClient, scope: Scope) -> list[Fact]:

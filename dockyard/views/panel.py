@@ -74,13 +74,13 @@ class Panel(View):
         ours = event.kind == "container" and self.scope.holds(event.attributes)
         if ours and (sentence := _container_sentence(event)):
             self.announce(sentence)
-        for kind in KINDS[1:]:
-            noun = kind[:-1].capitalize()
+        kind = f"{event.kind}s"
+        if kind in KINDS[1:]:
             now = {fact["id"]: fact for fact in getattr(self, kind)}
             for id in now.keys() - before[kind].keys():
-                self.announce(f"{noun} {now[id]['name'] or 'without a name'} is there.")
+                self.announce(f"{_titled(event, now[id])} is there.")
             for id in before[kind].keys() - now.keys():
-                self.announce(f"{noun} {before[kind][id]['name'] or 'without a name'} has gone.")
+                self.announce(f"{_titled(event, before[kind][id])} has gone.")
 
     def words(self) -> str:
         """See View."""
@@ -106,6 +106,10 @@ class Panel(View):
             _draw_kind(picture, 16 + x, 54, kind, listed)
         _draw_kind(picture, 16 + columns[2][0], 54 + ROW * (under + 1), "volumes", self.volumes)
         return str(picture)
+
+
+def _titled(event: Event, fact: Fact) -> str:
+    return f"{event.kind.capitalize()} {fact['name'] or 'without a name'}"
 
 
 def _container_sentence(event: Event) -> str:

@@ -10,16 +10,17 @@ import threading
 from pathlib import Path
 
 import anywidget
+import docker
 from traitlets import Bool, Int, List, Unicode
 
 from dockyard.exceptions import DockyardError
-from dockyard.views import events
+from dockyard.views import events, facts
 from dockyard.views.events import STREAM, UNREACHABLE, Event
 from dockyard.views.scope import Scope
 
 FOLDER = Path(__file__).parent
-REMEMBERED = 4
-"""How many announcements stay on the page."""
+REMEMBERED = 12
+"""How many announcements are kept for a page that is slow to ask; it shows the last few."""
 
 PLAIN = "export default { render: ({ model, el }) => frame(model, el).close };\n"
 """The script of a view that shows its picture and nothing else."""
@@ -94,11 +95,15 @@ class View(anywidget.AnyWidget):
         data, metadata = super()._repr_mimebundle_()
         return data | {"text/plain": self.words(), "image/svg+xml": self.picture}, metadata
 
+    @property
+    def daemon(self) -> docker.DockerClient:
+        """An SDK client on the daemon; there while the view is watched."""
+        return STREAM.daemon
+
     def watch(self) -> None:
         """Look at the daemon now, and again after each event. Raises EngineNotRunning."""
         with self._looking:
             if not self._watching:
-                self.daemon = events.connect()
                 STREAM.subscribe(self._notice)
                 self._watching = True
             self._look(None)
@@ -109,7 +114,6 @@ class View(anywidget.AnyWidget):
             self._watching = False
             # Not under the lock: the thread that is waited for may want it.
             STREAM.unsubscribe(self._notice)
-            self.daemon.close()
 
     def close(self) -> None:
         """End the view for good."""
@@ -123,6 +127,8 @@ class View(anywidget.AnyWidget):
 
     def _look(self, event: Event | None) -> None:
         with self._looking, self.hold_sync():
+            if event is not None:
+                facts.settle(self.daemon, event)
             self.look(event)
             self.connected = True
             self.picture = self.draw()

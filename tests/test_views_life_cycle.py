@@ -1,0 +1,112 @@
+"""The life cycle: the states of real containers, and whether the daemon agrees on what is legal."""
+
+import pytest
+
+from dockyard import views
+from dockyard.views.life_cycle import WAYS
+
+pytestmark = pytest.mark.engine
+
+COMMANDS = (
+    ("start",), ("stop",), ("restart",), ("kill",), ("pause",), ("unpause",), ("rm",),
+    ("rm", "--force"),
+)  # fmt: skip
+NO_NEWS = {("exited", "stop"), ("running", "start"), ("created", "stop"), ("restarting", "start")}
+"""Commands that the daemon accepts although there is nothing for them to do."""
+
+ALSO = {("created", "rm --force"), ("exited", "rm --force"), ("restarting", "restart")}
+"""Commands that work, and are left out beside a plainer one."""
+
+
+def bring(scene, name, state):
+    """Bring a container into a state, unless a refused command has left it there."""
+    if state != "restarting" and inspect(scene, name) == state:
+        return
+    scene.docker("rm", "--force", name, check=False)
+    if state == "created":
+        scene.docker("create", "--init", "--name", name, "busybox", "sleep", "1000")
+    elif state == "restarting":
+        scene.run(name, "--restart", "always", command=("false",))
+        # The pauses between its restarts grow, so that there is time to look at one.
+        scene.until("long pauses", lambda: inspect(scene, name, "{{.RestartCount}}") in "456789")
+        scene.until("a pause", lambda: inspect(scene, name) == "restarting")
+    else:
+        scene.run(name)
+        for command in {"paused": ["pause"], "exited": ["kill"]}.get(state, []):
+            scene.docker(command, name)
+    assert inspect(scene, name) == state
+
+
+def inspect(scene, name, template="{{.State.Status}}"):
+    return scene.docker("inspect", "--format", template, name, check=False) or "removed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("state", ["created", "running", "paused", "exited", "restarting"])
+def test_the_daemon_accepts_exactly_the_commands_that_are_shown(scene, state):
+    ways = {command.format(name="boat"): leads_to for command, leads_to in WAYS[state]}
+    for words in COMMANDS:
+        bring(scene, "boat", state)
+        quick = ("--time", "0") if words[0] in ("stop", "restart") else ()
+        scene.docker(*words, *quick, "boat", check=False)
+        accepted, command = scene.code == 0, " ".join(words)
+        shown = ways.get(f"docker {command} boat")
+        if shown:
+            assert accepted, f"{state}: {command} was refused"
+            assert inspect(scene, "boat") == shown
+        elif accepted:
+            assert (state, command) in NO_NEWS | ALSO, f"{state}: {command} is not shown"
+    scene.docker("rm", "--force", "boat", check=False)
+
+
+def test_the_current_state_is_followed_through_a_whole_life(scene):
+    view = views.life_cycle("web")
+    try:
+        view._repr_mimebundle_()
+        assert view.state == "removed"
+        assert "docker run --name web IMAGE → running" in view.words()
+        scene.docker("create", "--init", "--name", "web", "busybox", "sleep", "1000")
+        for command, state in (
+            ("start", "running"), ("pause", "paused"), ("unpause", "running"), ("kill", "exited"),
+            ("rm", "removed"),
+        ):  # fmt: skip
+            scene.docker(command, "web")
+            here = f'data-key="state/{state}" class="dy-here"'
+            scene.until(f"{state} after {command}", lambda wanted=here: wanted in view.picture)
+            assert view.state == state
+            assert view.picture.count('class="dy-here"') == 1
+            commands = [each["command"] for each in view.commands]
+            assert commands == [each.format(name="web") for each, _ in WAYS[state]]
+        scene.until("the last word", lambda: "web: exited → removed." in view.announcements)
+        assert "web: running → exited, exit code 137." in view.announcements
+    finally:
+        view.close()
+
+
+def test_a_restart_policy_is_seen_at_work(scene):
+    scene.run("phoenix", "--restart", "always", command=("false",))
+    view = views.life_cycle("phoenix")
+    try:
+        view._repr_mimebundle_()
+        scene.until("the pause before a restart", lambda: view.state == "restarting")
+        assert view.exit_code == 1
+        scene.docker("rm", "--force", "phoenix")
+        scene.until("its end", lambda: view.state == "removed")
+    finally:
+        view.close()
+
+
+def test_a_renamed_container_is_followed_and_others_are_not(scene):
+    scene.run("web")
+    view = views.life_cycle("web")
+    try:
+        view._repr_mimebundle_()
+        scene.run("other")
+        scene.docker("rename", "web", "site")
+        scene.until("the new name", lambda: view.name == "site")
+        scene.docker("kill", "other")
+        scene.docker("pause", "site")
+        scene.until("the pause", lambda: view.state == "paused")
+        assert view.announcements == ["site: running → paused."]
+    finally:
+        view.close()
