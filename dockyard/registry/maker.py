@@ -15,7 +15,7 @@ from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 
 from dockyard import labels
 from dockyard.engine.base import Say
-from dockyard.registry import rootfs, transfer
+from dockyard.registry import rootfs, transfer, workshop
 from dockyard.registry.api import Registry
 from dockyard.registry.catalogue import ORIGIN, RECIPE, Image, by_reference
 from dockyard.registry.verify import is_complete, is_current
@@ -39,6 +39,8 @@ class Maker:
         self.say = say
         self.run = secrets.token_hex(4)
         self.architecture = client.version()["Arch"]
+        name = self._name("workshop:1")
+        self.workshop = workshop.Workshop(client, name, self.architecture)
 
     def make(self, absent: Sequence[Image]) -> None:
         """Make the images, two at a time, each as soon as its base is there.
@@ -109,7 +111,8 @@ class Maker:
 
     def _bootstrap(self, image: Image) -> None:
         with transfer.scratch() as folder:
-            archive = rootfs.make(image, self.architecture, self._labels(image), folder)
+            run = workshop.on_host if workshop.host_can() else self.workshop.run
+            archive = rootfs.make(image, self.architecture, self._labels(image), folder, run)
             loaded = transfer.load(self.client, archive, image.reference)
         loaded.tag(*self._name(image.reference).rsplit(":", 1))
 

@@ -9,9 +9,7 @@ import email.utils
 import hashlib
 import io
 import json
-import os
 import re
-import subprocess
 import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +18,7 @@ import requests
 
 from dockyard.engine import debian, packages
 from dockyard.exceptions import RegistryError
+from dockyard.registry import workshop
 from dockyard.registry.catalogue import Image
 
 LEAN = (
@@ -48,8 +47,10 @@ APT_CONF = "/etc/apt/apt.conf.d/90image"
 NO_SERVICES = "printf '#!/bin/sh\\nexit 101\\n' > $1/usr/sbin/policy-rc.d"
 
 
-def make(image: Image, architecture: str, labels: dict[str, str], folder: Path) -> Path:
-    """Write the image's archive into folder and return its path.
+def make(
+    image: Image, architecture: str, labels: dict[str, str], folder: Path, run: workshop.Runs
+) -> Path:
+    """Write the image's archive into folder and return its path; run runs mmdebstrap.
 
     Similar to ``mmdebstrap --variant=minbase SUITE root.tar``. Raises RegistryError.
     """
@@ -62,7 +63,7 @@ def make(image: Image, architecture: str, labels: dict[str, str], folder: Path) 
         )
     root = folder / "layer.tar"
     born = released(image.suite)
-    _mmdebstrap(image, architecture, born, root)
+    _mmdebstrap(image, architecture, born, root, run)
     return _archive(image, architecture, labels, born, root)
 
 
@@ -86,7 +87,7 @@ def released(suite: str) -> int:
     return int(email.utils.parsedate_to_datetime(found[1]).timestamp()) if found else 0
 
 
-def _mmdebstrap(image: Image, architecture: str, born: int, root: Path) -> None:
+def _mmdebstrap(image: Image, architecture: str, born: int, root: Path, run: workshop.Runs) -> None:
     mirror = debian.mirror()
     security = debian.mirror("debian-security")
     words = [
@@ -105,21 +106,15 @@ def _mmdebstrap(image: Image, architecture: str, born: int, root: Path) -> None:
         '--customize-hook=chmod 755 "$1/usr/sbin/policy-rc.d"',
         "--customize-hook=rm -rf " + " ".join(f"$1{path}" for path in LEFTOVERS + LOGS),
         image.suite,
-        str(root),
+        workshop.RESULT,
         f"deb {mirror} {image.suite} main",
         f"deb {mirror} {image.suite}-updates main",
         f"deb {security} {image.suite}-security main",
     ]
-    # mmdebstrap and dpkg then write no later time than this into the files' headers.
-    stable = {**os.environ, "SOURCE_DATE_EPOCH": str(born), "PATH": packages.SEARCH}
-    done = subprocess.run(
-        words, capture_output=True, text=True, env=stable, stdin=subprocess.DEVNULL, check=False
-    )
-    if done.returncode != 0:
-        last = [line for line in done.stderr.splitlines() if line.startswith(("E:", "W:"))]
+    if why := run(words, born, root):
         raise RegistryError(
             f"The root file system of {image.reference} could not be made.",
-            "\n".join(last[-4:]) or done.stderr.strip()[-400:],
+            why,
             "Check the network and the free disk space, then:  python3 -m dockyard registry fill",
         )
 
