@@ -109,23 +109,6 @@ print(json.dumps({"lab": lab, "answered": time.time(), "said": said}))
 
 
 @pytest.fixture(scope="module")
-def outer(tmp_path_factory):
-    """A client of an engine with an empty image ``nothing:1``; Binder's nodes have Docker."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKYARD_HOME", str(tmp_path_factory.mktemp("outer")))
-        packages.install(packages.missing(PROGRAMS), print, agreed=True)
-        engine = EmbeddedEngine()
-        address = engine.start(print, install=True).address
-        with closing(docker.DockerClient(base_url=address, timeout=7200)) as client:
-            packed = io.BytesIO()
-            with tarfile.open(fileobj=packed, mode="w") as archive:
-                archive.addfile(tarfile.TarInfo("empty"))
-            client.api.import_image_from_data(packed.getvalue(), repository="nothing", tag="1")
-            yield client
-        engine.stop(print)
-
-
-@pytest.fixture(scope="module")
 def jovyan(tmp_path_factory):
     """The home of Binder's user with a copy of the repository; a kernel made before is reused."""
     made = image.folder()
@@ -153,6 +136,26 @@ def jovyan(tmp_path_factory):
     for folder in (home, *home.parents[:2]):
         folder.chmod(0o755)
     return home
+
+
+@pytest.fixture(scope="module")
+def outer(tmp_path_factory, jovyan):
+    """A client of an engine with an empty image ``nothing:1``; Binder's nodes have Docker.
+
+    After jovyan, because the home is another one from here on.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKYARD_HOME", str(tmp_path_factory.mktemp("outer")))
+        packages.install(packages.missing(PROGRAMS), print, agreed=True)
+        engine = EmbeddedEngine()
+        address = engine.start(print, install=True).address
+        with closing(docker.DockerClient(base_url=address, timeout=7200)) as client:
+            packed = io.BytesIO()
+            with tarfile.open(fileobj=packed, mode="w") as archive:
+                archive.addfile(tarfile.TarInfo("empty"))
+            client.api.import_image_from_data(packed.getvalue(), repository="nothing", tag="1")
+            yield client
+        engine.stop(print)
 
 
 class Watched:

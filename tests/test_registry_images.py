@@ -22,9 +22,10 @@ from dockyard import course, labels, paths, registry, wait
 from dockyard.engine import packages
 from dockyard.engine.discovery import architecture
 from dockyard.exceptions import RegistryError, UsageError
-from dockyard.registry import container, rootfs, server, transfer, workshop
+from dockyard.registry import container, rootfs, server, transfer
 from dockyard.registry.catalogue import ORIGIN, RECIPE, by_reference, images
 from dockyard.registry.maker import Maker
+from dockyard.registry.workshop import on_host
 
 pytestmark = pytest.mark.engine
 PREFIX = "regtest-"
@@ -183,7 +184,7 @@ def test_a_root_file_system_made_again_is_the_same_image(filled, home):
     if ORIGIN not in found:
         pytest.skip("Docker Hub has its own debian")
     home.mkdir()
-    archive = rootfs.make(image, architecture(), found, home, workshop.on_host)
+    archive = rootfs.make(image, architecture(), found, home, on_host)
     with tarfile.open(archive) as tar:
         again = tar.extractfile("layer.tar").read()
         name = json.load(tar.extractfile("manifest.json"))[0]["Config"]
