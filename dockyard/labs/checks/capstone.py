@@ -1,0 +1,359 @@
+"""Lab 14: capstone. What runs on the boat, a daemon in a container, is asked through it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import urllib.request
+
+from docker.models.containers import Container
+from docker.models.images import Image
+
+from dockyard.labs.look import Look
+from dockyard.labs.verdict import Broken, NotYet
+
+ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+MEGABYTE = 1024 * 1024
+OURS = ("web", "worker")
+ALL = ("web", "worker", "store")
+
+MANIFESTS = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+LISTING = """
+docker ps --all --quiet | xargs -r docker inspect
+echo ---
+docker network ls --quiet | xargs -r docker network inspect
+"""
+# Of each process: its capabilities, whether it may gain some, and how its root is mounted.
+PROCESS = "cat /proc/{pid}/status; grep ' / ' /proc/{pid}/mounts"
+
+
+def registry(look: Look) -> str:
+    """The registry answers here and on the boat."""
+    name, port = look["REGISTRY"], look["PORT"]
+    container = look.running(name)
+    if int(port) not in look.published(container, 5000):
+        raise NotYet(f"{name} runs, but its port 5000 is not published at port {port}.")
+    status, _ = look.get(port, "/v2/")
+    if status != 200:
+        raise Broken(f"http://127.0.0.1:{port}/v2/ answers with status {status}.")
+    networks = sorted(container.attrs["NetworkSettings"]["Networks"])
+    if look["QUAY"] not in networks:
+        raise NotYet(
+            f"{name} is on {' and '.join(networks) or 'no network'}, and the boat on "
+            f"{look['QUAY']}.",
+            mistake="different-networks",
+        )
+    url = f"http://{name}:5000/v2/"
+    if look.execute(_boat(look), "curl", "--silent", "--max-time", "5", url)[0]:
+        raise Broken(f"On the boat, {url} does not answer.")
+    return f"{name} answers at port {port} here, and under its name on the boat."
+
+
+def built(look: Look) -> str:
+    """The image holds the program, which takes its arguments."""
+    image = _image(look)
+    config = image.attrs["Config"]
+    entrypoint, command = config.get("Entrypoint") or [], config.get("Cmd") or []
+    name = look["SHOP"]
+    program = any(word.endswith(".py") for word in command)
+    if not entrypoint and program:
+        raise NotYet(
+            f"The image {name}:1 has its program as CMD, and no ENTRYPOINT.",
+            mistake="arguments-replace-cmd",
+        )
+    code, text = look.run(_reference(look), "version")
+    if code or "version" not in text:
+        said = (text.strip().splitlines() or ["nothing"])[-1]
+        raise Broken(f"Run with the argument version, {name}:1 says {said[:80]!r}.")
+    return f"Run with the argument version, {name}:1 says {text.strip()[:40]!r}."
+
+
+def user(look: Look) -> str:
+    """The image's program is not run as root."""
+    config = _image(look).attrs["Config"]
+    wanted = config.get("User") or ""
+    program = "import os; print(os.getuid())"
+    code, text = look.run(_reference(look), "-c", program, entrypoint=["python"])
+    if code:
+        raise Broken(f"{look['SHOP']}:1 cannot be run as user {wanted or 'root'!r}.")
+    if text.strip() == "0":
+        lines = [str(step.get("CreatedBy", "")) for step in _image(look).history()]
+        earlier = any(re.search(r"\bUSER (?!root\b|0\b)\w", line) for line in lines)
+        raise NotYet(
+            f"The program in {look['SHOP']}:1 runs as root.",
+            mistake="user-at-build-time-only" if earlier else None,
+        )
+    return f"The program in {look['SHOP']}:1 runs as user {text.strip()}."
+
+
+def pushed(look: Look) -> str:
+    """The registry has this very image."""
+    image, name = _image(look), look["SHOP"]
+    if _pushed(look) not in _digests(image.attrs):
+        raise NotYet(
+            f"The registry has an image {name}:1, and the one here is another.",
+            mistake="built-is-not-pushed",
+        )
+    return f"The registry has {name}:1, the image that is here."
+
+
+def shipped(look: Look) -> str:
+    """The boat has the image that was pushed."""
+    reference = f"{look['REGISTRY']}:5000/{look['SHOP']}:1"
+    code, text = look.execute(_boat(look), "docker", "image", "inspect", reference)
+    if code:
+        raise NotYet(f"The boat has no image {reference}.")
+    (image,) = json.loads(text)
+    if _pushed(look) not in _digests(image) & _digests(_image(look).attrs):
+        raise NotYet(
+            f"The boat's image {reference} is not the one that was pushed.", mistake="built-twice"
+        )
+    return f"The boat has {reference}, the image that was built here."
+
+
+def up(look: Look) -> str:
+    """Three containers run, two of them from the shipped image."""
+    for service, image in (
+        ("store", "redis:7"),
+        *((each, f"{look['REGISTRY']}:5000/{look['SHOP']}:1") for each in OURS),
+    ):
+        container = _running(look, service)
+        used = container["Config"]["Image"]
+        if used.removeprefix("docker.io/library/") != image:
+            raise NotYet(f"On the boat, {service} is made from {used}.")
+    command = _running(look, "worker")["Config"]["Cmd"] or []
+    if command != ["work"]:
+        raise NotYet(f"On the boat, the worker's arguments are {' '.join(command) or 'none'!r}.")
+    return "On the boat, web, worker and store are running."
+
+
+def answers(look: Look) -> str:
+    """The page counts the stories."""
+    _page(look)
+    return "On the boat, the shop answers and counts its stories."
+
+
+def healthy(look: Look) -> str:
+    """The store has a health check, which is content."""
+    store = _running(look, "store")
+    health = store["State"].get("Health")
+    if not health or not (store["Config"].get("Healthcheck") or {}).get("Test"):
+        raise NotYet("On the boat, nobody asks the store whether it is well.")
+    if health["Status"] != "healthy":
+        raise NotYet(f"On the boat, the store is {health['Status']}.")
+    return "On the boat, the store is healthy."
+
+
+def remembers(look: Look) -> str:
+    """The store's data is in a volume with a name."""
+    mounts = {mount["Destination"]: mount for mount in _running(look, "store")["Mounts"]}
+    mount = mounts.get("/data")
+    if mount is None:
+        raise NotYet("On the boat, the store keeps its data in its own layer.")
+    if mount["Type"] == "volume" and ANONYMOUS.fullmatch(mount["Name"]):
+        raise NotYet(
+            "On the boat, the store keeps its data in a volume without a name.",
+            mistake="anonymous-volume",
+        )
+    if mount["Type"] == "tmpfs":
+        raise NotYet("On the boat, the store keeps its data in memory.")
+    return f"On the boat, the store keeps its data in {mount.get('Name') or mount['Source']}."
+
+
+def inside(look: Look) -> str:
+    """Store and worker are on internal networks only, and nothing of the store is published."""
+    doors = [each for each in _running(look, "store")["NetworkSettings"]["Ports"].values() if each]
+    if doors:
+        raise NotYet(
+            f"On the boat, the store is published at port {doors[0][0]['HostPort']}.",
+            mistake="store-for-everybody",
+        )
+    internal = {each["Name"] for each in _listing(look)[1] if each["Internal"]}
+    for service in ("store", "worker"):
+        networks = set(_running(look, service)["NetworkSettings"]["Networks"])
+        if outside := sorted(networks - internal - {"none"}):
+            raise NotYet(f"On the boat, {service} is on {outside[0]}, which leads outside.")
+    _page(look)
+    return (
+        "On the boat, the store is published nowhere, and store and worker reach nothing outside."
+    )
+
+
+def read_only(look: Look) -> str:
+    """The root file systems cannot be written to."""
+    for service in OURS:
+        *_, root = _process(look, service).strip().splitlines()
+        if "ro" not in root.split()[3].split(","):
+            raise NotYet(f"On the boat, {service} can write to its own file system.")
+    return "On the boat, web and worker cannot write to their file systems."
+
+
+def powerless(look: Look) -> str:
+    """No capability is left, and none can be gained."""
+    for service in OURS:
+        status = dict(re.findall(r"^(\w+):\s*(\S+)", _process(look, service), re.MULTILINE))
+        if int(status["CapBnd"], 16):
+            ours = _running(look, service)["Config"]["User"] not in ("", "0", "root")
+            raise NotYet(
+                f"On the boat, a program in {service} could still have capabilities of root.",
+                mistake="not-root-is-not-powerless" if ours else None,
+            )
+        if status.get("NoNewPrivs") != "1":
+            raise NotYet(f"On the boat, a program that {service} starts may gain new rights.")
+    return "On the boat, web and worker have no capabilities and cannot gain any."
+
+
+def limits(look: Look) -> str:
+    """Memory and processes are limited."""
+    for service in OURS:
+        host = _running(look, service)["HostConfig"]
+        memory, processes = host["Memory"] or 0, host["PidsLimit"] or 0
+        if not 0 < memory <= 128 * MEGABYTE:
+            amount = f"{memory // MEGABYTE} MB" if memory else "no limit"
+            raise NotYet(f"On the boat, {service} has {amount} of memory.")
+        if not 0 < processes <= 100:
+            amount = f"a limit of {processes}" if processes > 0 else "no limit"
+            raise NotYet(f"On the boat, {service} has {amount} of processes.")
+    return "On the boat, web and worker have limits of memory and of processes."
+
+
+def comes_back(look: Look) -> str:
+    """All three are started again."""
+    policies = {each: _running(look, each)["HostConfig"]["RestartPolicy"]["Name"] for each in ALL}
+    left = [each for each, policy in policies.items() if policy not in ("always", "unless-stopped")]
+    if left:
+        raise NotYet(
+            f"On the boat, nobody starts {' and '.join(left)} again.",
+            mistake="one-left-behind" if len(left) == 1 else None,
+        )
+    return "On the boat, web, worker and store are started again by the daemon."
+
+
+def ordered(look: Look) -> str:
+    """The story was written by the worker, and is counted."""
+    page, word = _page(look), look["TOKEN"]
+    code, log = look.execute(_boat(look), "docker", "logs", _worker_name(look))
+    if code or f"wrote: {word}" not in log:
+        raise NotYet(f"On the boat, no worker has written {word}; the shop says {page!r}.")
+    if not _number(page):
+        raise Broken(f"The worker has written {word}, and the shop says {page!r}.")
+    return f"The worker on the boat has written {word}."
+
+
+def _worker_name(look: Look) -> str:
+    try:
+        return _running(look, "worker")["Name"].lstrip("/")
+    except NotYet as found:
+        raise NotYet(found.saw, mistake="worker-not-at-work") from None
+
+
+def _page(look: Look) -> str:
+    web = _running(look, "web")
+    url = "http://localhost:8000/"
+    code, text = look.execute(
+        _boat(look), "curl", "--silent", "--max-time", "5", "--retry", "5", "--retry-delay", "1",
+        "--retry-connrefused", url,
+    )  # fmt: skip
+    if code:
+        open_ = [f"{port} at {each[0]['HostPort']}" for port, each in _doors(web) if each]
+        doors = f"publishes {', '.join(open_)}" if open_ else "publishes nothing"
+        raise NotYet(f"On the boat, {url} does not answer; web {doors}.")
+    text = text.strip()[:80]
+    if _number(text) is None:
+        own = any(
+            each in ("STORE=localhost", "STORE=127.0.0.1") for each in web["Config"]["Env"] or []
+        )
+        raise Broken(
+            f"On the boat, {url} says {text!r}.",
+            mistake="localhost-of-the-container" if own else None,
+        )
+    return text
+
+
+def _doors(container: dict) -> list:
+    return list((container["NetworkSettings"]["Ports"] or {}).items())
+
+
+def _number(text: str) -> int | None:
+    found = re.search(r"written: (\d+)", text)
+    return int(found[1]) if found else None
+
+
+def _boat(look: Look) -> Container:
+    boat = look.running(look["BOAT"])
+    if look.execute(boat, "docker", "version")[0]:
+        raise Broken(f"The daemon on {boat.name} does not answer.")
+    return boat
+
+
+@functools.lru_cache(maxsize=1)
+def _listing(look: Look) -> tuple[list[dict], list[dict]]:
+    """What runs on the boat, asked once for all the checks of one judgement."""
+    _, text = look.execute(_boat(look), "sh", "-c", LISTING)
+    try:
+        containers, _, networks = text.partition("---\n")
+        return json.loads(containers or "[]"), json.loads(networks or "[]")
+    except ValueError:
+        raise Broken(
+            f"The daemon on the boat does not list its containers: {text[:80]!r}."
+        ) from None
+
+
+def _running(look: Look, service: str) -> dict:
+    """The container of that name or Compose service on the boat, as it is inspected."""
+    found = [
+        each
+        for each in _listing(look)[0]
+        if each["Name"] == f"/{service}"
+        or (each["Config"]["Labels"] or {}).get("com.docker.compose.service") == service
+    ]
+    if not found:
+        raise NotYet(f"On the boat, there is no container {service}.")
+    running = [each for each in found if each["State"]["Status"] == "running"]
+    if not running:
+        state = found[0]["State"]
+        raise NotYet(
+            f"On the boat, {service} is {state['Status']}, with exit code {state['ExitCode']}."
+        )
+    return running[0]
+
+
+def _process(look: Look, service: str) -> str:
+    """What the boat's kernel says of a container's first process."""
+    pid = _running(look, service)["State"]["Pid"]
+    code, text = look.execute(_boat(look), "sh", "-c", PROCESS.format(pid=int(pid)))
+    if code:
+        raise Broken(f"On the boat, {service} has just ended.")
+    return text
+
+
+def _reference(look: Look) -> str:
+    return f"127.0.0.1:{look['PORT']}/{look['SHOP']}:1"
+
+
+def _image(look: Look) -> Image:
+    return look.image(_reference(look))
+
+
+def _pushed(look: Look) -> str:
+    """The digest that the registry has under the image's name."""
+    path = f"/v2/{look['SHOP']}/manifests/1"
+    look.get(look["PORT"], "/v2/")
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{look['PORT']}{path}", headers={"Accept": ", ".join(MANIFESTS)}
+    )
+    try:
+        with urllib.request.urlopen(asked, timeout=5) as answer:
+            return answer.headers["Docker-Content-Digest"]
+    except OSError:
+        raise NotYet(f"The registry has no image {look['SHOP']}:1.") from None
+
+
+def _digests(attributes: dict) -> set[str]:
+    return {each.partition("@")[2] for each in attributes.get("RepoDigests") or []}
