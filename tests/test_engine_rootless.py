@@ -224,6 +224,9 @@ def test_embedded_is_rootless_for_a_plain_user_and_says_what_to_ask_an_administr
     assert "without root" in finding["title"]
     assert finding["works"], finding["needs"]
 
+    learner.python(STEP + "print(engine.pool)")  # as if it had been started once
+    assert learner.dockyard("engine", "stop").returncode == 0
+
     hidden = "mount --bind /dev/null /usr/bin/slirp4netns"
     done = learner.dockyard("engine", "start", "--engine", "embedded", before=hidden)
     assert elsewhere.is_clear(done), done.stderr
