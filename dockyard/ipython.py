@@ -8,7 +8,8 @@ magics ``%lesson`` and ``%tidy``, which frame a lesson, ``%lab``, which frames a
 from __future__ import annotations
 
 import os
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from IPython.core.magic import Magics, line_magic, magics_class
 
@@ -20,14 +21,14 @@ from dockyard.questions import magic as questions
 
 def load(ipython) -> None:
     """Install the extension into an IPython shell."""
-    ipython.system = lambda command: _run(ipython, command)
+    lesson = LessonMagics(ipython)
+    ipython.system = lesson.run
     scripts = ipython.magics_manager.magics["cell"]["bash"]
     ipython.register_magic_function(
-        lambda line, cell: scripts(line, cell) if line.strip() else _run(ipython, cell),
+        lambda line, cell: scripts(line, cell) if line.strip() else lesson.run(cell),
         "cell",
         "bash",
     )
-    lesson = LessonMagics(ipython)
     ipython.register_magics(lesson)
     trace.register(ipython)
     questions.register(ipython, lambda: lesson.lesson)
@@ -41,16 +42,33 @@ def unload(ipython) -> None:
     ipython.system = ipython.system_piped
 
 
-def _run(ipython, command: str) -> None:
-    ipython.user_ns["_exit_code"] = shell.run(command)
-
-
 @magics_class
 class LessonMagics(Magics):
     """The frame around a lesson."""
 
     lesson: str | None = None
     attempt = None
+    broken = False
+    """Whether a lesson or lab was to begin here and could not."""
+
+    def run(self, command: str) -> None:
+        """Run a shell command. Raises UsageError in a kernel whose lesson could not begin.
+
+        Without its frame, what the command makes would not carry the lesson's label, and no
+        ``%tidy`` would ever find it.
+        """
+        if self.broken:
+            raise UsageError(
+                "The lesson could not begin, so nothing was run.",
+                next="Run the first cell again; it says what is missing.",
+            )
+        self.shell.user_ns["_exit_code"] = shell.run(command)
+
+    @contextmanager
+    def _beginning(self) -> Iterator[None]:
+        self.broken = True
+        yield
+        self.broken = False
 
     @line_magic("lesson")
     def begin(self, line: str) -> None:
@@ -60,13 +78,15 @@ class LessonMagics(Magics):
         """
         name = line.strip()
         if not name or len(name.split()) != 1:
+            self.broken = True
             raise UsageError(
                 "Say which lesson this is.", next="For example:  %lesson 05-registries"
             )
-        client.write_config(name)
-        os.environ.update(course.environment(name))
-        with closing(client.connect()) as daemon:
-            labels.remove(daemon, lesson=name)
+        with self._beginning():
+            client.write_config(name)
+            os.environ.update(course.environment(name))
+            with closing(client.connect()) as daemon:
+                labels.remove(daemon, lesson=name)
         self.lesson, self.attempt = name, None
         print(f"Ready. A Docker daemon answers, and nothing is left of an earlier run of {name}.")
 
@@ -75,7 +95,8 @@ class LessonMagics(Magics):
         """``%lab NAME``: begin or resume a lab; brings ``check`` and ``hint``."""
         from dockyard.labs import magic
 
-        self.attempt = magic.begin(line, self.shell.user_ns)
+        with self._beginning():
+            self.attempt = magic.begin(line, self.shell.user_ns)
         self.lesson = self.attempt.lesson
 
     @line_magic("tidy")
