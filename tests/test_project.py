@@ -1,6 +1,7 @@
 """The files around the course agree with each other."""
 
 import ast
+import importlib.metadata
 import re
 import subprocess
 import sys
@@ -21,6 +22,21 @@ def test_every_requirement_has_an_exact_version():
     assert pins
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][\w.]*", pin) for pin in pins)
     assert pins == sorted(pins, key=str.lower)
+
+
+def test_every_package_that_is_imported_is_in_the_list():
+    imported = set()
+    for file in (paths.CHECKOUT / "dockyard").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {name.name.partition(".")[0] for name in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.partition(".")[0])
+    brought_by = importlib.metadata.packages_distributions()
+    pinned = {pin.partition("==")[0] for pin in bootstrap._pins()}
+    foreign = imported - sys.stdlib_module_names - {"dockyard"}
+    assert foreign
+    assert [name for name in foreign if not pinned & set(brought_by.get(name, []))] == []
 
 
 def test_the_readme_names_the_command_that_ci_calls():
