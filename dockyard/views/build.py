@@ -83,7 +83,8 @@ class Build(Progress):
             base = step["name"].upper().startswith("FROM ")
             step.update(state="done", note="base" if base else "ran")
         step["took"] = f"{time.monotonic() - self._begun:.1f} s"
-        self.announce(f"Step {step['key']}, {step['note']}: {step['name']}.")
+        if step["key"] != self._labels_from:
+            self.announce(f"Step {step['key']}, {step['note']}: {step['name']}.")
         self._present = None
 
     def summary(self) -> str:
