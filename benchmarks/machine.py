@@ -1,0 +1,190 @@
+"""``python3 -m benchmarks.machine``: the machine engine beside a native one, one CPU for each.
+
+Both daemons, their containers and the client are kept on the same single CPU, so that both sides
+have the same quota and meet the same neighbours. Needs root, for the native side. Prints the
+table of docs/engines.md, and ends with 1 when a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+
+from benchmarks.sides import Pair, in_turn
+from dockyard import paths
+from dockyard.engine import image, limits, packages
+from dockyard.engine.base import Engine
+from dockyard.engine.embedded import EmbeddedEngine
+from dockyard.engine.machine import MachineEngine
+
+START_GOAL = 5.0
+IDLE_GOAL = 0.02
+
+LOOP = "i=0; while [ $i -lt 1000000 ]; do i=$((i+1)); done"
+TIMED = f"read a rest < /proc/uptime; {LOOP}; read b rest < /proc/uptime; echo $a $b"
+
+DOCKERFILE = """\
+FROM tools:1
+RUN echo one > /one
+RUN echo two > /two
+COPY Dockerfile /
+"""
+
+
+@dataclass
+class Side:
+    """One daemon, and how a command reaches it."""
+
+    engine: Engine
+    address: str
+    folder: Path
+
+    def docker(self, *words: str) -> subprocess.CompletedProcess:
+        """Run the client. Raises CalledProcessError when the command fails."""
+        return subprocess.run(
+            ["docker", "-H", self.address, *words],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "DOCKER_BUILDKIT": "1"},
+        )
+
+    def seconds(self, *words: str) -> Callable[[], float]:
+        """A measure of one command of the client."""
+
+        def measure() -> float:
+            began = time.perf_counter()
+            self.docker(*words)
+            return time.perf_counter() - began
+
+        return measure
+
+    def loop(self) -> float:
+        """How long a shell's loop takes, by the container's own clock."""
+        before, after = self.docker("exec", "rests", "sh", "-c", TIMED).stdout.split()
+        return float(after) - float(before)
+
+
+@contextmanager
+def started(kind: type[Engine], home: Path, folder: Path) -> Iterator[Side]:
+    """A daemon in a home of its own, with an image tools:1 and a container that rests."""
+    before = os.environ.get("DOCKYARD_HOME")
+    os.environ["DOCKYARD_HOME"] = str(home)
+    engine = kind()
+    try:
+        address = engine.start(print, install=True).address
+        side = Side(engine, address, folder)
+        with closing(docker.DockerClient(base_url=address, timeout=300)) as client:
+            client.api.import_image_from_data(_tools(folder), repository="tools", tag="1")
+        side.docker("run", "--detach", "--name", "rests", "tools:1", "sleep", "100000")
+        yield side
+        side.docker("rm", "--force", "rests")
+    finally:
+        engine.stop(print)
+        os.environ.pop("DOCKYARD_HOME")
+        if before is not None:
+            os.environ["DOCKYARD_HOME"] = before
+
+
+def _tools(folder: Path) -> bytes:
+    packages.install(packages.missing({"busybox": "busybox-static"}), print, agreed=True)
+    busybox = packages.which("busybox")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(busybox, "bin/busybox")
+        for name in subprocess.check_output([busybox, "--list"], text=True).split():
+            if name != "busybox":
+                link = tarfile.TarInfo(f"bin/{name}")
+                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+                archive.addfile(link)
+    return packed.getvalue()
+
+
+def pairs(machine: Side, native: Side, repeat: int) -> Iterator[Pair]:
+    """Each measure with its goal."""
+    for name, goal, words in (
+        ("`docker run --rm busybox true`", 2.5, ("run", "--rm", "tools:1", "true")),
+        ("`docker exec`", 2.0, ("exec", "rests", "true")),
+        ("`docker ps`", 2.0, ("ps",)),
+        (
+            "`docker build`, BuildKit, two RUN and a COPY",
+            4.0,
+            ("build", "--no-cache", "--quiet", str(machine.folder)),
+        ),
+    ):
+        yield in_turn(name, machine.seconds(*words), native.seconds(*words), repeat, goal)
+    yield in_turn("a shell's loop in a container", machine.loop, native.loop, repeat, 1.1)
+
+
+def answering(side: Side) -> float:
+    """Seconds from nothing to an API that answers, the second time."""
+    side.engine.stop(print)
+    began = time.perf_counter()
+    side.engine.start(print)
+    taken = time.perf_counter() - began
+    side.docker("start", "rests")
+    return taken
+
+
+def idle(side: Side, seconds: float = 20.0) -> float:
+    """The share of a CPU that the machine takes when nothing is asked of it."""
+    root = side.engine.service.process()
+    family = [root, *root.children(recursive=True)]
+    before = sum(sum(process.cpu_times()[:2]) for process in family)
+    time.sleep(seconds)
+    after = sum(sum(process.cpu_times()[:2]) for process in family if process.is_running())
+    return (after - before) / seconds
+
+
+def main(arguments: list[str]) -> int:
+    """Returns 0 when every goal is met, else 1."""
+    parser = argparse.ArgumentParser(prog="python3 -m benchmarks.machine", description=__doc__)
+    parser.add_argument("--repeat", type=int, default=10, help="pairs of each measure")
+    options = parser.parse_args(arguments)
+    made = image.folder()
+    os.sched_setaffinity(0, {limits.calmest_cpu()})
+    with tempfile.TemporaryDirectory(dir=paths.home()) as scratch:
+        folder = Path(scratch) / "build"
+        folder.mkdir()
+        (folder / "Dockerfile").write_text(DOCKERFILE)
+        home = Path(scratch) / "machine"
+        (home / "machine").mkdir(parents=True)
+        for file in made.glob("*-*"):
+            os.link(file, home / "machine" / file.name)
+        with (
+            started(EmbeddedEngine, Path(scratch) / "native", folder) as native,
+            started(MachineEngine, home, folder) as machine,
+        ):
+            print("\n| | machine | native | ratio | goal |\n|---|---|---|---|---|")
+            met = True
+            for pair in pairs(machine, native, options.repeat):
+                met = met and pair.met
+                print(_line(pair), flush=True)
+            print(f"| idle | {idle(machine):.1%} of a CPU | | | {IDLE_GOAL:.0%} |")
+            print(f"| start until the API answers | {answering(machine):.1f} s | | | 5 s |")
+    print(f"\nmean load meanwhile: {os.getloadavg()[1]:.1f} on {os.cpu_count()} CPUs")
+    return 0 if met else 1
+
+
+def _line(pair: Pair) -> str:
+    low, high = pair.spread
+    return (
+        f"| {pair.name} | {pair.whole(pair.course):.3f} s | {pair.whole(pair.bare):.3f} s "
+        f"| {pair.ratio:.2f} ({low:.2f} to {high:.2f}) | {pair.goal:g} |"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
