@@ -7,11 +7,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
-from dockyard import client, exceptions, paths, plugins, registry, wait
+import docker
+
+from dockyard import client, exceptions, paths, plugins, ports, registry, wait
 from dockyard.engine import base, providers
 from dockyard.engine.base import Engine, Say, Upstream
 from dockyard.process import Lock, Service
@@ -29,6 +32,8 @@ class State:
     mirror: str = ""
     inner_mirror: str = ""
     upstream: dict = field(default_factory=dict)
+    stand_in: bool = False
+    """Whether the front door answers pulls of the course's images in Docker Hub's place."""
 
     @classmethod
     def load(cls) -> State | None:
@@ -99,7 +104,9 @@ def _start(engine: Engine, say: Say, install: bool) -> State:
     began = time.monotonic()
     mirror = registry.start(say, install=install).url if engine.private else ""
     upstream = engine.start(say, mirror=mirror or None, install=install)
-    inner = _open_front_door(upstream, engine, mirror)
+    inner, options = _forwarding(engine.bridge_gateway, mirror)
+    _open_front_door(upstream, *options)
+    inner = inner or (engine.inner_mirror if mirror else "")
     state = State(engine.name, mirror, inner, asdict(upstream))
     state.save()
     _check_version()
@@ -109,22 +116,18 @@ def _start(engine: Engine, say: Say, install: bool) -> State:
     return state
 
 
-def _open_front_door(upstream: Upstream, engine: Engine, mirror: str) -> str:
-    """Start the proxy; return the registry's address as seen from containers, if it has one."""
+def _open_front_door(upstream: Upstream, *options: str) -> None:
+    """Start the proxy before a daemon, or start it anew with other options."""
     argv = [
         sys.executable, "-m", "dockyard.apitrace",
         "--listen", paths.front_door(),
         "--upstream", upstream.address,
         "--records", paths.run_dir() / "records.sock",
+        *options,
     ]  # fmt: skip
     if upstream.tls_cert:
         argv += ["--tlscacert", upstream.tls_ca, "--tlscert", upstream.tls_cert]
         argv += ["--tlskey", upstream.tls_key]
-    inner = engine.inner_mirror if mirror else ""
-    if mirror and engine.bridge_gateway:
-        gateway = f"{engine.bridge_gateway}:{MIRROR_PORT}"
-        argv += ["--forward", f"{gateway}={mirror.removeprefix('http://')}"]
-        inner = f"http://{gateway}"
     FRONT_DOOR.stop()
     FRONT_DOOR.start(argv, env={"PYTHONPATH": str(paths.CHECKOUT)})
     wait.until(
@@ -141,7 +144,14 @@ def _open_front_door(upstream: Upstream, engine: Engine, mirror: str) -> str:
         log=FRONT_DOOR.log,
         error=exceptions.EngineStartTimeout,
     )
-    return inner
+
+
+def _forwarding(gateway: str | None, mirror: str) -> tuple[str, list[str]]:
+    """The registry's address for containers, and the front door's options that make it so."""
+    if not (gateway and mirror):
+        return "", []
+    inner = f"{gateway}:{MIRROR_PORT}"
+    return f"http://{inner}", ["--forward", f"{inner}={mirror.removeprefix('http://')}"]
 
 
 def answers() -> bool:
@@ -171,6 +181,40 @@ def fill(say: Say) -> None:
         registry.fill(server, daemon, say)
         if not state.mirror:
             registry.pull_into(server, daemon, say)
+            _replace_hub(state, server, daemon, say)
+
+
+def _replace_hub(
+    state: State, server: registry.Registry, daemon: docker.DockerClient, say: Say
+) -> None:
+    """On a daemon that is the learner's own no mirror can be set; make up for it.
+
+    Containers find the course registry at the gateway of the default bridge, where daemon and
+    front door share a host. Without Docker Hub, the front door answers pulls of what was brought.
+    """
+    inner, options = _forwarding(_own_gateway(state, daemon), server.url)
+    stand_in = not registry.hub_answers()
+    changed = replace(state, inner_mirror=inner, stand_in=stand_in)
+    if changed == state:
+        return
+    if stand_in:
+        say("Docker Hub does not answer; docker pull finds the course's images all the same")
+        for image in registry.references():
+            options += ["--stand-in", image]
+    _open_front_door(Upstream(**state.upstream), *options)
+    changed.save()
+
+
+def _own_gateway(state: State, daemon: docker.DockerClient) -> str | None:
+    """The default bridge's gateway, if that is an address of this very host."""
+    if not state.upstream["address"].startswith("unix://"):
+        return None
+    with suppress(docker.errors.APIError, LookupError, TypeError, ValueError):
+        found = daemon.networks.get("bridge").attrs["IPAM"]["Config"][0]
+        address = found.get("Gateway") or str(next(IPv4Network(found["Subnet"]).hosts()))
+        if state.inner_mirror or ports.is_free(MIRROR_PORT, address):
+            return address
+    return None
 
 
 def stop(say: Say) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 
 
-def is_free(port: int) -> bool:
-    """Whether a server could listen on 127.0.0.1:port now."""
+def is_free(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether a server could listen on that port of this computer's address now."""
     with socket.socket() as probe:
         # Connections of an ended server linger for a minute and are no hindrance.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((address, port))
         except OSError:
             return False
     return True

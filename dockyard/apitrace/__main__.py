@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dockyard.apitrace import relay, upstream
 from dockyard.apitrace.server import FrontDoor
+from dockyard.apitrace.standin import StandIn
 from dockyard.exceptions import DockyardError, EngineError
 
 
@@ -42,6 +43,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="HOST:PORT=HOST:PORT",
         help="pass TCP connections on from the first address to the second",
     )
+    parser.add_argument(
+        "--stand-in",
+        action="append",
+        default=[],
+        metavar="NAME:TAG",
+        help="answer a pull of this image in Docker Hub's place, if the daemon has it",
+    )
     return parser
 
 
@@ -57,7 +65,8 @@ async def _serve(options: argparse.Namespace) -> int:
         for words in options.forward:
             services.append(relay.Relay(*relay.parse(words)))
             services[-1].open()
-        services.append(door := FrontDoor(options.listen, options.records, daemon))
+        stand_in = StandIn(options.stand_in)
+        services.append(door := FrontDoor(options.listen, options.records, daemon, stand_in))
         await door.open()
         await stop.wait()
     except (OSError, ssl.SSLError) as error:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dockyard.apitrace.forward import Forwarding
 from dockyard.apitrace.journal import Entry, Journal
 from dockyard.apitrace.message import Head, Message, Unreadable
+from dockyard.apitrace.standin import StandIn
 from dockyard.apitrace.stream import Stream
 from dockyard.apitrace.upstream import Upstream
 
@@ -30,8 +31,11 @@ class Connection:
     on untouched: the daemon says what it thinks of it.
     """
 
-    def __init__(self, client: Stream, upstream: Upstream, journal: Journal) -> None:
+    def __init__(
+        self, client: Stream, upstream: Upstream, journal: Journal, stand_in: StandIn
+    ) -> None:
         self.client = client
+        self._stand_in = stand_in
         self.daemon: Stream | None = None
         self._upstream = upstream
         self._journal = journal
@@ -94,6 +98,10 @@ class Connection:
         assert self.daemon
         self._daemon_may_go = False
         self._entry = self._journal.begin(head)
+        if (image := self._stand_in.reference(head)) and await self._stand_in.has(
+            self.daemon, image
+        ):
+            return await self._answer_myself(request, self._stand_in.answer(image))
         forwarding = Forwarding(request, self.client, self.daemon, self._entry, self._request_sent)
         await forwarding.begin(rest)
         upload = None if forwarding.done else asyncio.create_task(forwarding.go_on())
@@ -123,6 +131,22 @@ class Connection:
         self._client_may_go = True
         if self.client.ended:
             self._client_ended()
+
+    async def _answer_myself(self, request: Message, answer: bytes) -> bool:
+        """Answer in Docker Hub's place, after the request's body. False at the client's end."""
+        left = request.read_body(b"")
+        while not request.done:
+            data = await self.client.receive()
+            if not data:
+                return False
+            left = request.read_body(data)
+        if self._entry:
+            self._entry.answer(Head(answer, (), status=200))
+        self._end_entry()
+        await self.client.send(answer)
+        self.client.unread(left)
+        self._daemon_may_go = True
+        return True
 
     # The answer
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from dockyard.apitrace.connection import Connection
 from dockyard.apitrace.journal import Journal
 from dockyard.apitrace.listener import BACKLOG, Listener
+from dockyard.apitrace.standin import StandIn
 from dockyard.apitrace.stream import Stream
 from dockyard.apitrace.upstream import Upstream
 from dockyard.exceptions import EngineError
@@ -62,9 +63,12 @@ def bind(path: Path) -> socket.socket:
 class FrontDoor:
     """Serves clients on one socket and subscribers on another until it is closed."""
 
-    def __init__(self, listen: Path, records: Path, upstream: Upstream) -> None:
+    def __init__(
+        self, listen: Path, records: Path, upstream: Upstream, stand_in: StandIn | None = None
+    ) -> None:
         self._paths = {"clients": listen, "records": records}
         self._upstream = upstream
+        self._stand_in = stand_in or StandIn()
         self._journal = Journal()
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._servers: list[tuple[asyncio.Server | Listener, Path, int]] = []
@@ -101,7 +105,7 @@ class FrontDoor:
         self._servers.append((server, path, path.lstat().st_ino))
 
     def _client(self, sock: socket.socket) -> None:
-        connection = Connection(Stream(sock), self._upstream, self._journal)
+        connection = Connection(Stream(sock), self._upstream, self._journal, self._stand_in)
         task = connection.start()
         self._connections[task] = connection
         task.add_done_callback(self._forget)

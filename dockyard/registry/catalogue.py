@@ -88,6 +88,11 @@ def _image(entry: dict, platforms: tuple[str, ...]) -> Image:
     return Image(platforms=platforms, **fields)
 
 
+def references() -> list[str]:
+    """Name and first tag of every image, as lessons write them."""
+    return [image.reference for image in images()]
+
+
 @cache
 def by_reference() -> dict[str, Image]:
     """The entry of each name and tag."""

@@ -1,0 +1,126 @@
+"""A learner's own daemon without Docker Hub: the lessons' plain commands find their images."""
+
+import os
+import shutil
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import docker
+import pytest
+
+from dockyard import course, paths
+from dockyard.engine.embedded import EmbeddedEngine
+from tests.test_cli import run
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="a second daemon is started as root"),
+]
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """The address of a daemon that knows nothing of the course, as a learner may have one."""
+    with pytest.MonkeyPatch.context() as there:
+        folder = tmp_path_factory.mktemp("own")
+        there.setenv("DOCKYARD_HOME", str(folder))
+        engine = EmbeddedEngine()
+        upstream = engine.start(print)
+    yield upstream.address
+    with pytest.MonkeyPatch.context() as there:
+        there.setenv("DOCKYARD_HOME", str(folder))
+        engine.stop(print)
+
+
+@pytest.fixture(scope="module")
+def started(own, tmp_path_factory):
+    """A course on that daemon, its registry filled, Docker Hub out of reach."""
+    filled = paths.home() / "registry"
+    if course.State.load() is None or not filled.is_dir():
+        pytest.skip("needs the course registry:  python3 -m dockyard engine start")
+    home = tmp_path_factory.mktemp("course")
+    shutil.copytree(filled, home / "registry", copy_function=_link)
+    if (plugins := paths.home() / "cli-plugins").is_dir():
+        shutil.copytree(plugins, home / "cli-plugins")
+    variables = {"DOCKER_HOST": own, "DOCKYARD_HUB": NOWHERE}
+    done = run("engine", "start", "--engine", "local", "--yes", home=home, **variables)
+    assert done.returncode == 0, done.stderr
+    yield home, done.stderr
+    assert run("engine", "stop", home=home, **variables).returncode == 0
+
+
+def _link(source, target):
+    try:
+        os.link(source, target)  # blobs are never written again
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def environment(home):
+    lines = run("engine", "env", home=home).stdout.splitlines()
+    found = dict(line.removeprefix("export ").split("=", 1) for line in lines if "=" in line)
+    return {name: value.strip("'") for name, value in found.items()}
+
+
+def docker_client(home, *words):
+    done = subprocess.run(
+        ["docker", *words], capture_output=True, text=True, check=False, timeout=120,
+        env={**os.environ, **environment(home)},
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_pull_of_a_lessons_image_succeeds_and_says_where_it_is_from(started):
+    home, said = started
+    assert "Docker Hub does not answer" in said
+    code, shown = docker_client(home, "pull", "--quiet", "busybox")
+    assert (code, shown) == (0, "docker.io/library/busybox:latest\n")
+    code, shown = docker_client(home, "pull", "docker.io/library/busybox:latest")
+    assert code == 0
+    assert "Docker Hub cannot be reached from here" in shown
+    assert "Status: Image is up to date for busybox:latest" in shown
+    code, shown = docker_client(home, "run", "--rm", "busybox", "echo", "it runs")
+    assert (code, shown) == (0, "it runs\n")
+
+
+def test_every_other_pull_is_the_daemons_own_business(started, own):
+    home, _ = started
+    for words in (
+        ["busybox:9.99"],
+        ["nobody/nothing"],
+        ["127.0.0.1:9/busybox"],
+        ["--platform=linux/s390x", "busybox"],
+    ):
+        code, shown = docker_client(home, "pull", *words)
+        assert code == 1, shown
+        assert "cannot be reached from here" not in shown
+    with closing(docker.DockerClient(base_url=own)) as client:
+        client.images.remove("hello-world:latest", force=True)
+    code, shown = docker_client(home, "pull", "hello-world")
+    assert "cannot be reached from here" not in shown
+
+
+def test_a_daemon_inside_a_container_finds_the_images_by_the_registry(started):
+    home, _ = started
+    variables = environment(home)
+    assert variables["DOCKYARD_MIRROR"].startswith("--registry-mirror=http://")
+    mirror = variables["DOCKYARD_MIRROR"].partition("=")[2]
+    code, shown = docker_client(
+        home, "run", "--rm", "busybox", "wget", "-q", "-O-",
+        f"{mirror}/v2/library/busybox/tags/list",
+    )  # fmt: skip
+    assert code == 0, shown
+    assert '"name":"library/busybox"' in shown
+
+
+def test_starting_again_changes_nothing(started, own):
+    home, _ = started
+    before = (home / "course.json").read_text(), Path(home / "logs" / "frontdoor.log").read_text()
+    variables = {"DOCKER_HOST": own, "DOCKYARD_HUB": NOWHERE}
+    done = run("engine", "start", "--engine", "local", home=home, **variables)
+    assert done.returncode == 0
+    after = (home / "course.json").read_text(), Path(home / "logs" / "frontdoor.log").read_text()
+    assert before == after
