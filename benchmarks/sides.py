@@ -16,6 +16,7 @@ class Pair:
 
     name: str
     goal: float | None = None
+    whole: Callable[[list[float]], float] = statistics.median
     course: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
 
@@ -26,8 +27,8 @@ class Pair:
 
     @property
     def ratio(self) -> float:
-        """How many times longer it takes with the course: the ratio of the medians."""
-        return statistics.median(self.course) / statistics.median(self.bare)
+        """How many times as long it takes with the course, of what whole makes of each side."""
+        return self.whole(self.course) / self.whole(self.bare)
 
     @property
     def spread(self) -> tuple[float, float]:

@@ -1,0 +1,71 @@
+"""The whole course proved by nbval, and its commands run bare, notebook by notebook in turn."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from benchmarks.sides import Pair
+from dockyard import client, course, labels, notebooks, paths, prove
+
+GOAL = 1.5
+
+
+def measure(chosen: Sequence[Path] = ()) -> Iterator[Pair]:
+    """One pair whose parts are the notebooks; all those of the course unless some are chosen."""
+    pair = Pair(
+        "the course under nbval / its commands in one bare IPython a notebook", GOAL, whole=sum
+    )
+    lessons = [path for path in chosen or notebooks.stored() if path.parent == paths.NOTEBOOKS]
+    for number, path in enumerate(lessons):
+        if number % 2:
+            proved, bare = _proved(path), _bare(path)
+        else:
+            bare, proved = _bare(path), _proved(path)
+        pair.add(proved, bare)
+        print(f"  {path.stem}: {proved:.1f} s / {bare:.1f} s", file=sys.stderr, flush=True)
+    yield pair
+
+
+def _proved(path: Path) -> float:
+    # With a pytest of its own for each notebook, where the course needs one for all.
+    began = time.perf_counter()
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pytest", "--quiet", "--nbval", "--nbval-current-env",
+            f"--nbval-sanitize-with={prove.SANITIZE}", "-p", "no:cacheprovider",
+            # Other objects on the daemon are a test, not a cost of nbval.
+            "-p", "no:tests.canary", str(path),
+        ],
+        env=course.whole_environment(), cwd=paths.CHECKOUT,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    taken = time.perf_counter() - began
+    if done.returncode != 0:
+        print(done.stdout[-2000:], file=sys.stderr)
+        raise SystemExit(f"{path.stem} does not pass, so its time means nothing.")
+    return taken
+
+
+def _bare(path: Path) -> float:
+    environment = course.whole_environment()
+    client.write_config(path.stem)
+    environment |= course.environment(path.stem)
+    _clean(path.stem)
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.bare", str(path)],
+        env=environment, cwd=paths.CHECKOUT, stderr=subprocess.DEVNULL, check=True,
+    )  # fmt: skip
+    taken = time.perf_counter() - began
+    _clean(path.stem)
+    return taken
+
+
+def _clean(lesson: str) -> None:
+    with closing(client.connect()) as daemon:
+        labels.remove(daemon, lesson=lesson)
