@@ -39,6 +39,15 @@ def test_every_package_that_is_imported_is_in_the_list():
     assert [name for name in foreign if not pinned & set(brought_by.get(name, []))] == []
 
 
+def test_every_environment_variable_of_the_course_is_explained():
+    page = (paths.CHECKOUT / "docs" / "settings.md").read_text()
+    used = set()
+    for file in (paths.CHECKOUT / "dockyard").rglob("*.py"):
+        used |= set(re.findall(r"\bDOCKYARD_[A-Z_]+[A-Z]\b", file.read_text()))
+    assert used
+    assert [name for name in used if f"`{name}`" not in page] == []
+
+
 def test_the_readme_names_the_command_that_ci_calls():
     command = "python3 -m dockyard test"
     assert command in (paths.CHECKOUT / ".ci" / "run").read_text()
