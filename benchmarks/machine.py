@@ -8,6 +8,7 @@ table of docs/engines.md, and ends with 1 when a goal is missed.
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import os
 import subprocess
@@ -87,7 +88,7 @@ def started(kind: type[Engine], home: Path, folder: Path) -> Iterator[Side]:
         address = engine.start(print, install=True).address
         side = Side(engine, address, folder)
         with closing(docker.DockerClient(base_url=address, timeout=300)) as client:
-            client.api.import_image_from_data(_tools(folder), repository="tools", tag="1")
+            client.api.import_image_from_data(tools(), repository="tools", tag="1")
         side.docker("run", "--detach", "--name", "rests", "tools:1", "sleep", "100000")
         yield side
         side.docker("rm", "--force", "rests")
@@ -98,7 +99,9 @@ def started(kind: type[Engine], home: Path, folder: Path) -> Iterator[Side]:
             os.environ["DOCKYARD_HOME"] = before
 
 
-def _tools(folder: Path) -> bytes:
+@functools.cache
+def tools() -> bytes:
+    """An image's root: BusyBox from the distribution's package."""
     packages.install(packages.missing({"busybox": "busybox-static"}), print, agreed=True)
     busybox = packages.which("busybox")
     packed = io.BytesIO()

@@ -1,0 +1,125 @@
+"""``python3 -m benchmarks.sdk CHECKOUT``: the Docker SDK's own tests on two engines.
+
+CHECKOUT is a clone of https://github.com/docker/docker-py at the version in requirements.txt.
+Its ``tests/integration`` runs on the machine engine and on a native one of the same version
+(Docker 26.1, which is also what the SDK's maintainers test with), and the lists of what passed
+are compared. Ends with 1 when they differ. Needs root, for the native side.
+
+What these tests want of Docker Hub is given by an image of BusyBox under the names they use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from contextlib import closing
+from pathlib import Path
+
+import docker
+
+from benchmarks.machine import tools
+from dockyard import paths
+from dockyard.engine import image
+from dockyard.engine.base import Engine
+from dockyard.engine.machine import MachineEngine
+from dockyard.engine.newer import NewerEngine
+
+STAND_INS = ("alpine:3.10", "alpine:latest", "busybox:latest", "busybox:buildroot-2014.02")
+
+SIDES: dict[str, type[Engine]] = {"machine": MachineEngine, "native": NewerEngine}
+
+
+def outcomes(report: Path) -> dict[str, str]:
+    """Each test's name and whether it passed, failed, broke or was skipped (JUnit XML)."""
+    found = {}
+    for case in ET.parse(report).iter("testcase"):
+        name = f"{case.get('classname', '').removeprefix('tests.integration.')}.{case.get('name')}"
+        kinds = [child.tag for child in case if child.tag in ("failure", "error", "skipped")]
+        found[name] = kinds[0] if kinds else "passed"
+    return found
+
+
+def run(engine: Engine, checkout: Path, libraries: Path, report: Path, more: list[str]) -> None:
+    """Start the engine, run the tests on it, stop it."""
+    try:
+        address = engine.start(print, install=True).address
+        with closing(docker.DockerClient(base_url=address, timeout=300)) as client:
+            for reference in STAND_INS:
+                repository, tag = reference.split(":")
+                client.api.import_image_from_data(tools(), repository=repository, tag=tag)
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "tests/integration", "-q", "--tb=line"),
+                *("-p", "no:cacheprovider", f"--junitxml={report}", *more),
+            ],
+            cwd=checkout,
+            env={
+                **os.environ,
+                "DOCKER_HOST": address,
+                "DOCKER_TEST_API_VERSION": "1.45",
+                "PYTHONPATH": str(libraries),
+            },
+            check=False,
+        )
+    finally:
+        engine.stop(print)
+
+
+def main(arguments: list[str]) -> int:
+    """Returns 0 when both sides pass the same tests, else 1."""
+    parser = argparse.ArgumentParser(prog="python3 -m benchmarks.sdk", description=__doc__)
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("more", nargs="*", help="options for pytest, after --")
+    options = parser.parse_args(arguments)
+    made = image.folder()
+    found = {}
+    with tempfile.TemporaryDirectory(dir=paths.home()) as scratch:
+        libraries = Path(scratch) / "libraries"
+        # Two packages that only the SDK's tests use.
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--target",
+                libraries,
+                "paramiko",
+                "pytest-timeout",
+            ],
+            check=True,
+        )
+        for name, kind in SIDES.items():
+            home = Path(scratch) / name
+            (home / "machine").mkdir(parents=True)
+            for file in made.glob("*-*"):
+                os.link(file, home / "machine" / file.name)
+            os.environ["DOCKYARD_HOME"] = str(home)
+            report = Path(scratch) / f"{name}.xml"
+            run(kind(), options.checkout, libraries, report, ["--timeout=180", *options.more])
+            found[name] = outcomes(report)
+    return compare(found["machine"], found["native"])
+
+
+def compare(machine: dict[str, str], native: dict[str, str]) -> int:
+    """Print how the two differ; returns 0 when the same tests pass."""
+    for name, results in (("machine", machine), ("native", native)):
+        passed = sum(outcome == "passed" for outcome in results.values())
+        print(f"{name}: {passed} of {len(results)} passed")
+    different = [
+        name
+        for name in sorted(machine.keys() | native.keys())
+        if (machine.get(name) == "passed") != (native.get(name) == "passed")
+    ]
+    for name in different:
+        print(f"{name}: {machine.get(name)} on the machine, {native.get(name)} natively")
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
