@@ -30,92 +30,13 @@ from docker.errors import APIError, ContainerError
 from dockyard import paths, wait
 from dockyard.engine import image, kernel, limits, published, rootfs
 from dockyard.engine.embedded import EmbeddedEngine
-from dockyard.engine.machine import MachineEngine
 from dockyard.exceptions import EngineStartFailed, InstallFailed
+from tests import machines
+from tests.machines import tools
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.machine]
-
-ECHO_UDP = r"""
-#include <arpa/inet.h>
-#include <sys/socket.h>
-int main(void) {
-    char text[2048];
-    struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(9000)}, peer;
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    bind(fd, (void *)&here, sizeof here);
-    for (;;) {
-        socklen_t size = sizeof peer;
-        long length = recvfrom(fd, text, sizeof text, 0, (void *)&peer, &size);
-        sendto(fd, text, length, 0, (void *)&peer, size);
-    }
-}
-"""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def own_home():
-    """A home inside the home, with the artefacts that are there already."""
-    made = image.folder()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKYARD_HOME", str(paths.home() / "machine-test"))
-        image.folder().mkdir(parents=True, exist_ok=True)
-        for file in made.glob("*-*"):
-            if not (image.folder() / file.name).exists():
-                os.link(file, image.folder() / file.name)
-        yield
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """A folder of this host that the machine is told to share."""
-    folder = tmp_path_factory.mktemp("shared")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKYARD_MACHINE_SHARE", str(folder))
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def engine(shared):
-    engine = MachineEngine()
-    engine.stop(print)
-    engine.start(print)
-    yield engine
-    engine.stop(print)
-
-
-@pytest.fixture
-def daemon(engine, tmp_path):
-    """A client of the running machine, with an image ``tools:1`` of BusyBox."""
-    engine.start(print)
-    client = docker.DockerClient(base_url=f"unix://{engine.socket}", timeout=120)
-    if not client.images.list("tools:1"):
-        client.api.import_image_from_data(_tools(tmp_path), repository="tools", tag="1")
-    yield client
-    for container in client.containers.list(all=True):
-        container.remove(force=True)
-    client.close()
-
-
-def _tools(folder: Path) -> bytes:
-    """An image's root: BusyBox from the distribution's package, and a UDP echo."""
-    subprocess.run(
-        ["apt-get", "download", "busybox-static"], cwd=folder, check=True, capture_output=True
-    )
-    (package,) = folder.glob("busybox-static*.deb")
-    subprocess.run(["dpkg-deb", "-x", package, folder / "package"], check=True)
-    (busybox,) = (folder / "package").glob("**/bin/busybox")
-    (folder / "echo.c").write_text(ECHO_UDP)
-    subprocess.run(["gcc", "-static", "-o", folder / "echo", folder / "echo.c"], check=True)
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.add(busybox, "bin/busybox")
-        archive.add(folder / "echo", "bin/echo-udp")
-        for name in subprocess.check_output([busybox, "--list"], text=True).split():
-            if name != "busybox":
-                link = tarfile.TarInfo(f"bin/{name}")
-                link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-                archive.addfile(link)
-    return packed.getvalue()
+own_home, shared = machines.own_home, machines.shared
+engine, daemon = machines.engine, machines.daemon
 
 
 def _free_port(kind=socket.SOCK_STREAM) -> int:
@@ -437,7 +358,7 @@ def test_it_runs_in_a_container_like_binders(engine, tmp_path):
     shutil.copytree(image.folder(), home / "machine", ignore=shutil.ignore_patterns("data.ext4"))
     for folder in (tmp_path, home, home / "machine"):
         folder.chmod(0o777)
-    (tmp_path / "tools.tar").write_bytes(_tools(tmp_path))
+    (tmp_path / "tools.tar").write_bytes(tools(tmp_path))
     scratch = tmp_path / "tmp"
     scratch.mkdir(mode=0o777)
     scratch.chmod(0o1777)
