@@ -1,4 +1,4 @@
-"""``python3 -m benchmarks.machine``: the machine engine beside a native one, one CPU for each.
+"""``python3 -m benchmarks.machine``: the machine engine beside Docker 26.1 as root on this host.
 
 Both daemons, their containers and the client are kept on the same single CPU, so that both sides
 have the same quota and meet the same neighbours. Needs root, for the native side. Prints the
@@ -27,8 +27,8 @@ from benchmarks.sides import Pair, in_turn
 from dockyard import paths
 from dockyard.engine import image, limits, packages
 from dockyard.engine.base import Engine
-from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.engine.machine import MachineEngine
+from dockyard.engine.newer import NewerEngine
 
 START_GOAL = 5.0
 IDLE_GOAL = 0.02
@@ -167,7 +167,7 @@ def main(arguments: list[str]) -> int:
         for file in made.glob("*-*"):
             os.link(file, home / "machine" / file.name)
         with (
-            started(EmbeddedEngine, Path(scratch) / "native", folder) as native,
+            started(NewerEngine, Path(scratch) / "native", folder) as native,
             started(MachineEngine, home, folder) as machine,
         ):
             print("\n| | machine | native | ratio | goal |\n|---|---|---|---|---|")
