@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockyard.engine import debian
+from dockyard.engine import debian, limits
 from dockyard.exceptions import InstallFailed
 
 GUEST = Path(__file__).with_name("guest")
@@ -87,7 +87,8 @@ class Flavour:
             env = {"KCONFIG_ALLCONFIG": str(asked), **REPRODUCIBLE}
             run([*make, "allnoconfig"], env=env, cwd=source)
             self.check((built / ".config").read_text())
-            jobs = len(os.sched_getaffinity(0))
+            # A compiler takes up to 300 MB; Binder's build has 2 GB, and often many processors.
+            jobs = max(1, min(len(os.sched_getaffinity(0)), limits.memory() // (512 * limits.MiB)))
             run(["nice", *make, f"--jobs={jobs}", self.target], env=env, cwd=source)
             run(["strip", "-o", target, built / self.target])
             target.chmod(0o755)
