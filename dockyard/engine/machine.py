@@ -7,28 +7,23 @@ its child. How the machine itself is run is found out by trying (ways.py).
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlsplit
 
 import psutil
 
 from dockyard import paths, wait
-from dockyard.engine import choice, image, limits, qemu
+from dockyard.engine import choice, handover, image, limits, qemu
 from dockyard.engine.base import Engine, Need, Say, Upstream, disk_space
 from dockyard.engine.choice import Verdict
 from dockyard.engine.discovery import Candidate, architecture, probe
 from dockyard.engine.ways import Boot, Way
 from dockyard.exceptions import DiskFull, EngineStartFailed, EngineUnavailable
 from dockyard.process import Lock, Service
-
-HOST_AS_SEEN_INSIDE = "192.168.127.1"
-"""Where the machine finds this host's loopback (guest/network.c)."""
 
 STOP_TIMEOUT = 40.0
 
@@ -37,12 +32,6 @@ DATA_DISK = 20 * 1024**3
 
 ROOM_TO_RUN = 1 * 1024**3
 """Free bytes below which the machine is not started: the lessons' images and layers."""
-
-GUEST_NAMES = (
-    *("docker-proxy", "iptables", "libnetwork-setkey", "runc", "crun"),
-    *("listen", "poweroff", "restart"),
-)
-"""The names under which guest/guest.c is called."""
 
 REMOVE_DATA = (
     "Begin with an empty disk:  python3 -m dockyard engine stop; rm {disk}; "
@@ -141,8 +130,8 @@ class MachineEngine(Engine):
         artefacts = image.prepare(say, way.kernel)
         self._prepare_disk()
         memory = limits.machine_memory(limits.memory())
-        boot = Boot(artefacts, self.run, memory, shared_folders())
-        self._prepare_run_folder(boot, way, mirror)
+        boot = Boot(artefacts, self.run, memory, handover.shared_folders())
+        handover.write(boot, way, self.data_disk, mirror)
         self._note.write_text(
             json.dumps({"way": way.name, "title": way.title, "before": list(map(str, before))})
         )
@@ -208,23 +197,6 @@ class MachineEngine(Engine):
         # Full inside before it is full outside: dockerd can say so, and nothing breaks.
         image.make_data_disk(self.data_disk, min(DATA_DISK, free - ROOM_TO_RUN // 4) >> 20 << 20)
 
-    def _prepare_run_folder(self, boot: Boot, way: Way, mirror: str | None) -> None:
-        """Everything the machine is told: paths without spaces, programs and settings."""
-        shutil.rmtree(self.run, ignore_errors=True)
-        guest = self.run / "guest"
-        guest.mkdir(parents=True, mode=0o700)
-        # User-Mode Linux splits its disks' names at commas and colons, which a home may have.
-        (self.run / "root.ext4").symlink_to(boot.artefacts.root)
-        (self.run / "data.ext4").symlink_to(self.data_disk)
-        for name in ("init", "containerd.toml"):
-            shutil.copy(image.GUEST / name, guest / name)
-        (guest / "init").chmod(0o755)
-        for name in GUEST_NAMES:
-            shutil.copy(boot.artefacts.guest, guest / name)
-            (guest / name).chmod(0o755)
-        (guest / "settings").write_text(_settings(way, mirror))
-        (guest / "shares").write_text("".join(_mounts(way, boot)))
-
     def _answering(self) -> Upstream | None:
         if self.service.process() is None:
             raise EngineStartFailed(
@@ -267,45 +239,3 @@ class MachineEngine(Engine):
             except psutil.TimeoutExpired:
                 say("the machine did not stop by itself and is ended")
         self.service.stop(timeout=5)
-
-
-def _settings(way: Way, mirror: str | None) -> str:
-    options = ["--add-runtime=crun=/mnt/crun"]
-    port = ""
-    if mirror:
-        address = urlsplit(mirror)
-        host = address.hostname or ""
-        port = str(address.port or 80)
-        if host in ("localhost", "127.0.0.1"):
-            host = HOST_AS_SEEN_INSIDE
-        options += [
-            f"--registry-mirror=http://{host}:{port}",
-            f"--insecure-registry={host}:{port}",
-        ]
-    values = {**way.settings, "mirror_port": port, "dockerd_options": shlex.join(options)}
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
-
-
-def _mounts(way: Way, boot: Boot) -> Iterator[str]:
-    """The shell commands that make the host's folders appear."""
-    for number, folder in enumerate(boot.shares):
-        place = shlex.quote(str(folder))
-        kind, options, source = way.share(folder, number)
-        yield f"mkdir -p {place}\n"
-        yield f"mount -t {kind} -o {shlex.quote(options)} {source} {place}\n"
-
-
-def shared_folders() -> list[Path]:
-    """The host's folders that a bind mount finds in the machine, at the same path.
-
-    The checkout, the user's home, and those in ``$DOCKYARD_MACHINE_SHARE`` (separated by
-    colons); never the whole file system.
-    """
-    extra = os.environ.get("DOCKYARD_MACHINE_SHARE", "")
-    asked = [paths.CHECKOUT, Path.home(), *map(Path, filter(None, extra.split(":")))]
-    chosen: list[Path] = []
-    for folder in sorted({folder.resolve() for folder in asked}):
-        usable = folder != Path("/") and folder.is_dir() and ":" not in str(folder)
-        if usable and not any(folder.is_relative_to(above) for above in chosen):
-            chosen.append(folder)
-    return chosen
