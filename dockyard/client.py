@@ -98,7 +98,6 @@ def environment(lesson: str | None = None) -> dict[str, str]:
         "DOCKER_CONFIG": str(paths.docker_config(lesson)),
         "DOCKYARD_HOME": str(paths.home()),
         # The same text whatever the terminal: outputs are stored and compared.
-        "DOCKER_BUILDKIT": "1",
         "BUILDKIT_PROGRESS": "plain",
         "COMPOSE_PROGRESS": "plain",
         "COMPOSE_ANSI": "never",

@@ -21,10 +21,10 @@ from dockyard import course, learn, paths, prove
 from dockyard.engine.base import Say
 from dockyard.exceptions import UsageError
 
-ENGINES = {"embedded": 900, "docker-26": 900, "podman": 420}
+ENGINES = {"embedded": 900, "docker-26": 900, "podman": 300}
 """The engines that are compared, each with the seconds that one notebook may take there."""
 
-CELL_TIMEOUT = 90
+CELL_TIMEOUT = prove.CELL_TIMEOUT
 REASONS = paths.CHECKOUT / "tests" / "engines.toml"
 PAGE = paths.CHECKOUT / "docs" / "engines.md"
 BEGIN, END = "<!-- table of engines: begin -->\n", "<!-- table of engines: end -->\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 import docker
 
 from dockyard import client, exceptions, paths, plugins, ports, registry, wait
-from dockyard.engine import base, providers
+from dockyard.engine import base, discovery, providers
 from dockyard.engine.base import Engine, Say, Upstream
 from dockyard.process import Lock, Service
 
@@ -34,6 +34,8 @@ class State:
     upstream: dict = field(default_factory=dict)
     stand_in: bool = False
     """Whether the front door answers pulls of the course's images in Docker Hub's place."""
+    buildkit: bool = True
+    """Whether the daemon has BuildKit; Podman's has not, and builds by ``POST /build`` alone."""
 
     @classmethod
     def load(cls) -> State | None:
@@ -108,8 +110,11 @@ def _start(engine: Engine, say: Say, install: bool) -> State:
     _open_front_door(upstream, *options)
     inner = inner or (engine.inner_mirror if mirror else "")
     state = State(engine.name, mirror, inner, asdict(upstream))
-    state.save()
-    _check_version()
+    state.save()  # before anything can fail, so that a stop finds what runs
+    found = _check_version()
+    if discovery.product(found) == "Podman":
+        state = replace(state, buildkit=False)
+        state.save()
     plugins.ensure(say)
     client.write_config()
     say(f"the daemon answers ({time.monotonic() - began:.1f} s)")
@@ -159,7 +164,7 @@ def answers() -> bool:
     return FRONT_DOOR.process() is not None and base.answers(paths.front_door())
 
 
-def _check_version() -> None:
+def _check_version() -> dict:
     with closing(client.connect()) as daemon:
         found = daemon.version()
     if not base.is_new_enough(found["ApiVersion"]):
@@ -169,6 +174,7 @@ def _check_version() -> None:
             f"The lessons need API {needed} (Docker 20.10) or newer.",
             "Use an engine of the course's own:  python3 -m dockyard learn --engine embedded",
         )
+    return found
 
 
 def fill(say: Say) -> None:
@@ -261,7 +267,8 @@ def environment(lesson: str | None = None) -> dict[str, str]:
     inner = state.inner_mirror if state else ""
     # A second engine inside a container finds the same images with this option.
     return client.environment(lesson) | {
-        "DOCKYARD_MIRROR": f"--registry-mirror={inner}" if inner else ""
+        "DOCKYARD_MIRROR": f"--registry-mirror={inner}" if inner else "",
+        "DOCKER_BUILDKIT": "0" if state and not state.buildkit else "1",
     }
 
 

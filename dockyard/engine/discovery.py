@@ -115,7 +115,7 @@ def probe(source: str, upstream: Upstream, timeout: float = 5) -> Candidate:
         found = _version(upstream, timeout)
     except UNREACHABLE as error:
         return Candidate(source, upstream, "error", str(error).splitlines()[0][:200])
-    detail = f"{_product(found)} {found['Version']}, API {found['ApiVersion']}"
+    detail = f"{product(found)} {found['Version']}, API {found['ApiVersion']}"
     verdict = "answers" if is_new_enough(found["ApiVersion"]) else "too-old"
     return Candidate(source, upstream, verdict, detail)
 
@@ -196,7 +196,8 @@ def _by_client(upstream: Upstream, timeout: float, command: str, form: str) -> d
     return json.loads(done.stdout)
 
 
-def _product(version: dict) -> str:
+def product(version: dict) -> str:
+    """Docker or Podman, from what ``GET /version`` answered."""
     parts = {part.get("Name", "") for part in version.get("Components") or []}
     return "Podman" if any("Podman" in part for part in parts) else "Docker"
 
