@@ -1,4 +1,4 @@
-"""``python3 -m benchmarks [PART …]``: measure, print, and write benchmarks/RESULTS.md.
+"""``python -m benchmarks [PART …]``: measure, print, and write benchmarks/RESULTS.md.
 
 The parts are door, cell, learn and course (the last takes twice as long as the course). A part
 that is not named keeps its lines in the file.
@@ -29,7 +29,7 @@ HEAD = """\
 
 Each line is the same thing done with the course and without it, in turn, in one run; the ratio
 is that of the medians (of the sums, for the course as a whole), and in brackets where the middle
-half of the pairs lies. Renew: `python3 -m benchmarks`.
+half of the pairs lies. Renew: `.venv/bin/python -m benchmarks`.
 
 | with the course / without | with | without | ratio | goal |
 |---|---|---|---|---|
@@ -38,7 +38,7 @@ half of the pairs lies. Renew: `python3 -m benchmarks`.
 
 def main(arguments: list[str]) -> int:
     """Returns 0 when every goal that was measured is met, else 1."""
-    parser = argparse.ArgumentParser(prog="python3 -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--lesson", action="append", default=[], type=Path, help="for course")
     parser.add_argument("--print", action="store_true", help="leave the file as it is")
