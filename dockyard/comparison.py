@@ -30,6 +30,13 @@ PAGE = paths.CHECKOUT / "docs" / "engines.md"
 BEGIN, END = "<!-- table of engines: begin -->\n", "<!-- table of engines: end -->\n"
 SAME, DIFFERS, LEFT_OUT = "same", "differs", "left out"
 
+INTERRUPTIBLE = """\
+import signal, sys, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+"""pytest that SIGINT ends in an orderly way, also where a shell has its jobs ignore it."""
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -127,7 +134,7 @@ def prove_notebook(path: Path, log: Path, timeout: float) -> dict[str, str]:
     results = log.with_suffix(".xml")
     results.unlink(missing_ok=True)
     argv = [
-        sys.executable, "-m", "pytest", str(path),
+        sys.executable, "-c", INTERRUPTIBLE, str(path),
         "--nbval", "--nbval-current-env",
         f"--nbval-sanitize-with={prove.SANITIZE}",
         f"--nbval-cell-timeout={CELL_TIMEOUT}",
