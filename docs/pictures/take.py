@@ -35,7 +35,11 @@ PATIENCE = 180_000
 ATTEMPTS = 8
 
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-PLUGINS = "@jupyterlab/apputils-extension"
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    # The notebook is looked at, not written.
+    "docmanager-extension/plugin": {"autosave": False},
+}
 
 
 def main(name: str = NOTEBOOK, cell: str = CELL) -> None:
@@ -93,11 +97,10 @@ def _answers(address: str) -> bool:
 
 
 def _choose(settings: Path, theme: str) -> None:
-    folder = settings / "settings" / PLUGINS
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
-    quiet = {"fetchNews": "false", "checkForUpdates": False}
-    (folder / "notification.jupyterlab-settings").write_text(json.dumps(quiet))
+    for name, values in (SETTINGS | {"apputils-extension/themes": {"theme": theme}}).items():
+        file = settings / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(values))
 
 
 def _show(page: Page, number: int) -> None:
