@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dockyard import paths
 from dockyard.engine import image
-from dockyard.engine.ways import Boot, Way
+from dockyard.engine.ways import Boot, Lan, Way
+from dockyard.exceptions import UsageError
 
 HOST_AS_SEEN_INSIDE = "192.168.127.1"
 """Where the machine finds this host's loopback (guest/network.c)."""
@@ -37,11 +39,11 @@ def write(boot: Boot, way: Way, data_disk: Path, mirror: str | None) -> None:
     for name in GUEST_NAMES:
         shutil.copy(boot.artefacts.guest, guest / name)
         (guest / name).chmod(0o755)
-    (guest / "settings").write_text(_settings(way, mirror))
+    (guest / "settings").write_text(_settings(way, boot, mirror))
     (guest / "shares").write_text("".join(_mounts(way, boot)))
 
 
-def _settings(way: Way, mirror: str | None) -> str:
+def _settings(way: Way, boot: Boot, mirror: str | None) -> str:
     options = ["--add-runtime=crun=/mnt/crun"]
     port = ""
     if mirror:
@@ -54,7 +56,12 @@ def _settings(way: Way, mirror: str | None) -> str:
             f"--registry-mirror=http://{host}:{port}",
             f"--insecure-registry={host}:{port}",
         ]
-    values = {**way.settings, "mirror_port": port, "dockerd_options": shlex.join(options)}
+    values = {
+        **way.settings,
+        "lan": boot.lan.address if boot.lan else "",
+        "mirror_port": port,
+        "dockerd_options": shlex.join(options),
+    }
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
@@ -65,6 +72,23 @@ def _mounts(way: Way, boot: Boot) -> Iterator[str]:
         kind, options, source = way.share(folder, number)
         yield f"mkdir -p {place}\n"
         yield f"mount -t {kind} -o {shlex.quote(options)} {source} {place}\n"
+
+
+def lan() -> Lan | None:
+    """The network named by ``$DOCKYARD_MACHINE_LAN``, a folder; every home has a number of its own.
+
+    Raises UsageError for a folder that is not there.
+    """
+    asked = os.environ.get("DOCKYARD_MACHINE_LAN")
+    if not asked:
+        return None
+    folder = Path(asked)
+    if not folder.is_dir():
+        raise UsageError(
+            f"There is no folder {folder} for the machines' common network.",
+            next=f"Make it, for your eyes alone:  mkdir -m 700 {shlex.quote(str(folder))}",
+        )
+    return Lan(folder, 2 + zlib.crc32(str(paths.home()).encode()) % 250)
 
 
 def shared_folders() -> list[Path]:

@@ -130,16 +130,24 @@ class MachineEngine(Engine):
         artefacts = image.prepare(say, way.kernel)
         self._prepare_disk()
         memory = limits.machine_memory(limits.memory())
-        boot = Boot(artefacts, self.run, memory, handover.shared_folders())
+        lan = handover.lan() if way.has_lan else None
+        boot = Boot(artefacts, self.run, memory, handover.shared_folders(), lan)
         handover.write(boot, way, self.data_disk, mirror)
         self._note.write_text(
             json.dumps({"way": way.name, "title": way.title, "before": list(map(str, before))})
         )
         say(f"starting the machine: {way.title} with {memory >> 20} MiB")
         command = way.command(boot)
+        second = ["--lan", lan.folder, str(lan.number), self.run / "lan.sock"] if lan else []
         self.service.start(
             [
-                *(artefacts.network, self.socket, command.cable, self.run / "control.sock"),
+                *(
+                    artefacts.network,
+                    *second,
+                    self.socket,
+                    command.cable,
+                    self.run / "control.sock",
+                ),
                 *(str(command.cpu), *command.words),
             ],
             env=command.env,

@@ -27,6 +27,7 @@ class UserModeLinux(Way):
     name: ClassVar[str] = "uml"
     title: ClassVar[str] = "User-Mode Linux"
     kernel: ClassVar[str] = "linux"
+    has_lan: ClassVar[bool] = True
     start_timeout: ClassVar[float] = 90.0
     settings: ClassVar[dict[str, str]] = {
         "cable": "vec0",
@@ -60,6 +61,8 @@ class UserModeLinux(Way):
             *(f"uml_dir={run}/", "umid=console"),
             *("con=null", "con0=null,fd:1", "ssl=null", "quiet", "panic=-1"),
         ]
+        if boot.lan:
+            words.append(f"vec1:transport=bess,dst={run / 'lan.sock'},depth=64")
         # The machine's memory is a file there; see limits.memory_folder.
         memory = str(limits.memory_folder(boot.memory, image.folder()))
         cable = str(run / "cable.sock")

@@ -15,6 +15,22 @@ ADDRESS = "192.168.127.2::192.168.127.1:255.255.255.0:dockyard"
 
 
 @dataclass(frozen=True)
+class Lan:
+    """The network that machines have in common, and this one's number on it.
+
+    folder holds the machines' sockets.
+    """
+
+    folder: Path
+    number: int
+
+    @property
+    def address(self) -> str:
+        """The machine's address there, with the length of its prefix."""
+        return f"192.168.126.{self.number}/24"
+
+
+@dataclass(frozen=True)
 class Boot:
     """What one start is made of. run is this machine's folder of sockets and settings."""
 
@@ -22,6 +38,7 @@ class Boot:
     run: Path
     memory: int
     shares: Sequence[Path] = ()
+    lan: Lan | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,9 @@ class Way(ABC):
     title: ClassVar[str]
     kernel: ClassVar[str]
     """The artefact it boots (image.py)."""
+
+    has_lan: ClassVar[bool] = False
+    """Whether it can have a second network."""
 
     start_timeout: ClassVar[float]
     """Seconds until the daemon answers at the latest, on a slow and busy host."""

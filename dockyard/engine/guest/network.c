@@ -1,7 +1,8 @@
 /*
  * network: the cable between the machine and its host, without privileges.
  *
- *   network DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET CPU PROGRAM [ARGUMENT...]
+ *   network [--lan FOLDER NUMBER SOCKET] DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET CPU
+ *           PROGRAM [ARGUMENT...]
  *
  * Runs PROGRAM (the machine), which connects to CABLE_SOCKET and sends one Ethernet frame a
  * packet; libslirp is the network on the other end. Where CABLE_SOCKET is "-", the machine finds
@@ -19,10 +20,15 @@
  * "tcp|udp HOST_PORT CONTAINER_ADDRESS CONTAINER_PORT\n" and reads "ok\n", or the reason why
  * not. Published ports appear on the host's loopback alone.
  *
+ * With --lan the machines of one user have a second network in common: the machine connects its
+ * second cable to SOCKET, and what it sends there goes to the socket of every other machine in
+ * FOLDER (this one's is FOLDER/NUMBER), as on a hub. It leads nowhere else.
+ *
  * Half-closed connections stay half open both ways: `docker run -i` and `attach` need it.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -52,6 +58,10 @@
 
 static Slirp *network;
 static int cable = -1;
+
+/* The second network: the machine's end, and this machine's place in the folder. */
+static int lan_listener = -1, lan_cable = -1, lan_group = -1;
+static const char *lan_folder, *lan_place;
 
 static struct pollfd *polled;
 static int polled_count, polled_room;
@@ -270,6 +280,71 @@ static void accept_control(int listener)
     published[published_count++] = (struct published){.control = fd};
 }
 
+/* --- The network that machines have in common --------------------------------------------------- */
+
+static void join_lan(const char *folder, const char *place, const char *socket_path)
+{
+    char path[sizeof((struct sockaddr_un *)0)->sun_path];
+    if (snprintf(path, sizeof path, "%s/%s", folder, place) >= (int)sizeof path) {
+        errno = ENAMETOOLONG;
+        fail(folder);
+    }
+    struct sockaddr_un address = unix_address(path);
+    lan_folder = folder;
+    lan_place = place;
+    lan_listener = listen_on(socket_path, SOCK_SEQPACKET);
+    lan_group = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    unlink(path);
+    if (lan_group < 0 || bind(lan_group, (void *)&address, sizeof address))
+        fail(path);
+    lengthen_queue(lan_group);
+}
+
+static void send_to_others(const uint8_t *frame, ssize_t length)
+{
+    DIR *folder = opendir(lan_folder);
+    if (!folder)
+        return;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        struct sockaddr_un other = {.sun_family = AF_UNIX};
+        if (entry->d_name[0] == '.' || !strcmp(entry->d_name, lan_place) ||
+            snprintf(other.sun_path, sizeof other.sun_path, "%s/%s", lan_folder, entry->d_name) >=
+                (int)sizeof other.sun_path)
+            continue;
+        /* A machine that is behind loses a frame, as on any network; one that was killed goes. */
+        if (sendto(lan_group, frame, length, MSG_DONTWAIT | MSG_NOSIGNAL, (void *)&other,
+                   sizeof other) < 0 && errno == ECONNREFUSED)
+            unlink(other.sun_path);
+    }
+    closedir(folder);
+}
+
+static void relay_lan(void)
+{
+    static uint8_t frame[MAX_FRAME];
+    ssize_t length;
+    if (lan_cable < 0)
+        lan_cable = accept4(lan_listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    for (int count = 0; count < 64 && lan_cable >= 0; count++) {
+        if ((length = recv(lan_cable, frame, sizeof frame, MSG_DONTWAIT)) > 0) {
+            send_to_others(frame, length);
+            continue;
+        }
+        if (length == 0) { /* the interface was switched off */
+            close(lan_cable);
+            lan_cable = -1;
+        }
+        break;
+    }
+    for (int count = 0; count < 64; count++) {
+        if ((length = recv(lan_group, frame, sizeof frame, MSG_DONTWAIT)) <= 0)
+            break;
+        if (lan_cable >= 0 && send(lan_cable, frame, length, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
+            errno != EAGAIN)
+            fprintf(stderr, "network: lan: %s\n", strerror(errno));
+    }
+}
+
 /* --- The machine ------------------------------------------------------------------------------ */
 
 /* Returns the process; inherited is what it finds as file descriptor 3, or -1. */
@@ -343,6 +418,12 @@ static void make_network(const char *docker_socket, const char *control_path)
 
 int main(int count, char **words)
 {
+    if (count > 5 && !strcmp(words[1], "--lan")) {
+        umask(0177);
+        join_lan(words[2], words[3], words[4]);
+        words += 4;
+        count -= 4;
+    }
     if (count < 6) {
         fprintf(stderr, "usage: network DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET CPU PROGRAM ...\n");
         return 2;
@@ -389,6 +470,11 @@ int main(int count, char **words)
         int controls = published_count;
         for (int index = 0; index < controls; index++)
             poll_also(published[index].control, SLIRP_POLL_IN, NULL);
+        int lan = polled_count;
+        if (lan_group >= 0) {
+            poll_also(lan_group, SLIRP_POLL_IN, NULL);
+            poll_also(lan_cable < 0 ? lan_listener : lan_cable, SLIRP_POLL_IN, NULL);
+        }
         slirp_pollfds_fill(network, &timeout, poll_also, NULL);
         int ready = poll(polled, polled_count, (int)timeout);
         if (ready < 0 && errno == EINTR)
@@ -411,6 +497,8 @@ int main(int count, char **words)
                 cable = -1;
             }
         }
+        if (lan_group >= 0 && (polled[lan].revents || polled[lan + 1].revents))
+            relay_lan();
         /* Backwards: withdrawing moves the last one into the gap. */
         for (int index = controls - 1; index >= 0; index--)
             if (polled[3 + index].revents)
@@ -421,5 +509,9 @@ int main(int count, char **words)
     for (int path = 1; path <= 3; path++)
         if (strcmp(words[path], "-"))
             unlink(words[path]);
+    if (lan_folder) {
+        int folder = open(lan_folder, O_RDONLY | O_DIRECTORY);
+        unlinkat(folder, lan_place, 0);
+    }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
