@@ -13,11 +13,15 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from dockyard import course, learn, paths, prove
+from docker.errors import DockerException
+from requests import RequestException
+
+from dockyard import client, course, labels, learn, paths, prove
 from dockyard.engine.base import Say
 from dockyard.exceptions import UsageError
 
@@ -103,6 +107,7 @@ def run(words: list[str], say: Say, *, install: bool) -> int:
                 log = _folder() / engine / f"{path.stem}.txt"
                 record[path.stem] = prove_notebook(path, log, ENGINES[engine])
                 _save(Run(engine, _version(), record))
+                _clean()
                 differing = list(record[path.stem].values()).count(DIFFERS)
                 if differing:
                     say(f"  {differing} cells differ; see {log}")
@@ -111,6 +116,12 @@ def run(words: list[str], say: Say, *, install: bool) -> int:
         if ran_before:
             say(f"the {ran_before.engine} engine that ran before is stopped now")
     return report([load(engine) for engine in ENGINES], reasons(), PAGE, say)
+
+
+def _clean() -> None:
+    """Remove what a notebook that was cut off has left to the next one."""
+    with suppress(DockerException, RequestException), closing(client.connect()) as daemon:
+        labels.remove(daemon)
 
 
 def _notebooks(names: list[str]) -> list[Path]:

@@ -99,7 +99,7 @@ def test_podman_answers_as_docker_does_and_leaves_nothing(mirror, home):
         assert any("Podman" in part["Name"] for part in version["Components"])
         new = netfilter.bridges().keys() - before
         bridges = {name for name in new if name.startswith(("podman", engine.bridge))}
-        assert len(bridges) == 2
+        assert bridges
         assert left_by(engine, bridges)
     finally:
         engine.stop(print)
