@@ -1,0 +1,82 @@
+"""Lab 00: start here."""
+
+from __future__ import annotations
+
+from dockyard import client
+from dockyard.labs.look import Look, brief
+from dockyard.labs.verdict import NotYet
+
+NEVER_STARTED = "125"
+"""The exit code of ``docker run`` when there is no container to be started."""
+
+
+def word(look: Look) -> str:
+    """The file holds the word."""
+    written = look.file("word.txt")
+    if look["TOKEN"] not in written:
+        raise NotYet(f"word.txt says {brief(written)!r}.")
+    return f"word.txt says {look['TOKEN']}."
+
+
+def usage(look: Look) -> str:
+    """The file holds the help."""
+    written = look.file("help.txt")
+    if "docker run" not in written or "--name" not in written:
+        raise NotYet(f"help.txt says {brief(written)!r}.")
+    return "help.txt has the help about docker run."
+
+
+def in_use(look: Look) -> str:
+    """The file names the course's context."""
+    written = look.file("context.txt")
+    if client.CONTEXT not in written.split():
+        raise NotYet(f"context.txt says {brief(written)!r}.")
+    return f"context.txt says {client.CONTEXT}."
+
+
+def hello(look: Look) -> str:
+    """The container has run, and is kept."""
+    name = look["HELLO"]
+    try:
+        container = look.container(name)
+    except NotYet as found:
+        if look.removed(name):
+            raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
+        for each in look.daemon.containers.list(all=True):
+            if name in (each.attrs["Config"]["Cmd"] or []):
+                raise NotYet(
+                    f"{found.saw} There is one that was told to run {name!r}.",
+                    mistake="name-after-the-image",
+                ) from None
+        raise
+    if container.attrs["Image"] != look.image("hello-world:latest").id:
+        raise NotYet(f"{name} was made from {container.attrs['Config']['Image']}.")
+    if container.status != "exited":
+        raise NotYet(f"{name} is {container.status}; its program has not run.")
+    return f"{name} has said hello, has ended, and is kept."
+
+
+def both(look: Look) -> str:
+    """The file shows that client and daemon have answered."""
+    written = look.file("versions.txt")
+    if written.startswith("Docker version"):
+        raise NotYet(f"versions.txt says {brief(written)!r}.", mistake="only-the-client-was-asked")
+    daemon = look.daemon.version()["Version"]
+    if daemon not in written:
+        raise NotYet(f"versions.txt does not have the daemon's version: {brief(written)!r}.")
+    others = [line for line in written.splitlines() if any(map(str.isdigit, line))]
+    if len(others) < 2 and written.count(".") < 3:
+        raise NotYet(f"versions.txt has one version only: {brief(written)!r}.")
+    return "versions.txt has two versions: the client was there, and so was the daemon."
+
+
+def code(look: Look) -> str:
+    """The exit code of that command, and not of the next one."""
+    written = look.file("code.txt").strip()
+    if written != NEVER_STARTED:
+        raise NotYet(
+            f"code.txt says {brief(written)!r}.",
+            mistake="exit-code-of-another" if written == "0" else None,
+            expected="the exit code of docker run when there is no image to run.",
+        )
+    return f"code.txt says {written}: docker run could not make a container."
