@@ -24,6 +24,7 @@ USER = "dockyard-learner"
 STEP = (
     "import sys; from dockyard.engine.rootless import RootlessEngine; engine = RootlessEngine(); "
 )
+UNMET = "print(*[f'{need.name}: {need.found}' for need in engine.unmet()])"
 START = STEP + "print(engine.start(print, mirror=sys.argv[1] or None).address)"
 STOP = STEP + "engine.stop(print)"
 
@@ -97,7 +98,15 @@ def learner():
     subprocess.run(["usermod", *ids, USER], check=True)
     try:
         with elsewhere.open_folder() as folder:
-            yield Learner(folder)
+            learner = Learner(folder)
+            unmet = learner.python(
+                STEP + "print(*[f'{n.name}: {n.found}' for n in engine.unmet()])"
+            )
+            if unmet and os.environ.get("CI") != "true":
+                pytest.skip(
+                    f"no daemon without root here ({unmet}); see python3 -m dockyard doctor"
+                )
+            yield learner
     finally:
         subprocess.run(["userdel", USER], check=True, capture_output=True)
 
