@@ -31,6 +31,7 @@ PROGRAMS = {
     "podman": "podman",
     "conmon": "conmon",
     "runc": "runc",
+    "catatonit": "catatonit",
     "iptables": "iptables",
     "ip": "iproute2",
 }
