@@ -33,6 +33,12 @@ def measure() -> Iterator[Pair]:
                 GOAL,
             )
         yield in_turn(
+            "`!true` in a cell / a cell with nothing to do (`pass`)",
+            lambda: kernel.seconds(f"!{NOTHING}"),
+            lambda: kernel.seconds("pass"),
+            20,
+        )
+        yield in_turn(
             "`!true` in a cell / the same cell with IPython's own runner",
             lambda: kernel.seconds(f"!{NOTHING}"),
             lambda: kernel.seconds(f"get_ipython().system_piped({NOTHING!r})"),
