@@ -240,16 +240,40 @@ def make_data_disk(target: Path, size: int) -> None:
     half.replace(target)
 
 
+def differing(kernels: Iterable[str]) -> list[str]:
+    """Build everything once more, elsewhere; the names of what does not come out the same.
+
+    Debian may have newer packages than those the artefacts were made of: then they differ.
+    """
+    names = [*kernels, "network", "guest", "root.ext4"]
+    again = folder() / "again"
+    different = []
+    try:
+        for name in names:
+            again.mkdir(parents=True, exist_ok=True)
+            build(name, again / name)
+            if published.digest(again / name) != published.digest(place(name)):
+                different.append(name)
+            (again / name).unlink()
+    finally:
+        shutil.rmtree(again, ignore_errors=True)
+    return different
+
+
 def main() -> int:
     """Make everything now: for the image of a Binder launch, and for a release."""
     parser = argparse.ArgumentParser(prog="python3 -m dockyard.engine.image", description=__doc__)
     parser.add_argument("--all", action="store_true", help="the kernel for QEMU too")
+    parser.add_argument("--again", action="store_true", help="build all twice and compare")
     parser.add_argument("--publish", type=Path, metavar="FOLDER", help="write them for a release")
     parser.add_argument("--url", default="", help="where the release will have them")
     options = parser.parse_args()
     kernels = list(kernel.FLAVOURS) if options.all or options.publish else ["linux"]
     try:
         made = {file: None for name in kernels for file in vars(prepare(print, name)).values()}
+        if options.again and (different := differing(kernels)):
+            print(f"not the same when made again: {' '.join(different)}", file=sys.stderr)
+            return 1
         if options.publish:
             published.write(made, options.publish, options.url, run)
         for artefact in made:
