@@ -128,10 +128,10 @@ def _info(look: Look, boat: Container) -> dict:
 
 
 def _inspect(look: Look, boat: Container, name: str) -> dict:
-    _info(look, boat)
     code, said = look.execute(boat, "docker", "container", "inspect", name)
     if code == 0:
         return json.loads(said)[0]
+    _info(look, boat)
     if any(each.name == name for each in look.daemon.containers.list(all=True)):
         raise NotYet(
             f"{name} is a container of this computer's daemon, not of {boat.name}'s.",
