@@ -172,7 +172,9 @@ def _tried(accelerator: str, cpu: str) -> str:
 def _disk(name: str, file: Path, read_only: str) -> list[str]:
     # Write barriers are off as in the other ways; a hole stays a hole.
     options = "format=raw,if=none,cache=writeback,discard=unmap,detect-zeroes=unmap"
-    drive = f"{options},id={name},readonly={read_only},file={_quoted(file)}"
+    # Several homes may share one root image, and User-Mode Linux locks what it reads.
+    locking = "off" if read_only == "on" else "auto"
+    drive = f"{options},id={name},readonly={read_only},file={_quoted(file)},file.locking={locking}"
     return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name}"]
 
 
