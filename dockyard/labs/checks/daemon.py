@@ -68,7 +68,7 @@ def labelled(look: Look) -> str:
             f"the labels {labels}." if labels else "no label."
         )
         if wanted in written:
-            raise NotYet(f"{saw} Its file has it.", mistake="settings-not-read-yet")
+            raise NotYet(f"{saw} Its daemon.json has one.", mistake="settings-not-read-yet")
         raise NotYet(saw)
     return f"The daemon on {boat.name} carries the label {wanted}."
 
