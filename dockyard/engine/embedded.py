@@ -153,7 +153,7 @@ class EmbeddedEngine(Engine):
         netfilter.remember_before()
         if netfilter.is_taken(self.pool, apart_from=self.bridges()):
             self._choose_pool()  # free when it was chosen, but another engine came
-        self._make_bridge()
+        netfilter.make_bridge(self.bridge, f"{self.bridge_gateway}/24")
         self._start_containerd()
         with netfilter.others_kept(self.bridges()):
             self._start_dockerd(mirror)
@@ -246,12 +246,6 @@ class EmbeddedEngine(Engine):
             f"Read {service.log}, then:  python3 -m dockyard doctor",
             lines=8,
         )
-
-    def _make_bridge(self) -> None:
-        address = f"{self.bridge_gateway}/24"
-        netfilter.run("ip", "link", "add", self.bridge, "type", "bridge")
-        netfilter.run("ip", "address", "replace", address, "dev", self.bridge)
-        netfilter.run("ip", "link", "set", self.bridge, "up")
 
     def stop(self, say: Say) -> None:
         """Stop containers, dockerd and containerd, and take back mounts, bridges and rules."""

@@ -137,6 +137,13 @@ def sweep(owned: Mapping[str, ipaddress.IPv4Network]) -> None:
             _before().unlink()
 
 
+def make_bridge(name: str, address: str) -> None:
+    """Make a bridge with an address such as ``10.128.0.1/24``, or give it to one that exists."""
+    run("ip", "link", "add", name, "type", "bridge")
+    run("ip", "address", "replace", address, "dev", name)
+    run("ip", "link", "set", name, "up")
+
+
 def bridges() -> dict[str, list[ipaddress.IPv4Network]]:
     """The host's bridges by name, each with its address ranges."""
     links = json.loads(run("ip", "-json", "address", "show", "type", "bridge") or "[]")

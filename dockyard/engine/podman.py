@@ -62,12 +62,12 @@ default_subnet_pools = [{{ base = "{pool}", size = 24 }}]
 REGISTRIES = """\
 unqualified-search-registries = ["docker.io"]
 {mirror}
-# Docker speaks plain HTTP with every registry on loopback; Podman wants each to be named.
+# Docker speaks plain HTTP with every registry on loopback; Podman wants to be told.
 [[registry]]
-location = "localhost:5000"
+location = "localhost"
 insecure = true
 [[registry]]
-location = "127.0.0.1:5000"
+location = "127.0.0.1"
 insecure = true
 """
 
@@ -102,6 +102,18 @@ class PodmanEngine(Engine):
     def bridge(self) -> str:
         """The name of the default network's bridge, unique to this home."""
         return "dp" + hashlib.sha256(str(paths.home()).encode()).hexdigest()[:8]
+
+    @property
+    def bridge_gateway(self) -> str | None:
+        """The host's address on the default bridge, which the course makes before Podman would."""
+        try:
+            return json.loads(self._default_network.read_text())["subnets"][0]["gateway"]
+        except (OSError, ValueError, LookupError):
+            return None
+
+    @property
+    def _default_network(self) -> Path:
+        return self.data / "networks" / "podman.json"
 
     def needs(self) -> list[Need]:
         """Linux, root, the programs and disk space."""
@@ -139,6 +151,7 @@ class PodmanEngine(Engine):
         packages.install(_missing(), say, agreed=install)
         self.stop(say)
         self._write_settings(mirror)
+        netfilter.make_bridge(self.bridge, f"{self.bridge_gateway}/24")
         self.service.start(
             [*self._podman(), "system", "service", "--time=0", f"unix://{self.socket}"],
             env=self._environment(),
@@ -191,7 +204,7 @@ class PodmanEngine(Engine):
                 limits=", ".join(_limits()),
             )
         )
-        (networks / "podman.json").write_text(
+        self._default_network.write_text(
             json.dumps(
                 {
                     "name": "podman",
