@@ -69,6 +69,14 @@ class Look:
         except ImageNotFound:
             raise NotYet(f"The daemon has no image {reference}.") from None
 
+    def layers(self, reference: str) -> list[str]:
+        """The digests of an image's layers, from the base upwards; an image may have none."""
+        return self.image(reference).attrs["RootFS"].get("Layers") or []
+
+    def settings(self, reference: str) -> dict[str, Any]:
+        """What an image says about how to start; an image may say nothing."""
+        return self.image(reference).attrs.get("Config") or {}
+
     def network(self, name: str) -> Network:
         """The network of that name. Similar to ``docker network inspect``."""
         for network in self.daemon.networks.list(names=[name]):
