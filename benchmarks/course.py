@@ -10,17 +10,16 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.sides import Pair
-from dockyard import client, course, labels, notebooks, paths, prove
+from dockyard import client, course, labels, paths, prove
 
 GOAL = 1.5
 
 
 def measure(chosen: Sequence[Path] = ()) -> Iterator[Pair]:
     """One pair whose parts are the notebooks; all those of the course unless some are chosen."""
-    pair = Pair(
-        "the course under nbval / its commands in one bare IPython a notebook", GOAL, whole=sum
-    )
-    lessons = [path for path in chosen or notebooks.stored() if path.parent == paths.NOTEBOOKS]
+    lessons = sorted(chosen or paths.NOTEBOOKS.glob("*.ipynb"))
+    which = ", ".join(path.stem.partition("-")[0] for path in lessons) if chosen else "all lessons"
+    pair = Pair(f"{which} under nbval / the same commands bare, in IPython", GOAL, whole=sum)
     for number, path in enumerate(lessons):
         if number % 2:
             proved, bare = _proved(path), _bare(path)

@@ -56,6 +56,7 @@ class Lab:
 def main(descriptor: int, arguments: list[str]) -> int:
     """Import JupyterLab, wait for its environment, run it; 1 when there will be none."""
     try:
+        import jupyter_server_proxy  # noqa: F401 - an extension, which JupyterLab loads later
         from jupyterlab import labapp
 
         with os.fdopen(descriptor) as ear:
