@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dockyard.engine import image
 from dockyard.engine.qemu import EmulatedPC, VirtualPC
 from dockyard.engine.uml import UserModeLinux
 from dockyard.engine.ways import Way
@@ -19,10 +20,11 @@ VARIABLE = "DOCKYARD_MACHINE_WAY"
 
 @dataclass(frozen=True)
 class Verdict:
-    """One way and what trying it found; why is empty where it works."""
+    """One way and what trying it found; why is empty where it works, next may mend it."""
 
     way: Way
     why: str
+    next: str = ""
 
     def __str__(self) -> str:
         return f"{self.way.name}: {self.why or 'works here'}"
@@ -38,4 +40,10 @@ def verdicts() -> Iterator[Verdict]:
             next=f"Set {VARIABLE} to one of: {', '.join(way.name for way in WAYS)}; or unset it.",
         )
     for way in chosen:
-        yield Verdict(way, way.refusal())
+        if why := way.refusal():
+            yield Verdict(way, why)
+        elif absent := image.missing_packages(way.kernel):
+            install = f"sudo apt-get install --no-install-recommends {' '.join(absent)}"
+            yield Verdict(way, f"it must be made first, by {', '.join(absent)}", install)
+        else:
+            yield Verdict(way, "")

@@ -52,7 +52,7 @@ TITLES = {
     "network": "the network helper",
     "guest": "the guest's helper",
     "linux": "the kernel, about 8 CPU minutes",
-    "vmlinux": "the kernel for QEMU, about 8 CPU minutes",
+    "vmlinux": "the kernel for QEMU, about 12 CPU minutes",
     "root.ext4": "the root image, about a minute",
 }
 

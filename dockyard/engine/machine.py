@@ -71,21 +71,13 @@ class MachineEngine(Engine):
             ROOM_TO_RUN,
             "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn --engine machine",
         )
-        usable = [verdict for verdict in verdicts if not verdict.why]
+        remedies = [verdict.next for verdict in verdicts if verdict.next]
         yield Need(
             "a way to run it",
-            bool(usable),
+            not all(verdict.why for verdict in verdicts),
             "; ".join(map(str, verdicts)),
-            f"{qemu.INSTALL}, or use a host whose kernel has CONFIG_SECCOMP_FILTER.",
+            (remedies or [f"{qemu.INSTALL}, or use a host with seccomp filters."])[0],
         )
-        if usable:
-            absent = image.missing_packages(usable[0].way.kernel)
-            yield Need(
-                "programs",
-                not absent,
-                f"missing packages: {' '.join(absent)}" if absent else "all present",
-                f"sudo apt-get install --no-install-recommends {' '.join(absent)}",
-            )
 
     def upstream(self) -> Upstream | None:
         """The machine's socket, when its daemon answers."""
