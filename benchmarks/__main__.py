@@ -31,6 +31,12 @@ Each line is the same thing done with the course and without it, in turn, in one
 is that of the medians (of the sums, for the course as a whole), and in brackets where the middle
 half of the pairs lies. Renew: `.venv/bin/python -m benchmarks`.
 
+A computer that has more to do than it has processors for (the load is given below) makes every
+process wait for its turn. What the course adds are processes, so a goal is judged on a computer
+that is otherwise idle. Two things stay whatever the load: a cell exchanges messages with its
+kernel (the line with `pass`), which a command as short as `docker ps` cannot hide; and `learn`
+starts a registry and the front door besides what is started bare, one after the other.
+
 | with the course / without | with | without | ratio | goal |
 |---|---|---|---|---|
 """
