@@ -32,11 +32,14 @@ def test_every_package_that_is_imported_is_in_the_list():
                 imported |= {name.name.partition(".")[0] for name in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(node.module.partition(".")[0])
-    brought_by = importlib.metadata.packages_distributions()
+    brought_by = {
+        name: {distribution.replace("_", "-") for distribution in distributions}
+        for name, distributions in importlib.metadata.packages_distributions().items()
+    }
     pinned = {pin.partition("==")[0] for pin in bootstrap._pins()}
     foreign = imported - sys.stdlib_module_names - {"dockyard"}
     assert foreign
-    assert [name for name in foreign if not pinned & set(brought_by.get(name, []))] == []
+    assert [name for name in foreign if not pinned & brought_by.get(name, set())] == []
 
 
 def test_every_environment_variable_of_the_course_is_explained():
