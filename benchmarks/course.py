@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.sides import Pair
 from dockyard import client, course, labels, paths, prove
+from dockyard.registry import catalogue
 
 GOAL = 1.5
 
@@ -20,6 +21,7 @@ def measure(chosen: Sequence[Path] = ()) -> Iterator[Pair]:
     lessons = sorted(chosen or paths.NOTEBOOKS.glob("*.ipynb"))
     which = ", ".join(path.stem.partition("-")[0] for path in lessons) if chosen else "all lessons"
     pair = Pair(f"{which} under nbval / the same commands bare, in IPython", GOAL, whole=sum)
+    _bring_images()
     for number, path in enumerate(lessons):
         if number % 2:
             proved, bare = _proved(path), _bare(path)
@@ -28,6 +30,13 @@ def measure(chosen: Sequence[Path] = ()) -> Iterator[Pair]:
         pair.add(proved, bare)
         print(f"  {path.stem}: {proved:.1f} s / {bare:.1f} s", file=sys.stderr, flush=True)
     yield pair
+
+
+def _bring_images() -> None:
+    # Only the first side would pull them.
+    with closing(client.connect(timeout=600)) as daemon:
+        for image in catalogue.images():
+            daemon.images.pull(*image.reference.split(":"))
 
 
 def _proved(path: Path) -> float:
