@@ -49,7 +49,7 @@ def kinds(look: Look) -> str:
     if missing:
         mistake = "made-but-not-joined" if len(missing) == 2 and not mounts else None
         raise NotYet(f"{cook.name} {' and '.join(missing)}.", mistake=mistake)
-    if look.image(name).attrs["Config"]["Cmd"] != cook.attrs["Config"]["Cmd"]:
+    if look.settings(name).get("Cmd") != cook.attrs["Config"]["Cmd"]:
         raise NotYet(f"{name} was not made from {cook.name}: it starts something else.")
     return f"{network.name}, {volume.name}, {cook.name} and {name} are there, and joined."
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import tarfile
 
-from docker.models.images import Image
-
 from dockyard.labs.look import Look, brief
 from dockyard.labs.verdict import Broken, NotYet
 
@@ -22,7 +20,7 @@ def second_name(look: Look) -> str:
 def one_layer(look: Look) -> str:
     """The image has its base's layers and one more."""
     name = f"{look['BOX']}:2"
-    added = _added(look.image(name), look.image("busybox:latest"))
+    added = _added(look, name)
     if added is None:
         raise NotYet(f"{name} does not stand on busybox.")
     word = look.read_image(name, "/word")
@@ -86,36 +84,33 @@ def _explain_absence(look: Look, name: str) -> None:
 def secret(look: Look) -> str:
     """The application works, and no layer holds the password."""
     name = f"{look['VAULT']}:1"
-    image = look.image(name)
     if look.read_image(name, "/app/password.txt") is not None:
         raise NotYet(f"{name} has a file /app/password.txt.", mistake="copied-everything")
-    if look.holds(name, look["SECRET"]):
-        raise NotYet(
-            f"A container of {name} does not show the password, but the image still holds it.",
-            mistake="removed-in-a-later-layer"
-            if len(image.attrs["RootFS"]["Layers"]) > 2
-            else None,
-        )
     code, said = look.run(name, "sh", "/app/app.sh")
     if "ready" not in said:
         raise Broken(f"In {name}, sh /app/app.sh says {brief(said)!r} (exit code {code}).")
+    if look.holds(name, look["SECRET"]):
+        raise NotYet(
+            f"A container of {name} does not show the password, but the image still holds it.",
+            mistake="removed-in-a-later-layer" if (_added(look, name) or 0) > 1 else None,
+        )
     return f"{name} says ready, and the password is in none of its layers."
 
 
 def call(look: Look) -> str:
     """It takes a name, and has one to fall back on."""
     name = f"{look['CALL']}:1"
-    image = look.image(name)
+    settings = look.settings(name)
     plain, named = _said(look, name), _said(look, name, "Ada")
     if (plain, named) == ("hello world", "hello Ada"):
         return f"{name} says hello world by itself, and hello Ada when it is given Ada."
-    entrypoint, command = image.attrs["Config"]["Entrypoint"], image.attrs["Config"]["Cmd"]
+    entrypoint, command = settings.get("Entrypoint"), settings.get("Cmd")
     mistake = None
-    if not entrypoint:
+    if not entrypoint and plain == "hello world":
         mistake = "arguments-replace-cmd"
-    elif entrypoint[:2] == ["/bin/sh", "-c"] and named == plain:
+    elif entrypoint and entrypoint[:2] == ["/bin/sh", "-c"] and named == plain:
         mistake = "shell-form-swallows-arguments"
-    elif command and command[0] in (entrypoint[0], "/bin/sh"):
+    elif entrypoint and command and command[0] in (entrypoint[0], "/bin/sh"):
         mistake = "cmd-swallowed-by-entrypoint"
     raise NotYet(
         f"{name} says {plain!r} by itself, and {named!r} when it is given Ada.", mistake=mistake
@@ -137,7 +132,7 @@ def order(look: Look) -> str:
     _, text = look.answer(name, 80)
     if "-".join(look["WORD"]) not in text:
         raise NotYet(f"A container of {name} answers {brief(text)!r}.")
-    if _added(look.image(name), look.image("busybox:latest")) is None:
+    if _added(look, name) is None:
         code, _ = look.run(name, "sh", "-c", "command -v python || command -v python3")
         if code == 0:
             raise NotYet(
@@ -150,7 +145,7 @@ def order(look: Look) -> str:
 def gaps(look: Look) -> str:
     """Built with a version, started with a greeting, run by nobody."""
     name, version = f"{look['GREET']}:1", look["WORD"]
-    settings = look.image(name).attrs["Config"].get("Env") or []
+    settings = look.settings(name).get("Env") or []
     plain = _said(look, name)
     other = brief(look.run(name, environment={"GREETING": "bonjour"})[1])
     for word, said in (("hello", plain), ("bonjour", other)):
@@ -158,7 +153,7 @@ def gaps(look: Look) -> str:
             continue
         no_greeting = not any(each.startswith("GREETING=") for each in settings)
         kept_version = any(each.startswith("VERSION=") for each in settings)
-        exchanged = no_greeting or kept_version
+        exchanged = (no_greeting or kept_version) and "version" in plain
         with_it = " with --env GREETING=bonjour" if word == "bonjour" else ""
         raise NotYet(
             f"A container of {name} says {said!r}{with_it}.",
@@ -183,8 +178,8 @@ def release(look: Look) -> str:
     return f"{app} without a tag is version 2, and {app}:1 is still version 1."
 
 
-def _added(image: Image, base: Image) -> int | None:
-    layers, below = (each.attrs["RootFS"]["Layers"] for each in (image, base))
+def _added(look: Look, name: str, base: str = "busybox:latest") -> int | None:
+    layers, below = look.layers(name), look.layers(base)
     return len(layers) - len(below) if layers[: len(below)] == below else None
 
 

@@ -265,7 +265,7 @@ def _holds_card(look: Look, registry: Address) -> None:
             mistake="tag-left-out" if tags == ["latest"] else None,
         )
     layers = _layers(registry, card, "1")
-    if layers != image.attrs["RootFS"]["Layers"]:
+    if layers != look.layers(f"{card}:1"):
         raise NotYet(f"What the registry at {where} has as {card}:1 is another image.")
 
 
