@@ -68,7 +68,7 @@ def engine(shared):
 def daemon(engine, tmp_path):
     """A client of the running machine, with an image ``tools:1`` of BusyBox."""
     engine.start(print)
-    client = docker.DockerClient(base_url=f"unix://{engine.socket}", timeout=120)
+    client = docker.DockerClient(base_url=f"unix://{engine.socket}", timeout=300)
     if not client.images.list("tools:1"):
         client.api.import_image_from_data(tools(tmp_path), repository="tools", tag="1")
     yield client

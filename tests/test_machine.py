@@ -216,10 +216,14 @@ def test_limits_hold(daemon):
     fork = "sh -c 'for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait'"
     with pytest.raises(ContainerError):
         daemon.containers.run("tools:1", fork, pids_limit=5, remove=True)
-    spin = "sh -c 'timeout 4 sh -c \"while :; do :; done\"; head -1 /sys/fs/cgroup/cpu.stat'"
-    # 0.25 CPU for four seconds is one second; unlimited it would be four.
-    used = daemon.containers.run("tools:1", spin, nano_cpus=250_000_000, remove=True)
-    assert int(used.split()[-1]) < 2_000_000
+    spin = (
+        "read a rest < /proc/uptime; timeout 4 sh -c 'while :; do :; done'; "
+        "read b rest < /proc/uptime; echo $a $b; head -1 /sys/fs/cgroup/cpu.stat"
+    )
+    # A quarter of the time that went by; on a busy host that is more than the four seconds.
+    said = daemon.containers.run("tools:1", ["sh", "-c", spin], nano_cpus=250_000_000, remove=True)
+    began, ended, _, used = said.split()
+    assert int(used) / 1e6 < 0.35 * (float(ended) - float(began)) + 0.2
 
 
 def test_stats_events_and_top_answer(daemon):
@@ -268,12 +272,13 @@ def test_an_idle_machine_takes_less_than_a_fiftieth_of_a_cpu(engine, daemon):
         return (after - before) / 10
 
     # What earlier tests made is still being written to the disk for a while.
-    wait.until("the machine to rest", lambda: share() < 0.02, 40)
+    wait.until("the machine to rest", lambda: share() < 0.02, 120)
 
 
 def test_the_clock_is_the_hosts(daemon):
+    before = time.time()
     seen = int(daemon.containers.run("tools:1", "date +%s", remove=True))
-    assert abs(seen - time.time()) < 3
+    assert before - 2 < seen < time.time() + 2
 
 
 def test_a_clean_stop_leaves_a_clean_disk_and_keeps_what_was_made(engine, daemon):
