@@ -195,7 +195,11 @@ def outcomes(path: Path, results: Path) -> dict[str, str]:
 
 def _version() -> str:
     status = course.status()
-    return f"{status['version']}, API {status['api_version']}"
+    asked = subprocess.run(
+        ["docker", "version", "--format", "{{.Client.Version}}"],
+        capture_output=True, text=True, env=course.whole_environment(), check=False,
+    )  # fmt: skip
+    return f"{status['version']}, asked by a client {asked.stdout.strip()}"
 
 
 def _folder() -> Path:
@@ -251,7 +255,7 @@ def table(runs: Iterable[Run], known: list[Reason]) -> str:
     runs = list(runs)
     lines = [
         "",
-        "| engine | version | notebooks | cells the same | cells that differ |",
+        "| engine | version of the daemon | notebooks | cells the same | cells that differ |",
         "|---|---|---|---|---|",
         *(
             f"| `{run.engine}` | {run.version} | {len(run.notebooks)} | {run.count(SAME)} | "
