@@ -101,9 +101,12 @@ def test_podman_answers_as_docker_does_and_leaves_nothing(mirror, home):
         bridges = {name for name in new if name.startswith(("podman", engine.bridge))}
         assert bridges
         assert left_by(engine, bridges)
+        address = engine.bridge_gateway
+        assert f" {address}/32 " in netfilter.run("ip", "address", "show", "dev", "lo")
     finally:
         engine.stop(print)
     assert left_by(engine, bridges) == []
+    assert f" {address}/32 " not in netfilter.run("ip", "address", "show", "dev", "lo")
     assert ("NETAVARK" in netfilter.run("iptables-save")) == chains
 
 

@@ -105,11 +105,15 @@ class PodmanEngine(Engine):
 
     @property
     def bridge_gateway(self) -> str | None:
-        """The host's address on the default bridge, which the course makes before Podman would."""
+        """An address of this host for its containers, on no bridge: Podman removes idle ones."""
         try:
-            return json.loads(self._default_network.read_text())["subnets"][0]["gateway"]
-        except (OSError, ValueError, LookupError):
+            return self._host_address.read_text()
+        except OSError:
             return None
+
+    @property
+    def _host_address(self) -> Path:
+        return self.data / "host-address"
 
     @property
     def _default_network(self) -> Path:
@@ -151,7 +155,7 @@ class PodmanEngine(Engine):
         packages.install(_missing(), say, agreed=install)
         self.stop(say)
         self._write_settings(mirror)
-        netfilter.make_bridge(self.bridge, f"{self.bridge_gateway}/24")
+        netfilter.run("ip", "address", "replace", f"{self.bridge_gateway}/32", "dev", "lo")
         self.service.start(
             [*self._podman(), "system", "service", "--time=0", f"unix://{self.socket}"],
             env=self._environment(),
@@ -194,12 +198,13 @@ class PodmanEngine(Engine):
         networks = self.data / "networks"
         networks.mkdir(parents=True, exist_ok=True)
         pool = netfilter.free_pool(str(self.data))
-        default, *_ = pool.subnets(new_prefix=24)
+        default, *_, last = pool.subnets(new_prefix=24)
+        self._host_address.write_text(str(last.network_address + 1))
         own = pool.network_address + 1
         self._settings.write_text(
             SETTINGS.format(
                 networks=networks,
-                pool=pool,
+                pool=next(pool.subnets(new_prefix=17)),
                 capabilities=", ".join(f'"CAP_{name}"' for name in CAPABILITIES),
                 limits=", ".join(_limits()),
             )
@@ -237,6 +242,7 @@ class PodmanEngine(Engine):
         if self._settings.exists():
             netfilter.remove_podman_chains()
             netfilter.run("ip", "link", "delete", self.bridge)
+            netfilter.run("ip", "address", "delete", f"{self.bridge_gateway}/32", "dev", "lo")
         shutil.rmtree(self.exec, ignore_errors=True)
         self.socket.unlink(missing_ok=True)
 
