@@ -24,7 +24,7 @@ from pathlib import Path
 import docker
 
 from benchmarks.sides import Pair, in_turn
-from dockyard import paths
+from dockyard import client, paths, plugins
 from dockyard.engine import image, limits, packages
 from dockyard.engine.base import Engine
 from dockyard.engine.machine import MachineEngine
@@ -51,6 +51,7 @@ class Side:
     engine: Engine
     address: str
     folder: Path
+    config: Path
 
     def docker(self, *words: str) -> subprocess.CompletedProcess:
         """Run the client. Raises CalledProcessError when the command fails."""
@@ -59,7 +60,7 @@ class Side:
             check=True,
             capture_output=True,
             text=True,
-            env={**os.environ, "DOCKER_BUILDKIT": "1"},
+            env={**os.environ, "DOCKER_CONFIG": str(self.config), "DOCKER_BUILDKIT": "1"},
         )
 
     def seconds(self, *words: str) -> Callable[[], float]:
@@ -86,9 +87,11 @@ def started(kind: type[Engine], home: Path, folder: Path) -> Iterator[Side]:
     engine = kind()
     try:
         address = engine.start(print, install=True).address
-        side = Side(engine, address, folder)
-        with closing(docker.DockerClient(base_url=address, timeout=300)) as client:
-            client.api.import_image_from_data(tools(), repository="tools", tag="1")
+        plugins.ensure(print)
+        client.write_config()
+        side = Side(engine, address, folder, paths.docker_config())
+        with closing(docker.DockerClient(base_url=address, timeout=300)) as daemon:
+            daemon.api.import_image_from_data(tools(), repository="tools", tag="1")
         side.docker("run", "--detach", "--name", "rests", "tools:1", "sleep", "100000")
         yield side
         side.docker("rm", "--force", "rests")

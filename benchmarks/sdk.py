@@ -60,6 +60,8 @@ def run(engine: Engine, checkout: Path, libraries: Path, report: Path, more: lis
             env={
                 **os.environ,
                 "DOCKER_HOST": address,
+                # The tests on contexts write there.
+                "HOME": str(report.parent / report.stem),
                 "DOCKER_TEST_API_VERSION": "1.45",
                 "PYTHONPATH": str(libraries),
             },
