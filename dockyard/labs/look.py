@@ -1,121 +1,35 @@
 """How a check looks at the daemon: it reads, it changes nothing.
 
-Each method says what is wrong in the learner's words by raising NotYet, so that a check is a
-list of expectations in the order in which a learner would meet them.
+To what ``inspect`` says (see objects.py) comes behaviour: an answer over HTTP, a file's text, what
+a program says. A container that has to be made for that is gone again when the check ends.
 """
 
 from __future__ import annotations
 
-import gzip
 import http.client
-import io
-import ssl
 import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
-import docker
 import requests
-from docker.errors import APIError, ImageNotFound, NotFound
+from docker.errors import APIError, NotFound
 from docker.models.containers import Container
-from docker.models.images import Image
-from docker.models.networks import Network
-from docker.models.volumes import Volume
 
 from dockyard import labels
-from dockyard.labs.attempt import Attempt
+from dockyard.labs import wire
+from dockyard.labs.objects import Objects
 from dockyard.labs.verdict import Broken, NotYet
 
 # An image without a command of its own cannot be made a container without one.
 NEVER_STARTED = ["-"]
 
 
-class Look:
-    """One look at the daemon, with the values of an attempt: ``look["WEB"]``."""
-
-    def __init__(self, daemon: docker.DockerClient, attempt: Attempt) -> None:
-        self.daemon = daemon
-        self.attempt = attempt
-
-    def __getitem__(self, name: str) -> str:
-        return self.attempt.values[name]
-
-    def container(self, name: str) -> Container:
-        """The container of that name. Similar to ``docker inspect NAME``."""
-        try:
-            return self.daemon.containers.get(name)
-        except NotFound:
-            raise NotYet(f"There is no container called {name}.") from None
-
-    def running(self, name: str) -> Container:
-        """The container of that name, which must be running."""
-        container = self.container(name)
-        if container.status != "running":
-            state = container.attrs["State"]
-            raise NotYet(
-                f"The container {name} is {container.status}"
-                + (f", with exit code {state['ExitCode']}." if state["ExitCode"] else ".")
-            )
-        return container
-
-    def image(self, reference: str) -> Image:
-        """The image of that name and tag. Similar to ``docker image inspect``."""
-        try:
-            return self.daemon.images.get(reference)
-        except ImageNotFound:
-            raise NotYet(f"The daemon has no image {reference}.") from None
-
-    def layers(self, reference: str) -> list[str]:
-        """The digests of an image's layers, from the base upwards; an image may have none."""
-        return self.image(reference).attrs["RootFS"].get("Layers") or []
-
-    def settings(self, reference: str) -> dict[str, Any]:
-        """What an image says about how to start; an image may say nothing."""
-        return self.image(reference).attrs.get("Config") or {}
-
-    def network(self, name: str) -> Network:
-        """The network of that name. Similar to ``docker network inspect``."""
-        for network in self.daemon.networks.list(names=[name]):
-            if network.name == name:
-                network.reload()
-                return network
-        raise NotYet(f"There is no network called {name}.")
-
-    def volume(self, name: str) -> Volume:
-        """The volume of that name. Similar to ``docker volume inspect``."""
-        try:
-            return self.daemon.volumes.get(name)
-        except NotFound:
-            raise NotYet(f"There is no volume called {name}.") from None
-
-    def removed(self, name: str, seconds: int = 3600) -> bool:
-        """Whether a container of that name was removed during the last seconds.
-
-        Similar to ``docker events --filter container=NAME --filter event=destroy``. The daemon
-        remembers its last 256 events.
-        """
-        now = time.time()
-        events = self.daemon.events(
-            since=f"{now - seconds:.9f}",
-            until=f"{now:.9f}",
-            filters={"event": "destroy"},
-            decode=True,
-        )
-        return any(event["Actor"]["Attributes"].get("name") == name for event in events)
-
-    def published(self, container: Container, inside: int, protocol: str = "tcp") -> list[int]:
-        """The ports of this computer at which a container's port is published; may be empty.
-
-        Those of its IPv4 addresses: where the kernel chooses, IPv6 gets another one.
-        """
-        bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{inside}/{protocol}") or []
-        return sorted(
-            {int(binding["HostPort"]) for binding in bindings if ":" not in binding["HostIp"]}
-        )
+class Look(Objects):
+    """One look at the daemon."""
 
     def get(self, port: int | str, path: str = "/", patience: float = 3) -> tuple[int, str]:
         """Ask http://127.0.0.1:PORT/path; returns status and text.
@@ -126,11 +40,11 @@ class Look:
         deadline = time.monotonic() + patience
         while True:
             try:
-                return _ask(int(port), path)
+                return wire.ask(int(port), path)
             except (OSError, http.client.HTTPException) as error:
                 if time.monotonic() > deadline:
                     raise Broken(
-                        f"http://127.0.0.1:{port}{path} does not answer ({_reason(error)})."
+                        f"http://127.0.0.1:{port}{path} does not answer ({wire.reason(error)})."
                     ) from None
             time.sleep(0.1)
 
@@ -141,13 +55,13 @@ class Look:
         certificates do not lead there.
         """
         try:
-            trust = trusting(cafile=folder / "ca.pem")
+            trust = wire.trusting(cafile=folder / "ca.pem")
             trust.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-            return _ask(int(port), path, trust)
+            return wire.ask(int(port), path, trust)
         except FileNotFoundError:
             raise NotYet(f"Of ca.pem, cert.pem and key.pem not all are in {folder.name}.") from None
         except (OSError, http.client.HTTPException) as error:
-            raise Broken(f"https://127.0.0.1:{port} refuses ({_reason(error)}).") from None
+            raise Broken(f"https://127.0.0.1:{port} refuses ({wire.reason(error)}).") from None
 
     def execute(self, container: Container, *argv: str) -> tuple[int, str]:
         """Run a command that only reads inside a running container; exit code and output.
@@ -166,8 +80,10 @@ class Look:
             answer.raise_for_status()
             code = api.exec_inspect(run)["ExitCode"]
         except (APIError, requests.HTTPError) as error:
-            raise Broken(f"{argv[0]} cannot be run in {container.name}: {_said(error)}") from None
-        return code, _unframed(answer.content).decode(errors="replace")
+            raise Broken(
+                f"{argv[0]} cannot be run in {container.name}: {wire.said(error)}"
+            ) from None
+        return code, wire.unframed(answer.content).decode(errors="replace")
 
     def resolves(self, container: Container, name: str) -> bool:
         """Whether the name of another container can be looked up inside this one."""
@@ -194,7 +110,7 @@ class Look:
             chunks, _ = container.get_archive(path)
         except NotFound:
             return None
-        return _first_file(b"".join(chunks))
+        return wire.first_file(b"".join(chunks))
 
     def read_volume(self, volume: str, path: str, image: str = "busybox:latest") -> str | None:
         """The text of a file in a volume; None when there is none.
@@ -240,15 +156,6 @@ class Look:
                     self._ended(image, container)
                 raise Broken(f"A container of {image} does not answer at port {inside}.") from None
 
-    def file(self, path: str) -> str:
-        """The text of a file in the learner's folder, $WORK."""
-        try:
-            return (self.attempt.work / path).read_text(errors="replace")
-        except FileNotFoundError:
-            raise NotYet(f"There is no file {path} in your folder.") from None
-        except OSError as error:
-            raise NotYet(f"{path} cannot be read: {error.strerror}.") from None
-
     def holds(self, reference: str, text: str) -> bool:
         """Whether a text stands anywhere in an image: in a layer, hidden or not, or a setting.
 
@@ -260,7 +167,7 @@ class Look:
             packed.seek(0)
             with tarfile.open(fileobj=packed) as tar:
                 return any(
-                    _stands_in(tar.extractfile(member), text.encode())
+                    wire.stands_in(tar.extractfile(member), text.encode())
                     for member in tar
                     if member.isfile()
                 )
@@ -279,7 +186,7 @@ class Look:
                 container.start()
                 yield container
         except APIError as error:
-            raise Broken(f"{image} cannot be run: {_said(error)}") from None
+            raise Broken(f"{image} cannot be run: {wire.said(error)}") from None
 
     @contextmanager
     def _holding(self, volume: str, image: str):
@@ -288,70 +195,3 @@ class Look:
         image_id = self.image(image).id
         with labels.helper(self.daemon, image_id, NEVER_STARTED, volumes=mount) as container:
             yield container
-
-
-def brief(text: str) -> str:
-    """The beginning of what a program said, on one line, to be quoted in a verdict."""
-    return " ".join(text.split())[:100]
-
-
-def trusting(**authority: Any) -> ssl.SSLContext:
-    """A client's side of TLS that trusts this authority alone; arguments as for ssl."""
-    trust = ssl.create_default_context(**authority)
-    # Python 3.13 asks more of a certificate than Docker and openssl put into one.
-    trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    return trust
-
-
-def _ask(port: int, path: str, trust: ssl.SSLContext | None = None) -> tuple[int, str]:
-    if trust:
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust)
-    else:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode(errors="replace")
-    finally:
-        connection.close()
-
-
-def _stands_in(stream: IO[bytes], text: bytes) -> bool:
-    # A daemon may keep and send its layers packed.
-    packed = stream.read(2) == b"\x1f\x8b"
-    stream.seek(0)
-    if packed:
-        stream = gzip.GzipFile(fileobj=stream)
-    kept = b""
-    while block := stream.read(1 << 20):
-        kept += block
-        if text in kept:
-            return True
-        kept = kept[-len(text) :]
-    return False
-
-
-def _unframed(stream: bytes) -> bytes:
-    """The content of frames that each begin with 8 bytes (Docker Engine API: ContainerAttach)."""
-    content = b""
-    while len(stream) >= 8:
-        end = 8 + int.from_bytes(stream[4:8], "big")
-        content += stream[8:end]
-        stream = stream[end:]
-    return content
-
-
-def _first_file(archive: bytes) -> str | None:
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        for member in tar:
-            if member.isfile():
-                return tar.extractfile(member).read().decode(errors="replace")
-    return None
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _said(error: Exception) -> str:
-    return (getattr(error, "explanation", None) or str(error)).strip().splitlines()[0]

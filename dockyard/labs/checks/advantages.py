@@ -6,8 +6,9 @@ import json
 
 from docker.models.containers import Container
 
-from dockyard.labs.look import Look, brief
+from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs.wire import brief
 
 BILLION = 10**9
 
@@ -67,10 +68,8 @@ def twins(look: Look) -> str:
     code, text = look.execute(boat, "docker", "inspect", "--type", "container", name)
     there = json.loads(text)[0] if code == 0 else None
     try:
-        here = look.container(name)
+        here = look.container(name) if there else look.kept(name)
     except NotYet:
-        if there is None and look.removed(name):
-            raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
         if there is not None:
             raise NotYet(
                 f"On the boat there is a container {name}, and here there is none.",
@@ -114,12 +113,7 @@ def neighbours(look: Look) -> str:
 def hungry(look: Look) -> str:
     """The kernel ended it."""
     name = look["HUNGRY"]
-    try:
-        container = look.container(name)
-    except NotYet:
-        if look.removed(name):
-            raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
-        raise
+    container = look.kept(name)
     state = container.attrs["State"]
     if container.status in ("running", "created"):
         raise NotYet(f"{name} is {container.status}.")

@@ -7,8 +7,9 @@ import json
 from docker.models.containers import Container
 
 from dockyard import paths
-from dockyard.labs.look import Look, brief
+from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs.wire import brief
 
 
 def socket(look: Look) -> str:

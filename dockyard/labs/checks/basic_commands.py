@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dockyard.labs.look import Look, brief
+from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs.wire import brief
 
 MEGABYTE = 1024 * 1024
 
@@ -111,12 +112,7 @@ def grow(look: Look) -> str:
 def typo(look: Look) -> str:
     """The word was written, and all was well."""
     name = look["TYPO"]
-    try:
-        container = look.container(name)
-    except NotYet:
-        if look.removed(name):
-            raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
-        raise
+    container = look.kept(name)
     state = container.attrs["State"]
     if container.status == "created":
         command = " ".join(container.attrs["Config"]["Cmd"] or [])

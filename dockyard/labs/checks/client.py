@@ -9,8 +9,9 @@ from pathlib import Path
 from docker.models.containers import Container
 
 from dockyard import client, paths
-from dockyard.labs.look import Look, brief
+from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs.wire import brief
 
 
 def renamed(look: Look) -> str:

@@ -72,12 +72,7 @@ def page(look: Look) -> str:
 def job(look: Look) -> str:
     """The job has ended with exit code 3, and its output can be read."""
     name = look["JOB"]
-    try:
-        container = look.container(name)
-    except NotYet:
-        if look.removed(name):
-            raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
-        raise
+    container = look.kept(name)
     if container.status in ("created", "running"):
         raise NotYet(f"{name} is {container.status}; it has not ended.")
     code = container.attrs["State"]["ExitCode"]

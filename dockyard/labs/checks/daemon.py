@@ -8,8 +8,9 @@ import ssl
 
 from docker.models.containers import Container
 
-from dockyard.labs.look import Look, brief
+from dockyard.labs.look import Look
 from dockyard.labs.verdict import NotYet
+from dockyard.labs.wire import brief
 
 
 def nobody_home(look: Look) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import tarfile
 
-from dockyard.labs.look import Look, brief
+from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs.wire import brief
 
 
 def second_name(look: Look) -> str:

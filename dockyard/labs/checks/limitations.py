@@ -7,8 +7,9 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from dockyard.labs.look import Look, brief
+from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs.wire import brief
 
 MEGABYTE = 1024 * 1024
 CHOWN = 1 << 0

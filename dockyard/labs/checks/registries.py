@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from docker.models.images import Image
 
 from dockyard import paths
-from dockyard.labs.look import Look, brief, trusting
+from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs.wire import brief, trusting
 from dockyard.registry.api import INDEXES, MANIFESTS
 
 USER = "learner"

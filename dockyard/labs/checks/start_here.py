@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dockyard import client
-from dockyard.labs.look import Look, brief
+from dockyard.labs.look import Look
 from dockyard.labs.verdict import NotYet
+from dockyard.labs.wire import brief
 
 NEVER_STARTED = "125"
 """The exit code of ``docker run`` when there is no container to be started."""
@@ -38,10 +39,10 @@ def hello(look: Look) -> str:
     """The container has run, and is kept."""
     name = look["HELLO"]
     try:
-        container = look.container(name)
+        container = look.kept(name)
     except NotYet as found:
-        if look.removed(name):
-            raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
+        if found.mistake:
+            raise
         for each in look.daemon.containers.list(all=True):
             if name in (each.attrs["Config"]["Cmd"] or []):
                 raise NotYet(

@@ -6,8 +6,9 @@ import json
 
 from docker.models.containers import Container
 
-from dockyard.labs.look import Look, brief
+from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs.wire import brief
 
 INSIDE = 8000
 
@@ -43,12 +44,7 @@ def kernel(look: Look) -> str:
 def tested(look: Look) -> str:
     """The tests ran in the image, failed, and left their report."""
     image, name = look.image(f"{look['APP']}:1"), look["TEST"]
-    try:
-        container = look.container(name)
-    except NotYet:
-        if look.removed(name):
-            raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
-        raise
+    container = look.kept(name)
     if container.attrs["Image"] != image.id:
         raise NotYet(f"{name} was not made from the image that is called {look['APP']}:1 now.")
     if container.status != "exited":

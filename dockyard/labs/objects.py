@@ -1,0 +1,122 @@
+"""What the daemon says about its objects, looked at by a check: the facts of ``inspect``.
+
+Each method says what is wrong in the learner's words by raising NotYet, so that a check is a
+list of expectations in the order in which a learner would meet them.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import docker
+from docker.errors import ImageNotFound, NotFound
+from docker.models.containers import Container
+from docker.models.images import Image
+from docker.models.networks import Network
+from docker.models.volumes import Volume
+
+from dockyard.labs.attempt import Attempt
+from dockyard.labs.verdict import NotYet
+
+
+class Objects:
+    """The daemon's objects, with the values of an attempt: ``look["WEB"]``."""
+
+    def __init__(self, daemon: docker.DockerClient, attempt: Attempt) -> None:
+        self.daemon = daemon
+        self.attempt = attempt
+
+    def __getitem__(self, name: str) -> str:
+        return self.attempt.values[name]
+
+    def container(self, name: str) -> Container:
+        """The container of that name. Similar to ``docker inspect NAME``."""
+        try:
+            return self.daemon.containers.get(name)
+        except NotFound:
+            raise NotYet(f"There is no container called {name}.") from None
+
+    def running(self, name: str) -> Container:
+        """The container of that name, which must be running."""
+        container = self.container(name)
+        if container.status != "running":
+            state = container.attrs["State"]
+            raise NotYet(
+                f"The container {name} is {container.status}"
+                + (f", with exit code {state['ExitCode']}." if state["ExitCode"] else ".")
+            )
+        return container
+
+    def image(self, reference: str) -> Image:
+        """The image of that name and tag. Similar to ``docker image inspect``."""
+        try:
+            return self.daemon.images.get(reference)
+        except ImageNotFound:
+            raise NotYet(f"The daemon has no image {reference}.") from None
+
+    def layers(self, reference: str) -> list[str]:
+        """The digests of an image's layers, from the base upwards; an image may have none."""
+        return self.image(reference).attrs["RootFS"].get("Layers") or []
+
+    def settings(self, reference: str) -> dict[str, Any]:
+        """What an image says about how to start; an image may say nothing."""
+        return self.image(reference).attrs.get("Config") or {}
+
+    def network(self, name: str) -> Network:
+        """The network of that name. Similar to ``docker network inspect``."""
+        for network in self.daemon.networks.list(names=[name]):
+            if network.name == name:
+                network.reload()
+                return network
+        raise NotYet(f"There is no network called {name}.")
+
+    def volume(self, name: str) -> Volume:
+        """The volume of that name. Similar to ``docker volume inspect``."""
+        try:
+            return self.daemon.volumes.get(name)
+        except NotFound:
+            raise NotYet(f"There is no volume called {name}.") from None
+
+    def removed(self, name: str, seconds: int = 3600) -> bool:
+        """Whether a container of that name was removed during the last seconds.
+
+        Similar to ``docker events --filter container=NAME --filter event=destroy``. The daemon
+        remembers its last 256 events.
+        """
+        now = time.time()
+        events = self.daemon.events(
+            since=f"{now - seconds:.9f}",
+            until=f"{now:.9f}",
+            filters={"event": "destroy"},
+            decode=True,
+        )
+        return any(event["Actor"]["Attributes"].get("name") == name for event in events)
+
+    def kept(self, name: str) -> Container:
+        """The container of that name, which may have ended; one that removed itself is told."""
+        try:
+            return self.container(name)
+        except NotYet:
+            if self.removed(name):
+                raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
+            raise
+
+    def published(self, container: Container, inside: int, protocol: str = "tcp") -> list[int]:
+        """The ports of this computer at which a container's port is published; may be empty.
+
+        Those of its IPv4 addresses: where the kernel chooses, IPv6 gets another one.
+        """
+        bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{inside}/{protocol}") or []
+        return sorted(
+            {int(binding["HostPort"]) for binding in bindings if ":" not in binding["HostIp"]}
+        )
+
+    def file(self, path: str) -> str:
+        """The text of a file in the learner's folder, $WORK."""
+        try:
+            return (self.attempt.work / path).read_text(errors="replace")
+        except FileNotFoundError:
+            raise NotYet(f"There is no file {path} in your folder.") from None
+        except OSError as error:
+            raise NotYet(f"{path} cannot be read: {error.strerror}.") from None

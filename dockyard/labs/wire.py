@@ -1,0 +1,82 @@
+"""Bytes that checks send and receive: HTTP on loopback, framed streams, archives."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import io
+import ssl
+import tarfile
+from typing import IO, Any
+
+
+def brief(text: str) -> str:
+    """The beginning of what a program said, on one line, to be quoted in a verdict."""
+    return " ".join(text.split())[:100]
+
+
+def trusting(**authority: Any) -> ssl.SSLContext:
+    """A client's side of TLS that trusts this authority alone; arguments as for ssl."""
+    trust = ssl.create_default_context(**authority)
+    # Python 3.13 asks more of a certificate than Docker and openssl put into one.
+    trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return trust
+
+
+def ask(port: int, path: str, trust: ssl.SSLContext | None = None) -> tuple[int, str]:
+    """One GET on 127.0.0.1, with TLS when trust is given; status and text."""
+    if trust:
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(errors="replace")
+    finally:
+        connection.close()
+
+
+def stands_in(stream: IO[bytes], text: bytes) -> bool:
+    """Whether a text stands in a layer, packed with gzip or not."""
+    # A daemon may keep and send its layers packed.
+    packed = stream.read(2) == b"\x1f\x8b"
+    stream.seek(0)
+    if packed:
+        stream = gzip.GzipFile(fileobj=stream)
+    kept = b""
+    while block := stream.read(1 << 20):
+        kept += block
+        if text in kept:
+            return True
+        kept = kept[-len(text) :]
+    return False
+
+
+def unframed(stream: bytes) -> bytes:
+    """The content of frames that each begin with 8 bytes (Docker Engine API: ContainerAttach)."""
+    content = b""
+    while len(stream) >= 8:
+        end = 8 + int.from_bytes(stream[4:8], "big")
+        content += stream[8:end]
+        stream = stream[end:]
+    return content
+
+
+def first_file(archive: bytes) -> str | None:
+    """The text of the first file in a tar archive; None when there is none."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar:
+            if member.isfile():
+                return tar.extractfile(member).read().decode(errors="replace")
+    return None
+
+
+def reason(error: Exception) -> str:
+    """Why a connection failed, without the numbers."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def said(error: Exception) -> str:
+    """What the daemon said when it refused."""
+    return (getattr(error, "explanation", None) or str(error)).strip().splitlines()[0]
