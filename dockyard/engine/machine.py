@@ -44,8 +44,9 @@ class MachineEngine(Engine):
 
     name: ClassVar[str] = "machine"
     title: ClassVar[str] = "a Docker daemon in a small virtual machine, without privileges"
-    # The default bridge's gateway; guest/init leads this port on to the registry.
-    inner_mirror: ClassVar[str] = "http://172.17.0.1:5050"
+    # guest/init leads this port on to the registry. Not the default bridge's gateway: an engine in
+    # a container of another network gives that address to its own bridge.
+    inner_mirror: ClassVar[str] = "http://192.168.127.2:5050"
 
     def __init__(self) -> None:
         self.service = Service("machine")
