@@ -15,6 +15,7 @@ from dockyard.views.life_cycle import LifeCycle
 from dockyard.views.network_map import NetworkMap
 from dockyard.views.panel import Panel
 from dockyard.views.pull import Pull
+from dockyard.views.registry_browser import RegistryBrowser
 
 
 def network_map(*, everything: bool = False) -> NetworkMap:
@@ -53,4 +54,22 @@ def build(path: str, tag: str, *, dockerfile: str = "Dockerfile") -> Build:
     return Build(path, tag, dockerfile=dockerfile).run()
 
 
-__all__ = ["build", "layers", "life_cycle", "network_map", "panel", "pull"]
+def registry_browser(
+    address: str | None = None,
+    *,
+    user: str = "",
+    password: str = "",
+    certificate: str = "",
+    open: str = "",
+) -> RegistryBrowser:
+    """What a registry holds: the course's, or the one at HOST:PORT.
+
+    open is a ``REPOSITORY`` or ``REPOSITORY:TAG`` to begin with; certificate is the file of a
+    certificate that the registry is known by. A registry that does not answer is shown as such.
+    """
+    return RegistryBrowser(
+        address, user=user, password=password, certificate=certificate, open=open
+    )
+
+
+__all__ = ["build", "layers", "life_cycle", "network_map", "panel", "pull", "registry_browser"]

@@ -76,7 +76,7 @@ function frame(model, el, { picture = true } = {}) {
   const id = `dockyard-${model.get("_anywidget_id").split(".").pop()}-${made}`;
   const title = element("div", { class: "dy-title", id: `${id}-title` });
   const body = element("div", { class: "dy-body" });
-  const log = element("ul", { class: "dy-log", role: "log", "aria-live": "polite" });
+  const log = element("div", { class: "dy-log", role: "log", "aria-live": "polite" });
   log.setAttribute("aria-label", "What has changed");
   const words = element("pre", { class: "dy-words" });
   const fold = element("details", {}, element("summary", {}, "In words"), words);
@@ -109,7 +109,7 @@ function frame(model, el, { picture = true } = {}) {
     const news = model.get("announcements").slice(-Math.max(0, count - heard) || Infinity);
     if (count > heard) {
       for (const sentence of news) {
-        const line = element("li", {}, sentence);
+        const line = element("div", {}, sentence);
         log.append(line);
         mark(line, "dy-new");
       }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import secrets
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from dockyard import course, paths, ports, wait
 
@@ -27,6 +26,18 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "docmanager-extension/plugin": {"autosave": False},
 }
+
+
+HARMLESS = (
+    # Chromium drops what it is loading whenever an address appears on this computer, as one does
+    # with each network and container of the daemon. JupyterLab asks again.
+    "net::ERR_NETWORK_CHANGED",
+)
+
+
+def harmless(error: str) -> bool:
+    """Whether an error tells of something that is neither the page's nor the course's fault."""
+    return any(words in error for words in HARMLESS)
 
 
 class Lab:
@@ -111,22 +122,34 @@ class Screen:
         self.page.on("pageerror", lambda error: self.errors.append(f"thrown: {error}"))
 
     def _console(self, message) -> None:
-        if message.type == "error":
+        if message.type == "error" and not harmless(message.text):
             place = message.location.get("url", "")
             self.errors.append(f"{message.text} ({place})")
 
     def open(self, notebook: str, *, kernel: bool = True) -> None:
         """Show a notebook and wait until it is there, with its kernel at rest if asked for."""
         workspace = secrets.token_hex(4)
-        self.page.goto(
-            f"{self.lab.address}/lab/workspaces/{workspace}/tree/{notebook}?token={self.lab.token}",
-            timeout=LOAD_TIMEOUT,
-        )
+        address = f"{self.lab.address}/lab/workspaces/{workspace}/tree/{notebook}"
+        self._go(f"{address}?token={self.lab.token}")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=LOAD_TIMEOUT)
         if kernel:
-            self.page.wait_for_selector(
-                '.jp-NotebookPanel-toolbar [data-status="idle"]', timeout=LOAD_TIMEOUT
+            self.page.wait_for_function(
+                """() => {
+                    const panel = window.jupyterapp.shell.currentWidget;
+                    const kernel = panel?.sessionContext?.session?.kernel;
+                    return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+                }""",
+                timeout=LOAD_TIMEOUT,
             )
+
+    def _go(self, address: str, attempts: int = 3) -> None:
+        for left in reversed(range(attempts)):
+            try:
+                self.page.goto(address, timeout=LOAD_TIMEOUT)
+                return
+            except Error as error:
+                if not left or not harmless(str(error)):
+                    raise
 
     def command(self, name: str, **arguments: object) -> None:
         """Execute one of JupyterLab's commands, as its menus do."""
@@ -144,12 +167,12 @@ class Screen:
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", light)
         self.page.wait_for_timeout(300)
 
-    def run_all(self, timeout: float = 300) -> None:
+    def run_all(self, timeout: float = 60) -> None:
         """Run all cells and wait, in seconds, until the last has been run."""
         self.command("notebook:run-all-cells")
         self.until_run(timeout)
 
-    def until_run(self, timeout: float = 300) -> None:
+    def until_run(self, timeout: float = 60) -> None:
         """Wait, in seconds, until no cell waits for its turn or is being run."""
         self.page.wait_for_function(
             """() => {
@@ -174,11 +197,3 @@ def screen(lab: Lab, browser: Browser, **context: object) -> Iterator[Screen]:
         yield shown
     finally:
         shown.close()
-
-
-def harmless(error: str) -> bool:
-    """Whether JupyterLab alone is to blame, with a reason for each."""
-    return any(re.search(pattern, error) for pattern in HARMLESS)
-
-
-HARMLESS: tuple[str, ...] = ()

@@ -1,0 +1,102 @@
+// The registry browser: three lists of buttons, and the blob that is open. view.js is in front.
+
+function sized(bytes) {
+  let number = bytes;
+  for (const unit of ["B", "kB", "MB"]) {
+    if (number < 999.5) return `${Number(number.toPrecision(3))} ${unit}`;
+    number /= 1000;
+  }
+  return `${Number(number.toPrecision(3))} GB`;
+}
+
+export default {
+  render({ model, el }) {
+    const view = frame(model, el, { picture: false });
+    view.root.classList.add("dockyard-registry");
+    const ask = (message) => model.get("looking") || model.send(message);
+
+    const column = (name, head) => {
+      const title = element("div", { class: "dy-head", id: `${view.id}-${name}` }, head);
+      const list = element("ul", { "aria-labelledby": title.id });
+      view.body.append(element("div", { class: "dy-column", "data-kind": name }, title, list));
+      return list;
+    };
+    // Buttons are kept where their names stay, so that the one that was pressed keeps the focus.
+    const fill = (list, names, chosen, choose) => {
+      const present = new Map([...list.children].map((item) => [item.dataset.key, item]));
+      const items = names.map((name) => {
+        let item = present.get(name);
+        if (!item) {
+          const button = element("button", { type: "button", class: "dy-mono" }, name);
+          button.addEventListener("click", () => choose(name));
+          item = element("li", { "data-key": name }, button);
+        }
+        item.firstChild.setAttribute("aria-pressed", name === chosen());
+        return item;
+      });
+      if (!items.length) items.push(element("li", { class: "dy-none" }, "none"));
+      if (items.some((item, at) => list.children[at] !== item) || list.children.length !== items.length)
+        list.replaceChildren(...items);
+    };
+
+    const repositories = column("repositories", "repositories");
+    const tags = column("tags", "tags");
+    const parts = column("parts", "what the tag leads to");
+    const complaint = element("div", { class: "dy-complaint", role: "status" });
+    const open = element("pre", { class: "dy-open dy-mono", tabindex: "0", role: "region" });
+    const again = element("button", { type: "button", class: "dy-again" }, "Look again");
+    again.addEventListener("click", () => ask({ again: true }));
+    view.body.after(complaint, open, again);
+
+    view.on(["complaint"], () => {
+      complaint.textContent = model.get("complaint");
+      complaint.hidden = !complaint.textContent;
+    });
+    view.on(["repositories", "repository"], () =>
+      fill(repositories, model.get("repositories"), () => model.get("repository"), (name) =>
+        ask({ repository: name })));
+    view.on(["tags", "reference", "repository"], () => {
+      tags.parentNode.hidden = !model.get("repository");
+      fill(tags, model.get("tags"), () => model.get("reference"), (tag) => ask({ reference: tag }));
+    });
+    view.on(["manifest", "blob"], () => {
+      const manifest = model.get("manifest");
+      parts.parentNode.hidden = !manifest.kind;
+      if (!manifest.kind) return;
+      const said = JSON.stringify(manifest);
+      if (parts.said !== said) {
+        parts.said = said;
+        const count = manifest.parts.length;
+        const what = manifest.kind === "index"
+          ? `an index of ${count} platform${count === 1 ? "" : "s"}`
+          : `a manifest of a configuration and ${count - 1} layer${count === 2 ? "" : "s"}`;
+        const head = element("li", { class: "dy-manifest" }, element("b", {}, what));
+        for (const line of [manifest.type, manifest.digest])
+          head.append(element("div", { class: "dy-fine dy-mono" }, line));
+        const items = manifest.parts.map((part) => {
+          const button = element("button", { type: "button", class: "dy-part" });
+          const size = element("span", { class: "dy-size" }, sized(part.size));
+          const digest = element("span", { class: "dy-fine dy-mono" }, `${part.digest.slice(0, 19)}…`);
+          button.append(element("b", {}, part.label), size, digest);
+          const message = part.kind === "manifest" ? { reference: part.digest } : { blob: part.digest };
+          button.addEventListener("click", () => ask(message));
+          return element("li", { "data-key": part.digest }, button);
+        });
+        parts.replaceChildren(head, ...items);
+      }
+      const blob = model.get("blob");
+      for (const item of parts.querySelectorAll("[data-key]"))
+        item.firstChild.setAttribute("aria-pressed", item.dataset.key === blob.digest);
+      open.hidden = !blob.digest;
+      if (!blob.digest) return;
+      const more = blob.more ? [`… and ${blob.more} more`] : [];
+      open.textContent = [`${blob.kind}: ${blob.about}`, ...blob.lines, ...more].join("\n");
+      open.setAttribute("aria-label", `The ${blob.kind}`);
+    });
+    view.on(["looking"], () => {
+      for (const button of view.root.querySelectorAll("button"))
+        button.setAttribute("aria-disabled", model.get("looking"));
+    });
+    return view.close;
+  },
+};

@@ -1,0 +1,233 @@
+"""Views as people meet them: in JupyterLab, in either theme, enlarged, by keyboard alone."""
+
+import re
+import secrets
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.scene import LESSON
+
+pytestmark = [pytest.mark.browser, pytest.mark.engine]
+
+BEGIN = f"%load_ext dockyard\n%lesson {LESSON}"
+SERVE = ["sh", "-c", "httpd -f -p 127.0.0.1:81 & exec httpd -f -p 80"]
+VIEWS = {"panel": "panel()", "life-cycle": 'life_cycle("web")', "network-map": "network_map()"}
+ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
+"""What zooming to 200 % does to a window of 1280 by 900: half the room, and all twice as big."""
+
+LATER = 15_000
+
+
+def notebook(lab, *calls):
+    """A notebook with the frame of a lesson and some views; its path."""
+    cells = [BEGIN, *(f"from dockyard import views\nviews.{call}" for call in calls)]
+    return lab.write(f"views-{secrets.token_hex(3)}.ipynb", cells)
+
+
+def faults(page, css=".dockyard-view"):
+    """What axe-core calls serious or critical, each with the elements that it means."""
+    found = Axe().run(page, context=css).response["violations"]
+    return [
+        (each["id"], [node["html"][:200] for node in each["nodes"]])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def item(page, name):
+    """A container's box in the panel."""
+    return page.locator('.dockyard-panel [data-kind="containers"] li').filter(has_text=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("theme", "context"),
+    [("light", {}), ("dark", {}), ("light", ENLARGED)],
+    ids=["light", "dark", "at 200 percent"],
+)
+def test_each_view_changes_when_a_container_starts_and_dies(lab, page_of, scene, theme, context):
+    screen = page_of(notebook(lab, *VIEWS.values()), **context)
+    screen.theme(theme)
+    screen.run_all()
+    page = screen.page
+    views = page.locator(".dockyard-view")
+    expect(views).to_have_count(3)
+    log = views.nth(0).get_by_role("log")
+    assert log.get_attribute("aria-live") == "polite"
+    expect(views.nth(1)).to_contain_text("Life cycle of web: removed")
+
+    scene.run("web", "--publish", "127.0.0.1::80")
+    expect(item(page, "web")).to_have_attribute("data-state", "running", timeout=LATER)
+    expect(log).to_contain_text("web is running.")
+    expect(views.nth(1).locator(".dy-title")).to_have_text("Life cycle of web: running")
+    expect(views.nth(1).locator('.dy-here[data-key="state/running"]')).to_have_count(1)
+    expect(views.nth(2).locator('[data-key="container/web"]')).to_contain_text("running")
+    expect(views.nth(2).locator('[data-key="line/web/bridge"]')).to_have_count(1)
+    assert faults(page) == []
+
+    scene.docker("kill", "web")
+    expect(item(page, "web")).to_have_attribute("data-state", "exited", timeout=LATER)
+    expect(log).to_contain_text("web has exited with code 137.")
+    expect(views.nth(1).locator('.dy-here[data-key="state/exited"]')).to_have_count(1)
+    expect(views.nth(1)).to_contain_text("docker start web")
+    expect(views.nth(2).locator('[data-key="container/web"]')).to_contain_text("exited")
+
+    scene.docker("rm", "web")
+    expect(item(page, "web")).to_have_count(0, timeout=LATER)
+    expect(views.nth(1).locator(".dy-title")).to_have_text("Life cycle of web: removed")
+    # Nothing is wider than its place, but for pictures, which can be scrolled.
+    for view in views.all():
+        assert view.evaluate("node => node.scrollWidth - node.clientWidth") <= 1
+    assert faults(page) == []
+
+
+@pytest.mark.slow
+def test_a_connection_is_tried_by_keyboard_alone(lab, page_of, scene):
+    scene.docker("network", "create", "back")
+    for name, command in (("store", SERVE), ("web", ["sleep", "1000"])):
+        scene.docker(
+            "run", "--detach", "--init", "--name", name, "--network", "back", "busybox", *command
+        )
+    # Not begun anew by %lesson, which would take the containers away.
+    begin = (
+        "%load_ext dockyard\nimport os\nfrom dockyard import course\n"
+        f"os.environ.update(course.environment({LESSON!r}))"
+    )
+    name = lab.write("keyboard.ipynb", [begin, "from dockyard import views\nviews.network_map()"])
+    screen = page_of(name)
+    page = screen.page
+    keys = page.keyboard
+    page.locator(".jp-Cell").first.click()
+    keys.press("Escape")
+    keys.press("Shift+Enter")
+    # Shift+Enter would add a cell below the last one.
+    keys.press("Control+Enter")
+    view = page.locator(".dockyard-network-map")
+    expect(view).to_be_visible(timeout=60_000)
+    screen.until_run()
+
+    def focused(name):
+        return page.evaluate("name => document.activeElement?.name === name", name)
+
+    # The learner tabs on until the form is reached.
+    view.locator(".dy-picture").focus()
+    for _ in range(6):
+        if focused("source"):
+            break
+        keys.press("Tab")
+    assert focused("source")
+    keys.press("w")
+    expect(view.locator("[name=source]")).to_have_value("web")
+    keys.press("Tab")
+    assert focused("target")
+    keys.press("s")
+    expect(view.locator("[name=target]")).to_have_value("store")
+    keys.press("Tab")
+    assert focused("port")
+    keys.press("Control+a")
+    keys.type("81")
+    keys.press("Enter")
+    result = view.locator(".dy-result")
+    expect(result).to_contain_text("web → store, port 81: no", timeout=30_000)
+    expect(result).to_contain_text("127.0.0.1 only")
+    assert result.get_attribute("role") == "status"
+    keys.press("Control+a")
+    keys.type("80")
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(result).to_contain_text("web → store, port 80: yes", timeout=30_000)
+    # The keys were for the form alone: the notebook has no cell more or less.
+    expect(page.locator(".jp-CodeCell")).to_have_count(2)
+    # What the picture says can be unfolded, too.
+    for _ in range(4):
+        if page.evaluate("document.activeElement?.tagName") == "SUMMARY":
+            break
+        keys.press("Tab")
+    keys.press("Enter")
+    expect(view.locator(".dy-words")).to_be_visible()
+    expect(view.locator(".dy-words")).to_contain_text("back: store, web")
+    assert faults(page) == []
+
+
+def test_whoever_wants_no_motion_still_sees_the_change(lab, page_of, scene):
+    screen = page_of(notebook(lab, "panel()"), reduced_motion="reduce")
+    screen.run_all()
+    page = screen.page
+    expect(page.locator(".dockyard-panel")).to_be_visible()
+    page.evaluate(
+        """() => {
+            const panel = document.querySelector(".dockyard-panel");
+            window.seen = { outlines: 0, animations: 0 };
+            new MutationObserver(() => {
+                for (const node of panel.querySelectorAll(".dy-new, .dy-changed")) {
+                    window.seen.outlines += getComputedStyle(node).outlineStyle === "solid";
+                    window.seen.animations += node.getAnimations().length;
+                }
+            }).observe(panel, { subtree: true, childList: true, attributes: true });
+        }"""
+    )
+    scene.run("web")
+    expect(item(page, "web")).to_have_attribute("data-state", "running", timeout=LATER)
+    seen = page.evaluate("window.seen")
+    assert seen["outlines"] > 0
+    assert seen["animations"] == 0
+
+
+def test_a_registry_is_read_by_keyboard(lab, page_of):
+    screen = page_of(notebook(lab, "registry_browser()"))
+    screen.run_all()
+    page = screen.page
+    view = page.locator(".dockyard-registry-browser, .dockyard-view").first
+    view.get_by_role("button", name="library/busybox").focus()
+    page.keyboard.press("Enter")
+    tag = view.get_by_role("button", name="latest")
+    expect(tag).to_be_visible(timeout=LATER)
+    tag.focus()
+    page.keyboard.press("Enter")
+    expect(view.locator('[data-kind="parts"]')).to_be_visible(timeout=LATER)
+    assert faults(page) == []
+
+
+def test_a_view_rests_when_its_cell_is_cleared_and_when_it_is_run_again(lab, page_of, scene):
+    """The kernel tells how many views are watched, so that nothing works for nobody."""
+    watched = "print('watched:', len(views.events.STREAM._listeners))"
+    cells = [BEGIN, "from dockyard import views\nviews.panel()", watched]
+    screen = page_of(lab.write("rest.ipynb", cells))
+    screen.run_all()
+    page = screen.page
+    last = page.locator(".jp-CodeCell").nth(2)
+    expect(last).to_contain_text("watched: 1")
+    screen.run_all()
+    expect(page.locator(".dockyard-panel")).to_have_count(1)
+    page.wait_for_timeout(500)
+    screen.run_all()
+    # That nobody sees the old view any more is said while the cells behind it wait already.
+    last.click(position={"x": 5, "y": 5})
+    screen.command("notebook:run-cell")
+    expect(last).to_contain_text("watched: 1")
+    page.locator(".jp-CodeCell").nth(1).click(position={"x": 5, "y": 5})
+    screen.command("notebook:clear-cell-output")
+    expect(page.locator(".dockyard-panel")).to_have_count(0)
+    page.wait_for_timeout(500)
+    last.click(position={"x": 5, "y": 5})
+    screen.command("notebook:run-cell")
+    expect(last).to_contain_text("watched: 0", timeout=LATER)
+
+
+def test_a_page_that_is_not_live_shows_the_stored_picture(lab, page_of):
+    screen = page_of("notebooks/07-containers.ipynb", kernel=False)
+    source = screen.page.evaluate(
+        """() => {
+            const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
+            const cell = cells.find((each) => each.id === "life-cycle");
+            return cell.outputs.get(0).data["image/svg+xml"];
+        }"""
+    )
+    assert "<title>Life cycle of web: created</title>" in source
+    cell = screen.page.locator(".jp-CodeCell").filter(has_text=re.compile("views.life_cycle"))
+    cell.scroll_into_view_if_needed()
+    picture = cell.locator(".jp-RenderedSVG img")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("node => node.naturalWidth") > 500
