@@ -40,8 +40,10 @@ def nbval(copy: Path, chosen: list[Path]) -> subprocess.CompletedProcess[str]:
             sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env",
             f"--nbval-sanitize-with={prove.SANITIZE}",
             f"--nbval-cell-timeout={prove.CELL_TIMEOUT}",
-            # Not the project's own settings: its canary is in its cage already.
-            "-p", "no:cacheprovider", "-c", "/dev/null", f"--rootdir={copy}", "--quiet",
+            # Not the project's own settings, and not its canary: that is in its cage already, and
+            # the end of this run would take it away.
+            "-p", "no:tests.canary", "-p", "no:cacheprovider",
+            "-c", "/dev/null", f"--rootdir={copy}", "--quiet",
             *map(str, chosen),
         ],
         env=course.whole_environment() | {"PYTHONPATH": str(copy)},

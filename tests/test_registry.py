@@ -361,8 +361,9 @@ def test_an_archive_is_an_oci_layout_that_skopeo_reads(own, archive, tmp_path):
     # skopeo reads OCI manifests from a layout; those pushed by older engines are Docker's.
     manifest = store_image(own, by_reference()["busybox:latest"], kind=MANIFESTS[0])
     registry.export_archive(own, archive)
-    with tarfile.open(archive) as tar:
-        tar.extractall(tmp_path / "layout", filter="data")
+    (tmp_path / "layout").mkdir()
+    # Not with tarfile: Debian 12's Python warns or knows no filter, depending on its release.
+    subprocess.run(["tar", "-x", "-f", archive, "-C", tmp_path / "layout"], check=True)
     words = ["skopeo", "inspect", "--raw", f"oci:{tmp_path}/layout:library/busybox:latest"]
     raw = subprocess.run(words, capture_output=True, check=True).stdout
     assert digest_of(raw) == manifest.digest
