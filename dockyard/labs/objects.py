@@ -81,17 +81,25 @@ class Objects:
     def removed(self, name: str, seconds: int = 3600) -> bool:
         """Whether a container of that name was removed during the last seconds.
 
-        Similar to ``docker events --filter container=NAME --filter event=destroy``. The daemon
-        remembers its last 256 events.
+        Similar to ``docker events --filter container=NAME --filter event=destroy``.
         """
-        now = time.time()
-        events = self.daemon.events(
-            since=f"{now - seconds:.9f}",
-            until=f"{now:.9f}",
-            filters={"event": "destroy"},
-            decode=True,
+        return any(
+            event["Actor"]["Attributes"].get("name") == name
+            for event in self._events(seconds, event="destroy")
         )
-        return any(event["Actor"]["Attributes"].get("name") == name for event in events)
+
+    def started_again(self, container: Container, seconds: int = 3600) -> bool:
+        """Whether a container was started more than once during the last seconds."""
+        return len(self._events(seconds, event="start", container=container.id)) > 1
+
+    def _events(self, seconds: int, **filters: str) -> list[dict[str, Any]]:
+        """What happened during the last seconds; the daemon remembers its last 256 events."""
+        now = time.time()
+        return list(
+            self.daemon.events(
+                since=f"{now - seconds:.9f}", until=f"{now:.9f}", filters=filters, decode=True
+            )
+        )
 
     def kept(self, name: str) -> Container:
         """The container of that name, which may have ended; one that removed itself is told."""

@@ -23,7 +23,9 @@ def chromium():
     return packages.which("chromium")
 
 
-@pytest.fixture(scope="session")
+# Of the folder, not of the run: while Playwright is open, its event loop runs in this thread, and
+# no later test could run one of its own.
+@pytest.fixture(scope="package")
 def browser(chromium):
     """Headless Chromium."""
     with sync_playwright() as playwright:
@@ -33,7 +35,7 @@ def browser(chromium):
         program.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(tmp_path_factory):
     """A running JupyterLab."""
     running = Lab(tmp_path_factory.mktemp("lab"))

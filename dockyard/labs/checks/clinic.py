@@ -79,7 +79,7 @@ def disk_full(look: Look) -> str:
         raise Broken(
             f"{container.name} has ended with exit code {code}; mounted at /data: "
             f"{'a tmpfs, ' + tmpfs['/data'] if '/data' in tmpfs else 'nothing of that kind'}.",
-            mistake="same-container-again" if again and _started_again(container) else None,
+            mistake="same-container-again" if again and look.started_again(container) else None,
         )
     if container.attrs["Config"]["Image"] != f"{look['DISK']}:1":
         raise NotYet(f"{container.name} was made from {container.attrs['Config']['Image']}.")
@@ -150,7 +150,7 @@ def stale(look: Look) -> str:
         raise Broken(
             f"{name} says {text.strip()[:40]!r}"
             + (f", and its image is no longer what {name}:latest stands for." if old else "."),
-            mistake="restart-keeps-the-image" if old and _started_again(page) else None,
+            mistake="restart-keeps-the-image" if old and look.started_again(page) else None,
         )
     return f"{name} answers with the new page."
 
@@ -200,13 +200,6 @@ def _ended(look: Look, name: str) -> Container:
     if container.status != "exited":
         raise NotYet(f"{name} is {container.status}; it has not ended.")
     return container
-
-
-def _started_again(container: Container) -> bool:
-    """Whether a container has run more than once: its last start is not its first."""
-    # The daemon does not count starts by hand; a first start follows the creation at once.
-    created, started = container.attrs["Created"], container.attrs["State"]["StartedAt"]
-    return started[:19] > created[:19]
 
 
 def _last_line(container: Container) -> str:
