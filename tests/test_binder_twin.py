@@ -48,7 +48,6 @@ PROGRAMS = {
     "curl": "curl",
     "docker": "docker.io",
     "docker-registry": "docker-registry",
-    "fakechroot": "fakechroot",
     "fakeroot": "fakeroot",
     "mmdebstrap": "mmdebstrap",
     "skopeo": "skopeo",
