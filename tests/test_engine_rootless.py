@@ -192,6 +192,26 @@ def test_a_killed_daemon_takes_its_containers_along_and_is_started_again(learner
     assert learner.processes() == []
 
 
+@pytest.mark.slow
+def test_where_linux_is_too_old_for_overlays_of_a_user_fuse_mounts_them(learner, mirror):
+    packages.install(packages.missing({rootless.FUSE: rootless.FUSE}), print, agreed=True)
+    old = "from dockyard.engine import rootless; rootless.OVERLAY_SINCE = (99, 0); "
+    address = learner.python(old + START, mirror)
+    try:
+        with closing(docker.DockerClient(base_url=address)) as client:
+            assert client.info()["Driver"] == rootless.FUSE
+            client.containers.run(
+                "busybox", "sh -c 'rm /bin/ls && echo mine > /etc/note'", name="cc"
+            )
+            changed = {(each["Path"], each["Kind"]) for each in client.containers.get("cc").diff()}
+            assert {("/bin/ls", 2), ("/etc/note", 1)} <= changed
+            client.containers.get("cc").remove()
+    finally:
+        learner.python(old + STOP)
+    assert learner.processes() == []
+    assert str(learner.home) not in Path("/proc/self/mountinfo").read_text()
+
+
 def _connects(client, host, port, *, seconds=2, **options):
     command = ["sh", "-c", f"nc -w {seconds} {host} {port} < /dev/null"]
     container = client.containers.create("busybox", command, **options)

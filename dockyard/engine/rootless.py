@@ -43,6 +43,8 @@ PROGRAMS = {
 
 OVERLAY_SINCE = (5, 11)
 """The first Linux that mounts overlay file systems in a user namespace; before, FUSE does it."""
+FUSE = "fuse-overlayfs"
+"""The program, its package, and Docker's name for the storage driver."""
 
 IDS_NEEDED = 65536
 MTU = 65520
@@ -168,6 +170,7 @@ class RootlessEngine(EmbeddedEngine):
             f"--host=unix://{self.socket}",
             f"--bip={default.network_address + 1}/24",
             f"--default-address-pool=base={inner},size=24",
+            *([f"--storage-driver={FUSE}"] if _needs_fuse() else []),
             *([f"--registry-mirror={self.inner_mirror}"] if self.inner_mirror else []),
         ]
 
@@ -198,10 +201,12 @@ class RootlessEngine(EmbeddedEngine):
 
 
 def _programs() -> dict[str, str]:
+    return PROGRAMS | ({FUSE: FUSE} if _needs_fuse() else {})
+
+
+def _needs_fuse() -> bool:
     found = re.match(r"(\d+)\.(\d+)", platform.release())
-    if found and (int(found[1]), int(found[2])) < OVERLAY_SINCE:
-        return PROGRAMS | {"fuse-overlayfs": "fuse-overlayfs"}
-    return PROGRAMS
+    return found is not None and (int(found[1]), int(found[2])) < OVERLAY_SINCE
 
 
 def subordinate_ids(user: str, folder: Path = Path("/etc")) -> Need:
