@@ -14,8 +14,7 @@ from pathlib import Path
 import nbformat
 from IPython.core.interactiveshell import InteractiveShell
 
-FRAME = ("%load_ext dockyard", "%lesson", "%tidy", "%quiz", "%progress", "%lab")
-QUESTION = "%%predict"
+FRAME = ("%load_ext dockyard", "%lesson", "%tidy", "%quiz", "%%predict", "%progress", "%lab")
 
 
 def main(notebook: Path) -> None:
@@ -41,8 +40,6 @@ def main(notebook: Path) -> None:
 
 
 def _without_frame(source: str) -> str:
-    if source.startswith(QUESTION):
-        return ""
     return "\n".join(line for line in source.splitlines() if not line.startswith(FRAME))
 
 
