@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dockyard import paths
-from dockyard.engine import image
+from dockyard.engine import build
 from dockyard.engine.ways import Boot, Lan, Way
 from dockyard.exceptions import UsageError
 
@@ -34,7 +34,7 @@ def write(boot: Boot, way: Way, data_disk: Path, mirror: str | None) -> None:
     (boot.run / "root.ext4").symlink_to(boot.artefacts.root)
     (boot.run / "data.ext4").symlink_to(data_disk)
     for name in ("init", "containerd.toml"):
-        shutil.copy(image.GUEST / name, guest / name)
+        shutil.copy(build.GUEST / name, guest / name)
     (guest / "init").chmod(0o755)
     for name in GUEST_NAMES:
         shutil.copy(boot.artefacts.guest, guest / name)

@@ -1,63 +1,26 @@
 """What the machine engine boots: a kernel, a read-only root image and two small programs.
 
-Each is made from the distribution's packages without privileges, and kept in the home under a
-name that tells what it was made from. Published artefacts are used instead where their digest
-is known (published.py).
+Each is made from the distribution's packages without privileges (build.py), and kept in the home
+under a name that tells what it was made from. Published artefacts are used instead where their
+digest is known (published.py).
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockyard import paths, wait
-from dockyard.engine import debian, kernel, packages, published, rootfs
+from dockyard import paths
+from dockyard.engine import kernel, packages, published
 from dockyard.engine.base import Say
-from dockyard.engine.discovery import architecture
-from dockyard.exceptions import DiskFull, DockyardError, InstallFailed
+from dockyard.engine.build import TITLES, build, check_room, inputs, lacking, log, run
+from dockyard.exceptions import DockyardError
 from dockyard.process import Lock
-
-GUEST = kernel.GUEST
-
-COMPILER = {"gcc": "gcc"}
-PROGRAMS = {
-    "network": COMPILER,
-    "guest": COMPILER,
-    "linux": {**COMPILER, **kernel.PROGRAMS, "apt-get": "apt"},
-    "vmlinux": {**COMPILER, **kernel.PROGRAMS, "apt-get": "apt"},
-    "root.ext4": {"mmdebstrap": "mmdebstrap", "fakeroot": "fakeroot", "tar": "tar"},
-}
-"""To build each artefact: programs and their packages."""
-
-LIBC = {"/usr/include/stdio.h": "libc6-dev"}
-ARCHIVE = {str(debian.KEYRING): "debian-archive-keyring"}
-FILES = {
-    "network": {**LIBC, "/usr/include/slirp/libslirp.h": "libslirp-dev"},
-    "guest": LIBC,
-    "linux": {**LIBC, **ARCHIVE},
-    # The kernel's own checker of object files reads them with this library.
-    "vmlinux": {**LIBC, **ARCHIVE, "/usr/include/libelf.h": "libelf-dev"},
-    "root.ext4": ARCHIVE,
-}
-"""The same for files that are no programs."""
-
-TITLES = {
-    "network": "the network helper",
-    "guest": "the guest's helper",
-    "linux": "the kernel, about 8 CPU minutes",
-    "vmlinux": "the kernel for QEMU, about 12 CPU minutes",
-    "root.ext4": "the root image, about a minute",
-}
-
-ROOM_TO_BUILD = 4 * 1024**3
-"""Free bytes: the unpacked kernel source takes 1.8 GB, the image's stages 1.4 GB."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +49,7 @@ def missing_packages(kernel_name: str = "linux") -> list[str]:
         if made.name in ready:
             absent |= set(packages.missing({"zstd": "zstd"}))
             continue
-        absent |= set(packages.missing(PROGRAMS[name]))
-        absent |= {package for file, package in FILES[name].items() if not Path(file).exists()}
+        absent |= lacking(name)
     return sorted(absent)
 
 
@@ -106,21 +68,9 @@ def prepare(say: Say, kernel_name: str = "linux") -> Artefacts:
         )
 
 
-def _inputs(name: str) -> Iterable[bytes]:
-    """What decides about an artefact's content, apart from the packages' versions."""
-    yield architecture().encode()
-    if name in kernel.FLAVOURS:
-        yield kernel.SERIES.encode()
-        yield kernel.FLAVOURS[name].config().encode()
-    elif name == "root.ext4":
-        yield Path(rootfs.__file__).read_bytes()
-    else:
-        yield (GUEST / f"{name}.c").read_bytes()
-
-
 def place(name: str) -> Path:
     """Where an artefact of that name is, or would be."""
-    token = hashlib.sha256(b"\0".join(_inputs(name))).hexdigest()[:12]
+    token = hashlib.sha256(b"\0".join(inputs(name))).hexdigest()[:12]
     return folder() / f"{token}-{name}"
 
 
@@ -132,8 +82,8 @@ def _made(name: str, say: Say) -> Path:
     half = made.with_suffix(made.suffix + ".part")
     try:
         if not published.fetch(made.name, half, say, run):
-            say(f"building {TITLES[name]} (once; log: {_log()})")
-            _check_room()
+            say(f"building {TITLES[name]} (once; log: {log()})")
+            check_room(folder())
             build(name, half)
         _size_note(made).write_text(str(half.stat().st_size))
         half.replace(made)
@@ -156,79 +106,6 @@ def complete(made: Path) -> bool:
         return made.stat().st_size == int(_size_note(made).read_text())
     except (OSError, ValueError):
         return False
-
-
-def _check_room() -> None:
-    free = shutil.disk_usage(folder()).free
-    if free < ROOM_TO_BUILD:
-        raise DiskFull(
-            f"Only {free / 1e9:.1f} GB are free in {folder()}.",
-            f"Building the machine needs {ROOM_TO_BUILD / 1e9:.1f} GB for a while.",
-            "Free some space, or choose another disk:  "
-            "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn --engine machine",
-        )
-
-
-def build(name: str, target: Path) -> None:
-    """Build one artefact to target, wherever that is. Raises InstallFailed."""
-    work = target.with_suffix(".work")
-    match name:
-        case "network":
-            run(["gcc", "-O2", "-o", target, GUEST / "network.c", "-lslirp"])
-        case "guest":
-            # Static: the root image may have another C library than this host.
-            run(["gcc", "-O2", "-static", "-o", target, GUEST / "guest.c"])
-        case "root.ext4":
-            shutil.rmtree(work, ignore_errors=True)
-            work.mkdir()
-            try:
-                rootfs.build(target, work, debian.mirror(), architecture(), run)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
-        case _:
-            kernel.FLAVOURS[name].build(target, work, run)
-
-
-def _log() -> Path:
-    return paths.logs() / "machine-build.log"
-
-
-def run(
-    command: Iterable[str | Path],
-    *,
-    env: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
-) -> None:
-    """Run one command of a build, output to the build's log. Raises InstallFailed."""
-    words = [str(word) for word in command]
-    _log().parent.mkdir(parents=True, exist_ok=True)
-    with _log().open("ab") as log:
-        log.write(f"$ {' '.join(words)}\n".encode())
-        log.flush()
-        try:
-            done = subprocess.run(
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=cwd,
-                env={**os.environ, "PATH": packages.SEARCH, "LC_ALL": "C", **(env or {})},
-                check=False,
-            )
-        except FileNotFoundError:
-            raise _failed(words[0], f"The program {words[0]} is missing.") from None
-    if done.returncode != 0:
-        raise _failed(words[0], wait.tail(_log(), 6))
-
-
-def _failed(program: str, why: str) -> InstallFailed:
-    absent = missing_packages()
-    next = f"Ask an administrator to run:  sudo apt-get install {' '.join(absent)}"
-    return InstallFailed(
-        f"The machine could not be built: {program} failed.",
-        why,
-        next if absent else f"Read {_log()}, then run this again.",
-    )
 
 
 def make_data_disk(target: Path, size: int) -> None:
