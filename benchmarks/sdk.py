@@ -5,15 +5,19 @@ Its ``tests/integration`` runs on the machine engine and on a native one of the 
 (Docker 26.1, which is also what the SDK's maintainers test with), and the lists of what passed
 are compared. Ends with 1 when they differ. Needs root, for the native side.
 
-What these tests want of Docker Hub is given by an image of BusyBox under the names they use.
+What these tests want of Docker Hub is given by an image of BusyBox under the names they use, with
+the accounts that they ask for. Many of them look for the daemon where it usually is: each run has
+a mount namespace in which /var/run/docker.sock leads to its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 import xml.etree.ElementTree as ET
 from contextlib import closing
@@ -30,7 +34,38 @@ from dockyard.engine.newer import NewerEngine
 
 STAND_INS = ("alpine:3.10", "alpine:latest", "busybox:latest", "busybox:buildroot-2014.02")
 
+FILES = {
+    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\npostgres:x:70:70::/var/lib/postgresql:/bin/sh\n",
+    "etc/group": "root:x:0:\npostgres:x:70:\n",
+    "var/opt/": "",
+}
+"""What the tests use of Alpine beside its programs."""
+
+ROOM = """\
+mkdir -p "$1" && mount --bind "$(dirname "$2")" "$1" && mount -t tmpfs room /run || exit 1
+ln -s "$1/$(basename "$2")" /run/docker.sock
+shift 2
+exec "$@"
+"""
+"""Runs words in a room where the socket of the second one is the usual one.
+
+The first is a folder by which the socket is reached, as it may lie in /run itself.
+"""
+
 SIDES: dict[str, type[Engine]] = {"machine": MachineEngine, "native": NewerEngine}
+
+
+def stand_in() -> bytes:
+    """The root of an image that these tests take for Alpine."""
+    packed = io.BytesIO(tools())
+    with tarfile.open(fileobj=packed, mode="a") as archive:
+        for name, text in FILES.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(text), 0o644
+            if name.endswith("/"):
+                member.type, member.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return packed.getvalue()
 
 
 def outcomes(report: Path) -> dict[str, str]:
@@ -50,10 +85,12 @@ def run(engine: Engine, checkout: Path, libraries: Path, report: Path, more: lis
         with closing(docker.DockerClient(base_url=address, timeout=300)) as client:
             for reference in STAND_INS:
                 repository, tag = reference.split(":")
-                client.api.import_image_from_data(tools(), repository=repository, tag=tag)
+                client.api.import_image_from_data(stand_in(), repository=repository, tag=tag)
+        socket = address.removeprefix("unix://")
         subprocess.run(
             [
-                *(sys.executable, "-m", "pytest", "tests/integration", "-q", "--tb=line"),
+                *("unshare", "--mount", "sh", "-ec", ROOM, "room", report.with_suffix(".room")),
+                *(socket, sys.executable, "-m", "pytest", "tests/integration", "-q", "--tb=line"),
                 *("-p", "no:cacheprovider", f"--junitxml={report}", *more),
             ],
             cwd=checkout,
