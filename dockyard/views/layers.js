@@ -18,7 +18,8 @@ function holds(layer) {
 const SIGNS = { "+": "added", "~": "changed", "−": "removed" };
 
 function listOf(layer) {
-  const list = element("ul", { class: "dy-files dy-mono" });
+  // Long lists are scrolled, and what can be scrolled must be reachable by keyboard.
+  const list = element("ul", { class: "dy-files dy-mono", tabindex: "0", "aria-label": "Files" });
   for (const { sign, path, size } of layer.entries) {
     const mark = element("span", { class: "dy-sign", role: "img", "aria-label": SIGNS[sign] }, sign);
     const item = element("li", {}, mark, element("span", { class: "dy-path" }, path));
@@ -33,6 +34,7 @@ function listOf(layer) {
 
 function fillLayer(item, layer, largest) {
   const wasOpen = item.querySelector("details")?.open;
+  const within = item.contains(document.activeElement);
   item.className = `dy-layer${layer.writable ? " dy-writable" : ""}`;
   item.style.setProperty("--dy-hue", layer.hue ?? "");
   item.classList.toggle("dy-shared", layer.shared.length > 0);
@@ -53,6 +55,7 @@ function fillLayer(item, layer, largest) {
   const fold = element("details", { open: wasOpen ?? (!layer.base && layer.total <= 6) });
   fold.append(element("summary", {}, ...head), listOf(layer));
   item.replaceChildren(fold);
+  if (within) fold.firstChild.focus();
 }
 
 function fillStack(list, stack, largest, first) {
@@ -104,7 +107,7 @@ export default {
           element("span", { class: "dy-about" }, ` ${about}`),
         );
         fillStack(list, stack, largest, first);
-        note.textContent = stack.settings.length ? `no layer: ${stack.settings.join(", ")}` : "";
+        note.textContent = stack.settings.length ? `settings, no layer: ${stack.settings.join(", ")}` : "";
       });
     });
     const again = element("button", { type: "button", class: "dy-again" }, "Look again");

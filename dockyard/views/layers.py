@@ -80,7 +80,7 @@ class Layers(View):
             lines.append(f"{stack['name']}: {about(stack)}")
             lines += [_line(layer) for layer in stack["layers"]]
             if stack["settings"]:
-                lines.append(f"  no layer: {', '.join(stack['settings'])}")
+                lines.append(f"  settings, no layer: {', '.join(stack['settings'])}")
         return "\n".join(lines)
 
     def draw(self) -> str:
@@ -115,7 +115,7 @@ class Layers(View):
                 places[layer["id"]] = (x + width, middle)
                 y += _height(layer)
             if stack["settings"]:
-                words = f"no layer: {', '.join(stack['settings'])}"
+                words = f"settings, no layer: {', '.join(stack['settings'])}"
                 picture.text(x, bottom + 16, words, size=12, ink="soft", room=width)
         return str(picture)
 

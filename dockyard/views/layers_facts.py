@@ -171,7 +171,12 @@ def _only_sets(step: Fact) -> bool:
 
 def _settings(info: Fact, base: Fact | None) -> list[str]:
     own = info["history"][len(base["history"]) if base else 0 :]
-    return [command(step.get("CreatedBy") or "") for step in own if _only_sets(step)]
+    found = [command(step.get("CreatedBy") or "") for step in own if _only_sets(step)]
+    labels = [each for each in found if each.startswith("LABEL ")]
+    if len(labels) < 2:
+        return found
+    # Images carry many labels, the course's among them: what else is set would not be seen.
+    return [*(each for each in found if each not in labels), f"{len(labels)} times LABEL"]
 
 
 def _read(daemon: docker.DockerClient, info: Fact) -> tuple[list[Contents], str]:

@@ -62,10 +62,10 @@ ABOUT = {
 BOX = (124, 46)
 PLACES = {
     "created": (24, 150),
-    "running": (242, 150),
-    "paused": (242, 50),
-    "restarting": (242, 250),
-    "exited": (482, 150),
+    "running": (222, 150),
+    "paused": (222, 50),
+    "restarting": (222, 250),
+    "exited": (490, 150),
     "dead": (602, 250),
     "removed": (672, 150),
 }
@@ -164,6 +164,7 @@ class LifeCycle(View):
             )  # fmt: skip
 
     def _draw_ways(self, picture: Picture, legal: set[str]) -> None:
+        # Heads keep a distance from their boxes, for the frame of the one that is lit.
         at = self.state
 
         def way(source: str, to: str, label: str, steps: str, head: tuple, place: tuple) -> None:
@@ -179,41 +180,37 @@ class LifeCycle(View):
                 picture.text(x, y, label, size=12, anchor=anchor, ink=ink, bold=lit and not own)
 
         way(
-            "created",
-            "running",
-            "start",
-            "M148 173 H236",
-            (242, 173, "right"),
-            (194, 166, "middle"),
-        )
-        way("running", "paused", "pause", "M270 150 V102", (270, 96, "up"), (262, 120, "end"))
-        way("paused", "running", "unpause", "M310 96 V144", (310, 150, "down"), (318, 120, "start"))
+            "created", "running", "start",
+            "M148 173 H210", (216, 173, "right"), (182, 166, "middle"),
+        )  # fmt: skip
+        way("running", "paused", "pause", "M250 150 V108", (250, 102, "up"), (242, 124, "end"))
+        way("paused", "running", "unpause", "M290 96 V138", (290, 144, "down"), (298, 122, "start"))
         way(
             "running", "exited", "stop, kill, its end",
-            "M366 164 H476", (482, 164, "right"), (422, 156, "middle"),
+            "M346 164 H478", (484, 164, "right"), (415, 156, "middle"),
         )  # fmt: skip
-        way("exited", "running", "start", "M482 184 H372", (366, 184, "left"), (424, 200, "middle"))
-        way("exited", "removed", "rm", "M606 173 H666", (672, 173, "right"), (636, 166, "middle"))
+        way("exited", "running", "start", "M490 184 H358", (352, 184, "left"), (421, 200, "middle"))
+        way("exited", "removed", "rm", "M614 173 H660", (666, 173, "right"), (640, 166, "middle"))
         way(
             "running", "restarting", "(ends, policy says again)",
-            "M280 196 V244", (280, 250, "down"), (272, 228, "end"),
+            "M260 196 V238", (260, 244, "down"), (252, 228, "end"),
         )  # fmt: skip
         way(
             "restarting", "running", "(the daemon starts it)",
-            "M330 250 V202", (330, 196, "up"), (338, 228, "start"),
+            "M310 250 V208", (310, 202, "up"), (318, 228, "start"),
         )  # fmt: skip
         way(
             "exited", "dead", "(removal fails)",
-            "M544 196 V273 H596", (602, 273, "right"), (536, 264, "end"),
+            "M552 196 V273 H590", (596, 273, "right"), (544, 264, "end"),
         )  # fmt: skip
-        way("dead", "removed", "rm --force", "M734 250 V202", (734, 196, "up"), (742, 228, "start"))
+        way("dead", "removed", "rm --force", "M734 250 V208", (734, 202, "up"), (742, 228, "start"))
         way(
             "created", "removed", "rm",
-            "M60 150 V112 Q60 40 132 40 H662 Q734 40 734 112 V144",
-            (734, 150, "down"), (100, 66, "start"),
+            "M60 150 V112 Q60 40 132 40 H662 Q734 40 734 112 V138",
+            (734, 144, "down"), (100, 66, "start"),
         )  # fmt: skip
         way(
             "running", "removed", "rm --force",
-            "M352 150 V140 Q352 134 360 134 H690 Q704 134 704 144",
-            (704, 150, "down"), (560, 128, "middle"),
+            "M332 150 V140 Q332 134 340 134 H690 Q704 134 704 138",
+            (704, 144, "down"), (560, 128, "middle"),
         )  # fmt: skip

@@ -28,6 +28,21 @@ function makeStep(step) {
   return row;
 }
 
+// The cell shows the same work twice: while it goes on, and as its value when it has ended. Only the
+// last is needed. This script is loaded once for each piece of work, so these are its views alone.
+const shown = new Set();
+
+function showLast() {
+  const present = [...shown].filter((root) => root.isConnected);
+  for (const root of present) {
+    const cell = root.closest(".jp-OutputArea");
+    const follows = (other) =>
+      root.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING &&
+      other.closest(".jp-OutputArea") === cell;
+    root.hidden = present.some(follows);
+  }
+}
+
 export default {
   render({ model, el }) {
     const view = frame(model, el, { picture: false });
@@ -37,13 +52,11 @@ export default {
     const result = element("div", { class: "dy-end" });
     view.body.append(list, output, result);
 
-    // The cell shows the same work twice: while it goes on, and as its value when it has ended.
+    // Tells when the view has come onto the page, which is after this function has returned.
+    const place = new IntersectionObserver(showLast);
+    place.observe(view.root);
+    shown.add(view.root);
     const early = !model.get("done");
-    view.on(["done"], () => (view.root.hidden = early && model.get("done") && model.shownAtEnd));
-    if (!early) {
-      model.shownAtEnd = true;
-      model.trigger("change:done");
-    }
 
     view.on(["steps"], () => {
       const rows = new Map([...list.children].map((row) => [row.dataset.key, row]));
@@ -68,6 +81,11 @@ export default {
       const sign = element("span", { "aria-hidden": "true" }, failed ? "✖ " : "✔ ");
       result.replaceChildren(sign, model.get("result"));
     });
-    return view.close;
+    return () => {
+      place.disconnect();
+      shown.delete(view.root);
+      view.close();
+      showLast();
+    };
   },
 };

@@ -61,7 +61,9 @@ export default {
     });
     view.on(["manifest", "blob"], () => {
       const manifest = model.get("manifest");
+      const blob = model.get("blob");
       parts.parentNode.hidden = !manifest.kind;
+      open.hidden = !blob.digest;
       if (!manifest.kind) return;
       const said = JSON.stringify(manifest);
       if (parts.said !== said) {
@@ -70,7 +72,7 @@ export default {
         const what = manifest.kind === "index"
           ? `an index of ${count} platform${count === 1 ? "" : "s"}`
           : `a manifest of a configuration and ${count - 1} layer${count === 2 ? "" : "s"}`;
-        const head = element("li", { class: "dy-manifest" }, element("b", {}, what));
+        const head = element("li", { class: "dy-manifest", tabindex: "-1" }, element("b", {}, what));
         for (const line of [manifest.type, manifest.digest])
           head.append(element("div", { class: "dy-fine dy-mono" }, line));
         const items = manifest.parts.map((part) => {
@@ -82,12 +84,13 @@ export default {
           button.addEventListener("click", () => ask(message));
           return element("li", { "data-key": part.digest }, button);
         });
+        // The platform that was chosen makes room for its parts; the reader stays beside them.
+        const within = parts.contains(document.activeElement);
         parts.replaceChildren(head, ...items);
+        if (within) head.focus();
       }
-      const blob = model.get("blob");
       for (const item of parts.querySelectorAll("[data-key]"))
         item.firstChild.setAttribute("aria-pressed", item.dataset.key === blob.digest);
-      open.hidden = !blob.digest;
       if (!blob.digest) return;
       const more = blob.more ? [`… and ${blob.more} more`] : [];
       open.textContent = [`${blob.kind}: ${blob.about}`, ...blob.lines, ...more].join("\n");

@@ -4,8 +4,6 @@
 // Seconds for which a change is shown; view.css has the same.
 const LINGER = 1600;
 
-let made = 0;
-
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -72,8 +70,8 @@ function showPicture(host, svg) {
 // body to fill (a view without a script of its own finds its picture there), on(traits, change)
 // to follow facts, and close() to return from render().
 function frame(model, el, { picture = true } = {}) {
-  made += 1;
-  const id = `dockyard-${model.get("_anywidget_id").split(".").pop()}-${made}`;
+  // Each view has a copy of this script, so that numbers would not tell them apart.
+  const id = `dockyard-${Math.random().toString(36).slice(2)}`;
   const title = element("div", { class: "dy-title", id: `${id}-title` });
   const body = element("div", { class: "dy-body" });
   const log = element("div", { class: "dy-log", role: "log", "aria-live": "polite" });
