@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from contextlib import closing
@@ -91,6 +92,16 @@ def test_a_new_attempt_draws_new_values_and_removes_what_the_old_one_made():
     assert attempts.current(LAB).values != attempt.values
     with closing(client.connect()) as daemon:
         assert not daemon.containers.list(all=True, filters={"name": attempt.values["WEB"]})
+
+
+def test_a_port_in_use_changes_no_other_value_of_a_solution():
+    clinic = catalogue.load("15-clinic")
+    usual = attempts.draw(clinic, "solution")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(usual["SHOP_PORT"])))
+        taken.listen()
+        other = attempts.draw(clinic, "solution")
+    assert {name for name in usual if usual[name] != other[name]} == {"SHOP_PORT"}
 
 
 def test_the_terminal_gets_the_values_of_the_attempt():

@@ -106,7 +106,7 @@ def begin(lab: Lab, kind: str = "lab") -> Attempt:
     SceneFailed.
     """
     id = secrets.token_hex(2) if kind == "lab" else ""
-    attempt = Attempt(lab, _draw(lab, kind), kind, id)
+    attempt = Attempt(lab, draw(lab, kind), kind, id)
     if earlier := current(lab) if kind == "lab" else attempt:
         tidy(earlier)
         shutil.rmtree(paths.docker_config(earlier.lesson), ignore_errors=True)
@@ -168,7 +168,8 @@ def set_scene(attempt: Attempt, scene: str) -> None:
         )
 
 
-def _draw(lab: Lab, kind: str) -> dict[str, str]:
+def draw(lab: Lab, kind: str) -> dict[str, str]:
+    """Values for an attempt: by chance, but for a solution always the same, free ports apart."""
     source = random.Random(lab.name) if kind == "solution" else secrets.SystemRandom()
     words = source.sample(WORDS, len(WORDS))
     values: dict[str, str] = {}
@@ -186,10 +187,12 @@ def _draw(lab: Lab, kind: str) -> dict[str, str]:
 
 
 def _port(source: random.Random, taken: set[str]) -> int:
-    while True:
-        port = source.choice(PORTS)
-        if str(port) not in taken and ports.is_free(port):
-            return port
+    port = source.choice(PORTS)
+    # The source is asked once: a port in use here does not change what is drawn after it.
+    others = random.Random(port)
+    while str(port) in taken or not ports.is_free(port):
+        port = others.choice(PORTS)
+    return port
 
 
 def _fresh_folder(attempt: Attempt) -> None:

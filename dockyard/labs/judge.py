@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import docker
@@ -20,6 +21,9 @@ from dockyard.labs.verdict import NotYet, Verdict
 Check = Callable[[Look], str]
 """Returns the sentence for a task that is done, or raises NotYet or Broken."""
 
+AT_ONCE = 4
+"""Tasks that are looked at side by side: most of a check is waiting for containers."""
+
 
 def check_of(lab: Lab, task: Task) -> Check:
     """The function that checks a task: checks/<lab>.py, named after the task."""
@@ -35,9 +39,9 @@ def judge(attempt: Attempt, tasks: Iterable[str] = ()) -> list[Verdict]:
     progress.
     """
     chosen = [attempt.lab.task(name) for name in tasks] or attempt.lab.graded
-    with closing(client.connect()) as daemon:
+    with closing(client.connect()) as daemon, ThreadPoolExecutor(AT_ONCE) as pool:
         look = Look(daemon, attempt)
-        verdicts = [_verdict(attempt, task, look) for task in chosen]
+        verdicts = list(pool.map(lambda task: _verdict(attempt, task, look), chosen))
     if attempt.kind == "lab":
         _write_down(attempt.lab, verdicts)
     return verdicts

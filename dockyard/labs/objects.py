@@ -37,6 +37,13 @@ class Objects:
         except NotFound:
             raise NotYet(f"There is no container called {name}.") from None
 
+    def has_container(self, name: str) -> bool:
+        """Whether there is a container of that name, in whatever state."""
+        try:
+            return self.daemon.containers.get(name).name == name
+        except NotFound:
+            return False
+
     def running(self, name: str) -> Container:
         """The container of that name, which must be running."""
         container = self.container(name)

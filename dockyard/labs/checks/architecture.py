@@ -117,7 +117,7 @@ def _description(container: Container) -> dict:
 def alone(look: Look) -> str:
     """On the second engine a container runs, and no client does."""
     boat, name = look.running(look["BOAT"]), look["LONG"]
-    if any(each.name == name for each in look.daemon.containers.list(all=True)):
+    if look.has_container(name):
         raise NotYet(
             f"{name} is a container of this computer's daemon, not of {boat.name}'s.",
             mistake="another-daemon-was-asked",

@@ -41,7 +41,7 @@ def killed(look: Look) -> str:
 def gone(look: Look) -> str:
     """The container is gone."""
     name = look["NAP"]
-    if any(each.name == name for each in look.daemon.containers.list(all=True)):
+    if look.has_container(name):
         raise NotYet(f"{name} is still there.")
     return f"{name} is gone."
 

@@ -17,7 +17,7 @@ from dockyard.labs.wire import brief
 def renamed(look: Look) -> str:
     """The old container has the new name."""
     container = look.container(look["NEW"])
-    if any(each.name == look["OLD"] for each in look.daemon.containers.list(all=True)):
+    if look.has_container(look["OLD"]):
         raise NotYet(f"There are two containers, {look['OLD']} and {container.name}.")
     return f"{look['OLD']} is called {container.name} now."
 
@@ -55,7 +55,7 @@ def last_lines(look: Look) -> str:
 
 def crew(look: Look) -> str:
     """Exactly those with the label, in whatever order."""
-    everybody = look.daemon.containers.list(all=True)
+    everybody = look.daemon.containers.list(all=True, ignore_removed=True)
     wanted = {each.name for each in everybody if each.labels.get("crew") == look["TOKEN"]}
     running = {each.name for each in everybody if each.name in wanted and each.status == "running"}
     written = look.file("crew.txt").split("\n")
@@ -98,7 +98,7 @@ def context(look: Look) -> str:
 def there(look: Look) -> str:
     """The container runs there, and the course's daemon is the current one."""
     boat, name = look.running(look["BOAT"]), look["FAR"]
-    if any(each.name == name for each in look.daemon.containers.list(all=True)):
+    if look.has_container(name):
         raise NotYet(
             f"{name} is a container of the course's daemon, not of {boat.name}'s.",
             mistake="another-daemon-was-asked",

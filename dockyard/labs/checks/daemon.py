@@ -133,7 +133,7 @@ def _inspect(look: Look, boat: Container, name: str) -> dict:
     if code == 0:
         return json.loads(said)[0]
     _info(look, boat)
-    if any(each.name == name for each in look.daemon.containers.list(all=True)):
+    if look.has_container(name):
         raise NotYet(
             f"{name} is a container of this computer's daemon, not of {boat.name}'s.",
             mistake="another-daemon-was-asked",

@@ -43,7 +43,7 @@ def hello(look: Look) -> str:
     except NotYet as found:
         if found.mistake:
             raise
-        for each in look.daemon.containers.list(all=True):
+        for each in look.daemon.containers.list(all=True, ignore_removed=True):
             if name in (each.attrs["Config"]["Cmd"] or []):
                 raise NotYet(
                     f"{found.saw} There is one that was told to run {name!r}.",

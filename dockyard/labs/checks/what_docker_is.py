@@ -109,7 +109,7 @@ def moved(look: Look) -> str:
     name = f"{look['APP']}:2"
     layers = look.layers(name)
     boat = look.running(look["BOAT"])
-    if any(each.name == look["FAR"] for each in look.daemon.containers.list(all=True)):
+    if look.has_container(look["FAR"]):
         raise NotYet(
             f"{look['FAR']} is a container of this computer's daemon, not of {boat.name}'s.",
             mistake="another-daemon-was-asked",
