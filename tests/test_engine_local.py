@@ -1,7 +1,6 @@
 """A learner's own daemon without Docker Hub: the lessons' plain commands find their images."""
 
 import os
-import shutil
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -9,8 +8,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from dockyard import course, paths
 from dockyard.engine.embedded import EmbeddedEngine
+from tests import homes
 from tests.test_cli import run
 
 pytestmark = [
@@ -38,25 +37,13 @@ def own(tmp_path_factory):
 @pytest.fixture(scope="module")
 def started(own, tmp_path_factory):
     """A course on that daemon, its registry filled, Docker Hub out of reach."""
-    filled = paths.home() / "registry"
-    if course.State.load() is None or not filled.is_dir():
-        pytest.skip("needs the course registry:  python3 -m dockyard engine start")
     home = tmp_path_factory.mktemp("course")
-    shutil.copytree(filled, home / "registry", copy_function=_link)
-    if (plugins := paths.home() / "cli-plugins").is_dir():
-        shutil.copytree(plugins, home / "cli-plugins")
+    homes.fill(home)
     variables = {"DOCKER_HOST": own, "DOCKYARD_HUB": NOWHERE}
     done = run("engine", "start", "--engine", "local", "--yes", home=home, **variables)
     assert done.returncode == 0, done.stderr
     yield home, done.stderr
     assert run("engine", "stop", home=home, **variables).returncode == 0
-
-
-def _link(source, target):
-    try:
-        os.link(source, target)  # blobs are never written again
-    except OSError:
-        shutil.copy2(source, target)
 
 
 def environment(home):
