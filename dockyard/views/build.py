@@ -17,6 +17,9 @@ from dockyard.names import COURSE
 from dockyard.views.facts import Fact
 from dockyard.views.pull_progress import Progress
 
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+"""The daemon reddens what a step says on its standard error."""
+
 _STEP = re.compile(r"^Step (\d+)/\d+ : (.+)")
 SHOWN = 3
 """Lines of a step's output that are kept on the page."""
@@ -52,7 +55,7 @@ class Build(Progress):
     def hear(self, message: dict) -> None:
         """See Progress."""
         for line in message.get("stream", "").splitlines():
-            self._hear_line(line)
+            self._hear_line(_COLOUR.sub("", line))
 
     def _hear_line(self, line: str) -> None:
         if begun := _STEP.match(line):

@@ -77,7 +77,7 @@ export default {
           head.append(element("div", { class: "dy-fine dy-mono" }, line));
         const items = manifest.parts.map((part) => {
           const button = element("button", { type: "button", class: "dy-part" });
-          const size = element("span", { class: "dy-size" }, sized(part.size));
+          const size = element("span", { class: "dy-size" }, `${sized(part.size)}${part.kind === "layer" ? " packed" : ""}`);
           const digest = element("span", { class: "dy-fine dy-mono" }, `${part.digest.slice(0, 19)}…`);
           button.append(element("b", {}, part.label), size, digest);
           const message = part.kind === "manifest" ? { reference: part.digest } : { blob: part.digest };

@@ -184,8 +184,12 @@ class Screen:
             timeout=timeout * 1000,
         )
 
+    def end_kernel(self) -> None:
+        """Shut the notebook's kernel down, and wait until it has gone."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+
     def close(self) -> None:
-        """Close the page and end its kernel."""
+        """Close the page; its kernel goes with JupyterLab."""
         self.context.close()
 
 
