@@ -124,18 +124,7 @@ class EmbeddedEngine(Engine):
             "yes" if root else f"user id {os.geteuid()}",
             "" if root else "sudo python3 -m dockyard learn --engine embedded",
         )
-        absent = packages.missing(PROGRAMS)
-        apt = packages.which("apt-get") is not None
-        installable = bool(absent) and apt and root
-        yield Need(
-            "programs",
-            not absent or installable,
-            "all present"
-            if not absent
-            else f"missing packages: {' '.join(absent)}"
-            + (" (the course installs them)" if installable else ""),
-            f"sudo apt-get install --no-install-recommends {' '.join(absent)}" if absent else "",
-        )
+        yield packages.need(packages.missing(PROGRAMS))
         yield disk_space(ROOM_NEEDED, "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn")
 
     def upstream(self) -> Upstream | None:

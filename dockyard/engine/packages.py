@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dockyard import paths
-from dockyard.engine.base import Say
+from dockyard.engine.base import Need, Say
 from dockyard.exceptions import InstallFailed, InstallRefused
 from dockyard.process import Lock
 from dockyard.wait import tail
@@ -31,6 +31,20 @@ def which(program: str) -> str | None:
 def missing(programs: Mapping[str, str]) -> list[str]:
     """The packages to install, given the package of each program; sorted, each once."""
     return sorted({package for program, package in programs.items() if not which(program)})
+
+
+def need(absent: list[str]) -> Need:
+    """The need for packages, which root can have installed by the course."""
+    installable = which("apt-get") is not None and hasattr(os, "geteuid") and os.geteuid() == 0
+    if not absent:
+        return Need("programs", True, "all present")
+    return Need(
+        "programs",
+        installable,
+        f"missing packages: {' '.join(absent)}"
+        + (" (the course installs them)" if installable else ""),
+        f"sudo apt-get install --no-install-recommends {' '.join(absent)}",
+    )
 
 
 def allowed_without_asking(install: bool) -> bool:

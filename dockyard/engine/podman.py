@@ -128,14 +128,7 @@ class PodmanEngine(Engine):
         yield Need("Linux", system == "Linux", system)
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         yield Need("root", root, "yes" if root else f"user id {os.getuid()}")
-        absent = _missing()
-        installable = packages.which("apt-get") is not None and root
-        yield Need(
-            "programs",
-            not absent or installable,
-            f"missing packages: {' '.join(absent)}" if absent else "all present",
-            f"sudo apt-get install --no-install-recommends {' '.join(absent)}" if absent else "",
-        )
+        yield packages.need(_missing())
         yield disk_space(ROOM_NEEDED, "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn")
 
     def upstream(self) -> Upstream | None:

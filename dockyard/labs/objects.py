@@ -44,6 +44,14 @@ class Objects:
         except NotFound:
             return False
 
+    def not_here(self, name: str, there: Container) -> None:
+        """What belongs on the daemon in a container must not be on this one."""
+        if self.has_container(name):
+            raise NotYet(
+                f"{name} is a container of the course's daemon, not of {there.name}'s.",
+                mistake="another-daemon-was-asked",
+            )
+
     def running(self, name: str) -> Container:
         """The container of that name, which must be running."""
         container = self.container(name)

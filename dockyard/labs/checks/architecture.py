@@ -117,11 +117,7 @@ def _description(container: Container) -> dict:
 def alone(look: Look) -> str:
     """On the second engine a container runs, and no client does."""
     boat, name = look.running(look["BOAT"]), look["LONG"]
-    if look.has_container(name):
-        raise NotYet(
-            f"{name} is a container of this computer's daemon, not of {boat.name}'s.",
-            mistake="another-daemon-was-asked",
-        )
+    look.not_here(name, boat)
     if look.execute(boat, "docker", "info")[0]:
         raise NotYet(f"No daemon answers on {boat.name} yet.")
     code, said = look.execute(boat, "docker", "inspect", name, "--format", "{{.State.Status}}")

@@ -98,11 +98,7 @@ def context(look: Look) -> str:
 def there(look: Look) -> str:
     """The container runs there, and the course's daemon is the current one."""
     boat, name = look.running(look["BOAT"]), look["FAR"]
-    if look.has_container(name):
-        raise NotYet(
-            f"{name} is a container of the course's daemon, not of {boat.name}'s.",
-            mistake="another-daemon-was-asked",
-        )
+    look.not_here(name, boat)
     state = _state_there(look, boat, name)
     if state != "running":
         raise NotYet(f"{name} on {boat.name} is {state}.")

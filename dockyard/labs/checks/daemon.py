@@ -133,11 +133,7 @@ def _inspect(look: Look, boat: Container, name: str) -> dict:
     if code == 0:
         return json.loads(said)[0]
     _info(look, boat)
-    if look.has_container(name):
-        raise NotYet(
-            f"{name} is a container of this computer's daemon, not of {boat.name}'s.",
-            mistake="another-daemon-was-asked",
-        )
+    look.not_here(name, boat)
     raise NotYet(f"There is no container {name} on {boat.name}.")
 
 

@@ -109,11 +109,7 @@ def moved(look: Look) -> str:
     name = f"{look['APP']}:2"
     layers = look.layers(name)
     boat = look.running(look["BOAT"])
-    if look.has_container(look["FAR"]):
-        raise NotYet(
-            f"{look['FAR']} is a container of this computer's daemon, not of {boat.name}'s.",
-            mistake="another-daemon-was-asked",
-        )
+    look.not_here(look["FAR"], boat)
     if look.execute(boat, "docker", "info")[0]:
         raise NotYet(f"No daemon answers on {boat.name} yet.")
     there = _inspect_there(look, boat, "image", name)
