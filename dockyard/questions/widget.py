@@ -24,7 +24,8 @@ class Form(anywidget.AnyWidget):
         if "_esm" not in cls.__dict__:
             own = cls.__name__.lower()
             cls._esm = "\n".join((FOLDER / name).read_text() for name in ("form.js", f"{own}.js"))
-            cls._css = (FOLDER / "form.css").read_text()
+            looks = (FOLDER.parent / "theme.css", FOLDER / "form.css")
+            cls._css = "".join(sheet.read_text() for sheet in looks)
         super().__init_subclass__(**options)
 
     def __init__(self, **traits: object) -> None:
