@@ -1,5 +1,9 @@
 """The life cycle: the states of real containers, and whether the daemon agrees on what is legal."""
 
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
 import pytest
 
 from dockyard import views
@@ -11,10 +15,15 @@ COMMANDS = (
     ("start",), ("stop",), ("restart",), ("kill",), ("pause",), ("unpause",), ("rm",),
     ("rm", "--force"),
 )  # fmt: skip
-NO_NEWS = {("exited", "stop"), ("running", "start"), ("created", "stop"), ("restarting", "start")}
+NO_NEWS = {
+    ("exited", "stop"), ("running", "start"), ("created", "stop"), ("restarting", "start"),
+    ("dead", "stop"),
+}  # fmt: skip
 """Commands that the daemon accepts although there is nothing for them to do."""
 
-ALSO = {("created", "rm --force"), ("exited", "rm --force"), ("restarting", "restart")}
+ALSO = {
+    ("created", "rm --force"), ("exited", "rm --force"), ("restarting", "restart"), ("dead", "rm"),
+}  # fmt: skip
 """Commands that work, and are left out beside a plainer one."""
 
 
@@ -25,6 +34,10 @@ def bring(scene, name, state):
     scene.docker("rm", "--force", name, check=False)
     if state == "created":
         scene.docker("create", "--init", "--name", name, "busybox", "sleep", "1000")
+    elif state == "dead":
+        scene.docker("create", "--name", name, "busybox", "true")
+        with irremovable(scene, name):
+            scene.docker("rm", name, check=False)
     elif state == "restarting":
         scene.run(name, "--restart", "always", command=("false",))
         # The pauses between its restarts grow, so that there is time to look at one.
@@ -37,12 +50,29 @@ def bring(scene, name, state):
     assert inspect(scene, name) == state
 
 
+@contextmanager
+def irremovable(scene, name):
+    """Hold on to a file among the daemon's own for a container, so that removing it fails."""
+    root = Path(scene.docker("info", "--format", "{{.DockerRootDir}}"))
+    file = root / "containers" / scene.docker("inspect", "--format", "{{.Id}}", name) / "held"
+    try:
+        file.touch()
+        subprocess.run(["chattr", "+i", file], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        scene.docker("rm", "--force", name)
+        pytest.skip("needs root beside the daemon, and a file system that knows chattr +i")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", file], check=True)
+
+
 def inspect(scene, name, template="{{.State.Status}}"):
     return scene.docker("inspect", "--format", template, name, check=False) or "removed"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("state", ["created", "running", "paused", "exited", "restarting"])
+@pytest.mark.parametrize("state", ["created", "running", "paused", "exited", "restarting", "dead"])
 def test_the_daemon_accepts_exactly_the_commands_that_are_shown(scene, state):
     ways = {command.format(name="boat"): leads_to for command, leads_to in WAYS[state]}
     for words in COMMANDS:
@@ -79,6 +109,23 @@ def test_the_current_state_is_followed_through_a_whole_life(scene):
             assert commands == [each.format(name="web") for each, _ in WAYS[state]]
         scene.until("the last word", lambda: "web: exited → removed." in view.announcements)
         assert "web: running → exited, exit code 137." in view.announcements
+    finally:
+        view.close()
+
+
+def test_a_container_that_cannot_be_removed_is_dead_until_it_can(scene):
+    scene.run("ghost")
+    with irremovable(scene, "ghost"):
+        scene.docker("rm", "--force", "ghost", check=False)
+    # Opened afterwards: the daemon has no event for a removal that has failed.
+    view = views.life_cycle("ghost")
+    try:
+        data, _ = view._repr_mimebundle_()
+        assert view.state == "dead"
+        assert "docker rm --force ghost → removed" in data["text/plain"]
+        assert 'data-key="state/dead" class="dy-here"' in data["image/svg+xml"]
+        scene.docker("rm", "--force", "ghost")
+        scene.until("its end", lambda: view.state == "removed")
     finally:
         view.close()
 

@@ -31,6 +31,12 @@ ACTIONS = {
 """What views want to hear of, by type. Left out is what changes nothing that can be seen, such as
 the exec of each health check (Docker Engine API: SystemEvents)."""
 
+EXEC = "exec"
+"""The kind of the event that a command in a container has ended, be it ``docker exec`` or a health
+check. A kind of its own, so that only a view that asks for it looks again."""
+
+_EXEC_ENDED = "exec_die"
+
 RECONNECT = 1.0
 """Seconds between two attempts to find a daemon that has gone."""
 
@@ -39,7 +45,7 @@ RECONNECT = 1.0
 class Event:
     """Something that happened in the daemon.
 
-    kind is the type of an object, or ``daemon`` with the actions ``gone`` and ``back``.
+    kind is the type of an object, EXEC, or ``daemon`` with the actions ``gone`` and ``back``.
     attributes of a container hold its labels too.
     """
 
@@ -62,7 +68,8 @@ class Event:
         attributes = actor.get("Attributes") or {}
         if result:
             attributes = attributes | {"result": result}
-        return cls(message.get("Type", ""), action, actor.get("ID", ""), attributes)
+        kind = EXEC if action == _EXEC_ENDED else message.get("Type", "")
+        return cls(kind, action, actor.get("ID", ""), attributes)
 
 
 Listener = Callable[[Event], None]
@@ -137,7 +144,7 @@ class EventStream:
 
     def _open(self) -> None:
         self._client = connect()
-        actions = sorted({action for each in ACTIONS.values() for action in each})
+        actions = sorted({_EXEC_ENDED, *(one for each in ACTIONS.values() for one in each)})
         try:
             self._stream = self._client.events(
                 decode=True, filters={"type": list(ACTIONS), "event": actions}

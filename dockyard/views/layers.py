@@ -9,7 +9,7 @@ from traitlets import Bool, Dict, List
 from dockyard.exceptions import DockyardError
 from dockyard.measure import COLOURS as HUES
 from dockyard.views import layers_facts
-from dockyard.views.events import UNREACHABLE, Event
+from dockyard.views.events import EXEC, UNREACHABLE, Event
 from dockyard.views.facts import Fact
 from dockyard.views.layers_facts import human_size
 from dockyard.views.picture import Picture, width_of
@@ -37,7 +37,7 @@ class Layers(View):
     stacks = List(Dict(), help="Each image or container: see layers_facts.stack().").tag(sync=True)
     looking = Bool(False, help="Whether the daemon is being asked.").tag(sync=True)
 
-    kinds = ("image", "container")
+    kinds = ("image", "container", EXEC)
 
     def __init__(self, image: str, *others: str) -> None:
         self._names = (image, *others)
@@ -46,6 +46,8 @@ class Layers(View):
 
     def look(self, event: Event | None) -> None:
         """See View."""
+        if event is not None and event.kind == EXEC and event.name not in self._names:
+            return
         before = {stack["name"]: stack for stack in self.stacks}
         bases = layers_facts.bases(self.daemon)
         stacks = [layers_facts.stack(self.daemon, name, bases) for name in self._names]
@@ -57,7 +59,7 @@ class Layers(View):
                     self.announce(said)
 
     def on_message(self, message: dict) -> None:
-        """The page asks to look again, as no event tells that a container has written a file."""
+        """The page asks to look again, as no event tells what a container's own program writes."""
         if "again" in message and not self.looking:
             threading.Thread(target=self._again, daemon=True).start()
 

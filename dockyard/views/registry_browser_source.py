@@ -6,10 +6,12 @@ import ipaddress
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase, HTTPBasicAuth
+from requests.utils import parse_dict_header
 
 from dockyard.exceptions import RegistryError
 from dockyard.registry.api import Registry
@@ -35,6 +37,64 @@ class _Pinned(HTTPAdapter):
         super().init_poolmanager(
             *arguments, **options, ssl_context=self._context, assert_hostname=False
         )
+
+
+class _Login(AuthBase):
+    """Says who asks: by name and password, or by the token that the registry wants instead.
+
+    Distribution Specification: Token Authentication. A registry that wants tokens refuses the
+    first request and names its token service; each repository needs a token of its own.
+    """
+
+    def __init__(self, session: requests.Session, host: str, user: str, password: str) -> None:
+        self._session, self._host = session, host
+        self._own = HTTPBasicAuth(user, password) if user else None
+        self._token = ""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        elif self._own:
+            self._own(request)
+        request.register_hook("response", self._answer_challenge)
+        return request
+
+    def _answer_challenge(self, answer: requests.Response, **options: object) -> requests.Response:
+        scheme, _, words = answer.headers.get("WWW-Authenticate", "").partition(" ")
+        # Elsewhere, such as where a blob is redirected to, nobody may ask for the password.
+        here = urlsplit(answer.url).netloc == self._host
+        if answer.status_code != 401 or scheme.lower() != "bearer" or not here:
+            return answer
+        self._token = self._fetch(parse_dict_header(words))
+        answer.close()
+        again = answer.request.copy()
+        again.headers["Authorization"] = f"Bearer {self._token}"
+        second = answer.connection.send(again, **options)
+        second.history.append(answer)
+        second.request = again
+        return second
+
+    def _fetch(self, challenge: dict[str, str]) -> str:
+        service = challenge.get("realm", "")
+        asked = {name: challenge[name] for name in ("service", "scope") if name in challenge}
+        # A password crosses the network encrypted or not at all.
+        safe = service.startswith("https:") or _is_loopback(urlsplit(service).netloc)
+        who = self._own if self._own and safe else _nobody
+        try:
+            answer = self._session.get(service, params=asked, auth=who, timeout=TIMEOUT)
+            answer.raise_for_status()
+            found = answer.json()
+            return found.get("token") or found["access_token"]
+        except (requests.RequestException, KeyError) as error:
+            raise RegistryError(
+                f"{self._host} wants a token, and its token service gave none.",
+                f"{service}: {_short(error)}",
+                "Say who asks:  views.registry_browser(ADDRESS, user=NAME, password=PASSWORD)",
+            ) from None
+
+
+def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 @dataclass(frozen=True)
@@ -85,8 +145,10 @@ class Source(Registry):
 
     def _check(self, answer: requests.Response) -> None:
         if answer.status_code in (401, 403):
+            said = "Authorization" in answer.request.headers
+            what = "does not let you read this" if said else "wants to know who asks"
             raise RegistryError(
-                f"{self.address} wants to know who asks (status {answer.status_code}).",
+                f"{self.address} {what} (status {answer.status_code}).",
                 answer.headers.get("WWW-Authenticate", ""),
                 "Say it:  views.registry_browser(ADDRESS, user=NAME, password=PASSWORD)",
             )
@@ -101,9 +163,8 @@ def source(address: str, *, user: str = "", password: str = "", certificate: str
     certificate is a file. Raises RegistryError when nobody answers.
     """
     session = requests.Session()
-    if user:
-        session.auth = (user, password)
-    host = address.partition("://")[2] or address
+    host = (address.partition("://")[2] or address).rstrip("/")
+    session.auth = _Login(session, host, user, password)
     loopback = _is_loopback(host)
     # A proxy of the environment could not reach a registry on this computer.
     session.trust_env = not loopback
@@ -130,7 +191,7 @@ def _nearby(host: str, session: requests.Session) -> Source:
     except (OSError, ValueError):
         # It speaks no TLS, or nobody is there: the first request will tell.
         return Source(f"http://{host}", session)
-    session.mount("https://", _Pinned(shown))
+    session.mount(f"https://{host}/", _Pinned(shown))
     return Source(f"https://{host}", session)
 
 
