@@ -150,6 +150,10 @@ def _read_part(file: IO[bytes], size: int) -> Contents:
     return read_layer(file)
 
 
+MOUNTED = frozenset({"/dev", "/proc", "/sys"})
+"""What a builder mounts while a step runs; of a base without these folders the places stay."""
+
+
 def compare(stack: list[Contents]) -> list[Changes]:
     """What each layer adds, changes and removes, seen from the layers below it.
 
@@ -167,7 +171,7 @@ def compare(stack: list[Contents]) -> list[Changes]:
         added = {path: size for path, size in layer.files.items() if path not in seen}
         changed = {path: size for path, size in layer.files.items() if path in seen}
         if not layer.files and not layer.removed:
-            added = {f"{path}/": 0 for path in layer.folders - folders}
+            added = {f"{path}/": 0 for path in layer.folders - folders - MOUNTED}
         found.append(Changes(added, changed, layer.removed))
         for path in layer.removed:
             inside = path.removesuffix("*") if path.endswith("/*") else f"{path}/"
