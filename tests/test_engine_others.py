@@ -1,6 +1,8 @@
 """The engines for comparison: started beside this system's, stopped without a trace."""
 
+import io
 import os
+import tarfile
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from dockyard.engine import netfilter, providers
 from dockyard.engine.newer import NewerEngine
 from dockyard.engine.podman import PodmanEngine
 from dockyard.exceptions import UsageError
+from dockyard.views import layers_facts
+from dockyard.views.layers_read import as_file
 
 pytestmark = [
     pytest.mark.engine,
@@ -77,11 +81,31 @@ def use(address):
         return client.version()
 
 
+def look_into(address):
+    """Make an image and read its layers as the layer explorer does; return its archive's parts."""
+    dockerfile = (
+        b"FROM busybox\nRUN mkdir /d && touch /d/a\nRUN rm -r /d && mkdir /d && touch /d/b\n"
+    )
+    with closing(docker.DockerClient(base_url=address)) as client:
+        client.images.build(fileobj=io.BytesIO(dockerfile), tag="looked-into")
+        found = layers_facts.stack(client, "looked-into", layers_facts.bases(client))
+        third, second, base = found["layers"]
+        assert base["label"] == "base busybox:latest"
+        assert base["count"] > 0
+        assert [each["path"] for each in second["entries"]] == ["/d/a"]
+        assert {each["sign"] + each["path"] for each in third["entries"]} == {"+/d/b", "−/d/*"}
+        assert not any(layer["problem"] for layer in found["layers"])
+        with tarfile.open(fileobj=as_file(client.api.get_image("looked-into")), mode="r|") as tar:
+            return tar.getnames()
+
+
 def test_docker_26_runs_beside_this_systems_docker_and_leaves_nothing(mirror, home):
     engine = NewerEngine()
     try:
-        version = use(engine.start(print, mirror=mirror).address)
-        assert version["Version"].startswith("26.1.")
+        address = engine.start(print, mirror=mirror).address
+        assert use(address)["Version"].startswith("26.1.")
+        # docker save writes an OCI layout since Docker 25.
+        assert "oci-layout" in look_into(address)
         bridges = set(engine.bridges())
         assert len(bridges) == 2
         assert left_by(engine, bridges)
