@@ -33,6 +33,9 @@
 
 #define CRUN_ROOT "/run/exec"
 
+/* Tried one after the other; init makes the first one. */
+static const char *const PLACES[] = {"/run/%s.ro", "/usr/sbin/%s", "/usr/bin/%s"};
+
 /* A whole file with a zero after it, or NULL. */
 static char *content(const char *path)
 {
@@ -76,8 +79,8 @@ static void shorten_hook(const char *bundle)
 static void become(const char *runtime, char **words)
 {
     char path[PATH_MAX];
-    for (const char **place = (const char *[]){"/usr/sbin", "/usr/bin", NULL}; *place; place++) {
-        snprintf(path, sizeof path, "%s/%s", *place, runtime);
+    for (size_t place = 0; place < sizeof PLACES / sizeof *PLACES; place++) {
+        snprintf(path, sizeof path, PLACES[place], runtime);
         execv(path, words);
     }
     perror(runtime);
