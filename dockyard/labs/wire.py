@@ -23,12 +23,16 @@ def trusting(**authority: Any) -> ssl.SSLContext:
     return trust
 
 
+PATIENCE = 15
+"""Seconds for an answer: a busy computer takes a connection long before its server can answer."""
+
+
 def ask(port: int, path: str, trust: ssl.SSLContext | None = None) -> tuple[int, str]:
     """One GET on 127.0.0.1, with TLS when trust is given; status and text."""
     if trust:
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=trust)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=PATIENCE, context=trust)
     else:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
