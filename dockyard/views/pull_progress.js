@@ -28,18 +28,18 @@ function makeStep(step) {
   return row;
 }
 
-// The cell shows the same work twice: while it goes on, and as its value when it has ended. Only the
-// last is needed. This script is loaded once for each piece of work, so these are its views alone.
+// The cell shows the same work twice: while it goes on, and as its value when it has ended. The first
+// has announced what came of it, and stays. This script is loaded once for each piece of work, so these are its views alone.
 const shown = new Set();
 
-function showLast() {
+function showFirst() {
   const present = [...shown].filter((root) => root.isConnected);
   for (const root of present) {
     const cell = root.closest(".jp-OutputArea");
-    const follows = (other) =>
-      root.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING &&
+    const precedes = (other) =>
+      root.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_PRECEDING &&
       other.closest(".jp-OutputArea") === cell;
-    root.hidden = present.some(follows);
+    root.hidden = present.some(precedes);
   }
 }
 
@@ -53,7 +53,7 @@ export default {
     view.body.append(list, output, result);
 
     // Tells when the view has come onto the page, which is after this function has returned.
-    const place = new IntersectionObserver(showLast);
+    const place = new IntersectionObserver(showFirst);
     place.observe(view.root);
     shown.add(view.root);
     const early = !model.get("done");
@@ -85,7 +85,7 @@ export default {
       place.disconnect();
       shown.delete(view.root);
       view.close();
-      showLast();
+      showFirst();
     };
   },
 };
