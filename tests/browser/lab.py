@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Error, Page, expect
 
 from dockyard import course, paths, ports, wait
@@ -27,6 +28,8 @@ SETTINGS = {
     "docmanager-extension/plugin": {"autosave": False},
 }
 
+ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
+"""What zooming to 200 % does to a window of 1280 by 900: half the room, and all twice as big."""
 
 HARMLESS = (
     # Chromium drops what it is loading whenever an address appears on this computer, as one does
@@ -201,3 +204,13 @@ def screen(lab: Lab, browser: Browser, **context: object) -> Iterator[Screen]:
         yield shown
     finally:
         shown.close()
+
+
+def faults(page: Page, css: str = ".dockyard-view") -> list[tuple[str, list[str]]]:
+    """What axe-core calls serious or critical, each with the elements that it means."""
+    found = Axe().run(page, context=css).response["violations"]
+    return [
+        (each["id"], [node["html"][:200] for node in each["nodes"]])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]

@@ -3,9 +3,9 @@
 import secrets
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.browser.lab import ENLARGED, faults
 from tests.scene import LESSON
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
@@ -13,9 +13,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.engine]
 BEGIN = f"%load_ext dockyard\n%lesson {LESSON}"
 SERVE = ["sh", "-c", "httpd -f -p 127.0.0.1:81 & exec httpd -f -p 80"]
 VIEWS = {"panel": "panel()", "life-cycle": 'life_cycle("web")', "network-map": "network_map()"}
-ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
-"""What zooming to 200 % does to a window of 1280 by 900: half the room, and all twice as big."""
-
 LATER = 15_000
 
 
@@ -23,16 +20,6 @@ def notebook(lab, *calls):
     """A notebook with the frame of a lesson and some views; its path."""
     cells = [BEGIN, *(f"from dockyard import views\nviews.{call}" for call in calls)]
     return lab.write(f"views-{secrets.token_hex(3)}.ipynb", cells)
-
-
-def faults(page, css=".dockyard-view"):
-    """What axe-core calls serious or critical, each with the elements that it means."""
-    found = Axe().run(page, context=css).response["violations"]
-    return [
-        (each["id"], [node["html"][:200] for node in each["nodes"]])
-        for each in found
-        if each["impact"] in ("serious", "critical")
-    ]
 
 
 def item(page, name):
