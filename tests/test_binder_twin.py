@@ -5,7 +5,7 @@ no capabilities, no new privileges, default seccomp, no device, no socket of a d
 2 GB. From the launch to the first ``docker run`` answered in a notebook of JupyterLab; then the
 whole course under nbval beside that JupyterLab. Takes an hour, so it is asked for by name:
 ``python3 -m dockyard test -m binder tests/test_binder_twin.py``; with ``--capture=no`` the
-figures are shown.
+figures are shown, with ``-k 11-services`` build, launch and one lesson take six minutes.
 
 What differs from the real one: the system's programs are this host's instead of those of
 repo2docker's base image (Ubuntu), Python is this one instead of conda's, nothing is between the
