@@ -1,83 +1,79 @@
-"""Exchanges for people: as a table in text and HTML, as curl lines, as SDK code."""
+"""An exchange for people: what it said, the same as a curl line, without what varies by chance."""
 
 from __future__ import annotations
 
-import html
 import json
 import re
 import shlex
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import parse_qsl, quote
 
 from dockyard import paths
 from dockyard.apitrace.record import Exchange
 
-_ID = re.compile(r"(?<=/)(?:sha256:)?[0-9a-f]{12,64}(?=/|$|\?)")
+SOCKET = '"$SOCKET"'
+"""The shell variable that stands for the path of the daemon's socket, as in the lessons."""
 
-SDK = (
-    ("GET", r"/_ping", "client.ping()"),
-    ("HEAD", r"/_ping", "client.ping()"),
-    ("GET", r"/version", "client.version()"),
-    ("GET", r"/info", "client.info()"),
-    ("GET", r"/system/df", "client.df()"),
-    ("GET", r"/events", "client.events()"),
-    ("GET", r"/containers/json", "client.containers.list()"),
-    ("POST", r"/containers/create", "client.containers.create(image, command)"),
-    ("GET", r"/containers/[^/]+/json", "client.containers.get(name)"),
-    ("POST", r"/containers/[^/]+/start", "container.start()"),
-    ("POST", r"/containers/[^/]+/stop", "container.stop()"),
-    ("POST", r"/containers/[^/]+/restart", "container.restart()"),
-    ("POST", r"/containers/[^/]+/kill", "container.kill()"),
-    ("POST", r"/containers/[^/]+/pause", "container.pause()"),
-    ("POST", r"/containers/[^/]+/unpause", "container.unpause()"),
-    ("POST", r"/containers/[^/]+/wait", "container.wait()"),
-    ("POST", r"/containers/[^/]+/attach", "container.attach(stream=True)"),
-    ("POST", r"/containers/[^/]+/rename", "container.rename(name)"),
-    ("POST", r"/containers/[^/]+/resize", "container.resize(height, width)"),
-    ("GET", r"/containers/[^/]+/logs", "container.logs()"),
-    ("GET", r"/containers/[^/]+/stats", "container.stats()"),
-    ("GET", r"/containers/[^/]+/top", "container.top()"),
-    ("GET", r"/containers/[^/]+/changes", "container.diff()"),
-    ("GET", r"/containers/[^/]+/archive", "container.get_archive(path)"),
-    ("PUT", r"/containers/[^/]+/archive", "container.put_archive(path, data)"),
-    ("GET", r"/containers/[^/]+/export", "container.export()"),
-    ("POST", r"/containers/[^/]+/exec", "container.exec_run(command)"),
-    ("POST", r"/exec/[^/]+/start", "container.exec_run(command)"),
-    ("GET", r"/exec/[^/]+/json", "client.api.exec_inspect(exec_id)"),
-    ("DELETE", r"/containers/[^/]+", "container.remove()"),
-    ("POST", r"/commit", "container.commit(repository)"),
-    ("GET", r"/images/json", "client.images.list()"),
-    ("POST", r"/images/create", "client.images.pull(name)"),
-    ("POST", r"/images/load", "client.images.load(data)"),
-    ("GET", r"/images/get", "image.save()"),
-    ("GET", r"/images/.+/get", "image.save()"),
-    ("GET", r"/images/.+/history", "image.history()"),
-    ("GET", r"/images/.+/json", "client.images.get(name)"),
-    ("POST", r"/images/.+/push", "client.images.push(name)"),
-    ("POST", r"/images/.+/tag", "image.tag(name)"),
-    ("DELETE", r"/images/.+", "client.images.remove(name)"),
-    ("POST", r"/build", "client.images.build(path=folder)"),
-    ("POST", r"/auth", "client.login(username, password)"),
-    ("GET", r"/networks", "client.networks.list()"),
-    ("POST", r"/networks/create", "client.networks.create(name)"),
-    ("GET", r"/networks/[^/]+", "client.networks.get(name)"),
-    ("POST", r"/networks/[^/]+/connect", "network.connect(container)"),
-    ("POST", r"/networks/[^/]+/disconnect", "network.disconnect(container)"),
-    ("DELETE", r"/networks/[^/]+", "network.remove()"),
-    ("GET", r"/volumes", "client.volumes.list()"),
-    ("POST", r"/volumes/create", "client.volumes.create(name)"),
-    ("GET", r"/volumes/[^/]+", "client.volumes.get(name)"),
-    ("DELETE", r"/volumes/[^/]+", "volume.remove()"),
-    ("GET", r"/plugins", "client.plugins.list()"),
-    ("POST", r"/swarm/init", "client.swarm.init()"),
-    ("POST", r"/services/create", "client.services.create(image)"),
-    ("GET", r"/services", "client.services.list()"),
-    ("GET", r"/nodes", "client.nodes.list()"),
-)
-"""The common endpoints (Docker Engine API) with the call of the Python SDK that uses each."""
+ARCHIVE = "archive.tar"
+"""The file that stands for an archive sent to the daemon."""
+
+ID = "{id}"
+_ID = re.compile(r"\b(?:sha256:)?[0-9a-f]{64}\b|(?<![^/\"'])[0-9a-f]{12}(?![^/?\"'])")
+_TIME = re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?")
+# What a client makes up anew each time.
+_RANDOM_FIELDS = {"session": ID, "buildid": ID, "since": "{time}", "until": "{time}"}
+
+# What some versions of the docker client say and others leave out: it changes nothing.
+_DEFAULTS = {
+    "CheckDuplicate": True,
+    "ConsoleSize": [0, 0],
+    "MemorySwappiness": -1,
+    "NetworkMode": "default",
+    "RestartPolicy": {"Name": "no"},
+    "Scope": "local",
+    "default": {},
+    "signal": "KILL",
+}
+# Empty is something else here than left out (Docker Engine API).
+_SAID_EMPTY = {"Init", "Replicas", "StopTimeout"}
+# Here the names are what is said; what they map to may be empty.
+_NAMED_BY_KEY = {"ExposedPorts", "Volumes", "Tmpfs", "Labels", "Options", "DriverOpts"}
+# Over these BuildKit and its client speak gRPC.
+_HTTP2 = ("/grpc", "/session")
+_PREFIX = "docker.io/library/"
+_COMPOSE = "com.docker.compose."
+_COMPOSE_KEPT = {f"{_COMPOSE}{name}" for name in ("project", "service", "network", "volume")}
 
 
-def stable_path(exchange: Exchange) -> str:
-    """The path with ``{id}`` in the place of ids."""
-    return _ID.sub("{id}", exchange.path)
+def stable(text: str) -> str:
+    """The text without ids, times and this machine's folders."""
+    text = _TIME.sub("{time}", _ID.sub(ID, text)).replace(_PREFIX, "")
+    here = str(Path.cwd())
+    return text.replace(here, ".") if len(here) > 1 else text
+
+
+def path(exchange: Exchange, exact: bool = False) -> str:
+    """The path, with ``{id}`` in the place of ids unless the exact one is wanted."""
+    return exchange.path if exact else stable(exchange.path)
+
+
+def query(exchange: Exchange, exact: bool = False) -> list[tuple[str, str]]:
+    """The fields of the query, decoded, in order."""
+    fields = parse_qsl(exchange.query)
+    if exact:
+        return fields
+    return [
+        (name, _RANDOM_FIELDS.get(name) or stable(value))
+        for name, value in fields
+        if _DEFAULTS.get(name) != value
+    ]
+
+
+def body(exchange: Exchange, exact: bool = False) -> object:
+    """The body of the request, without members that say nothing: ``0``, ``""``, ``null``."""
+    return _meaning(exchange.body, say=str if exact else stable)
 
 
 def outcome(exchange: Exchange) -> str:
@@ -86,93 +82,75 @@ def outcome(exchange: Exchange) -> str:
     return status if exchange.kind == "plain" else f"{status} {exchange.kind}"
 
 
-def as_curl(exchange: Exchange) -> str:
-    """The same request as a curl command line."""
-    words = ["curl", "--unix-socket", str(paths.front_door())]
+def phrase(exchange: Exchange) -> str:
+    """What the status means, in HTTP's own words."""
+    try:
+        return HTTPStatus(exchange.status or 0).phrase
+    except ValueError:
+        return ""
+
+
+def as_curl(exchange: Exchange, exact: bool = False) -> str:
+    """The same request as a curl command line; an empty string where curl cannot speak.
+
+    For an upgrade curl asks for none: the daemon then answers with the bare stream, which
+    curl can show, though nothing can be typed into it.
+    """
+    if exchange.path in _HTTP2:
+        return ""
+    words = ["curl"]
+    if exchange.kind != "plain":
+        words.append("--no-buffer")
+    words += ["--unix-socket", str(paths.front_door()) if exact else SOCKET]
     if exchange.method == "HEAD":
         words.append("--head")
     elif exchange.method != "GET":
         words += ["--request", exchange.method]
+    if re.fullmatch("/images/.+/push", exchange.path):
+        # The daemon insists on a header with the log-in, if only with an empty one.
+        words += ["--header", "X-Registry-Auth: e30="]
+    if _carries_archive(exchange):
+        words += ["--header", "Content-Type: application/x-tar", "--data-binary", f"@{ARCHIVE}"]
     if exchange.body is not None:
-        body = json.dumps(exchange.body)
-        words += ["--header", "Content-Type: application/json", "--data", body]
-    return shlex.join([*words, f"http://localhost{exchange.target}"])
+        content = body(exchange, exact)
+        text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+        words += ["--header", "Content-Type: application/json", "--data", text]
+    fields = [f"{name}={_quoted(value)}" for name, value in query(exchange, exact)]
+    target = path(exchange, exact) + ("?" + "&".join(fields) if fields else "")
+    return " ".join(map(_shell_word, [*words, f"http://localhost{target}"]))
 
 
-def as_sdk(exchange: Exchange) -> str:
-    """The call of the Python SDK that sends such a request; an empty string for none."""
-    for method, pattern, call in SDK:
-        if method == exchange.method and re.fullmatch(pattern, exchange.path):
-            return call
-    return ""
+def _carries_archive(exchange: Exchange) -> bool:
+    json_body = exchange.headers.get("content-type", "").startswith("application/json")
+    return exchange.sent > 0 and exchange.kind != "upgrade" and not json_body
 
 
-class Table:
-    """What ``%%trace`` shows: a stable text, and a table with folded details in HTML."""
+def _quoted(value: str) -> str:
+    text = quote(value, safe="/:,")
+    return text.replace("%7Bid%7D", ID).replace("%7Btime%7D", "{time}")
 
-    def __init__(
-        self,
-        exchanges: list[Exchange],
-        *,
-        times: bool = False,
-        curl: bool = False,
-        sdk: bool = False,
-    ) -> None:
-        self.exchanges = exchanges
-        self._times = times
-        self._curl = curl
-        self._sdk = sdk
 
-    def __repr__(self) -> str:
-        """One line a request, its columns aligned."""
-        if not self.exchanges:
-            return "No request was sent to the daemon."
-        paths_shown = [stable_path(each) for each in self.exchanges]
-        width = max(map(len, paths_shown))
-        lines = []
-        for each, path in zip(self.exchanges, paths_shown, strict=True):
-            line = f"{each.method:<6} {path:<{width}}  → {outcome(each)}"
-            if self._times and each.duration_ms is not None:
-                line += f"  {each.duration_ms:.1f} ms"
-            lines.append(line)
-            if self._curl:
-                lines.append(f"       {as_curl(each)}")
-            if self._sdk and as_sdk(each):
-                lines.append(f"       {as_sdk(each)}")
-        return "\n".join(lines)
+def _shell_word(word: str) -> str:
+    return word if word == SOCKET else shlex.quote(word)
 
-    def _repr_html_(self) -> str:
-        """A table for eyes and screen readers; colours are the page's own."""
-        rows = "".join(self._row(number, each) for number, each in enumerate(self.exchanges, 1))
-        time_head = "<th scope='col'>time</th>" if self._times else ""
-        return (
-            "<table style='text-align:left'><caption>Requests sent to the daemon, in order"
-            "</caption><thead><tr><th scope='col'>#</th><th scope='col'>request</th>"
-            f"<th scope='col'>answer</th>{time_head}<th scope='col'>the same by hand</th></tr>"
-            f"</thead><tbody>{rows}</tbody></table>"
-        )
 
-    def _row(self, number: int, exchange: Exchange) -> str:
-        shown = html.escape(f"{exchange.method} {stable_path(exchange)}")
-        time = ""
-        if self._times:
-            time = (
-                f"<td>{exchange.duration_ms:.1f} ms</td>"
-                if exchange.duration_ms is not None
-                else "<td></td>"
-            )
-        return (
-            f"<tr><td>{number}</td><td style='text-align:left'><code>{shown}</code></td>"
-            f"<td style='text-align:left'>{html.escape(outcome(exchange))}</td>{time}"
-            f"<td style='text-align:left'>{self._by_hand(exchange)}</td></tr>"
-        )
+def _meaning(value: object, key: str = "", say: Callable[[str], str] = stable) -> object:
+    if isinstance(value, str):
+        return say(value)
+    if isinstance(value, dict):
+        if key in _NAMED_BY_KEY:
+            return {name: _meaning(item, "", say) for name, item in value.items() if _is_kept(name)}
+        kept = {name: _meaning(item, name, say) for name, item in value.items()}
+        return {
+            name: item
+            for name, item in kept.items()
+            if _DEFAULTS.get(name) != item
+            and (item or key == "EndpointsConfig" or (name in _SAID_EMPTY and item is not None))
+        }
+    if isinstance(value, list):
+        return [_meaning(item, "", say) for item in value if item is not None]
+    return value
 
-    def _by_hand(self, exchange: Exchange) -> str:
-        # Ids would make the stored page differ from run to run, so curl is shown on request.
-        parts = []
-        if call := as_sdk(exchange):
-            parts.append(f"<code>{html.escape(call)}</code>")
-        if self._curl:
-            command = html.escape(as_curl(exchange))
-            parts.append(f"<details><summary>curl</summary><code>{command}</code></details>")
-        return "<br>".join(parts)
+
+def _is_kept(name: str) -> bool:
+    return not name.startswith(_COMPOSE) or name in _COMPOSE_KEPT

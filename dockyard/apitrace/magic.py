@@ -5,25 +5,44 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
-from dockyard.apitrace.explain import Table
 from dockyard.apitrace.record import Recorder
+from dockyard.apitrace.table import Table
 from dockyard.exceptions import UsageError
 
 
-def register(ipython) -> None:
+def register(ipython: InteractiveShell) -> None:
     """Make ``%%trace`` known to an IPython shell."""
 
     def trace(line: str, cell: str) -> None:
-        """``%%trace [--times] [--curl] [--sdk]``: run the cell, then show its API requests."""
+        """``%%trace [--times] [--curl] [--sdk]``: run the cell, then show its API requests.
+
+        --times adds durations and real ids, --curl and --sdk add to the text what the table
+        holds anyway: each request as a curl line, and as code for the Python SDK.
+        """
         options = _options(line)
-        with Recorder(_lesson()) as recorder:
-            ipython.run_cell(cell)
+        with Recorder(_lesson()) as recorder, _errors_held_back(ipython):
+            result = ipython.run_cell(cell)
         display(Table(recorder.exchanges, times=options.times, curl=options.curl, sdk=options.sdk))
+        # The cell fails as it would have without this line, once its requests are shown.
+        result.raise_error()
 
     ipython.register_magic_function(trace, magic_kind="cell", magic_name="trace")
+
+
+@contextmanager
+def _errors_held_back(ipython: InteractiveShell) -> Iterator[None]:
+    """Let an error inside the cell be shown once, by the cell that holds it."""
+    ipython._showtraceback = lambda *_: None
+    try:
+        yield
+    finally:
+        del ipython._showtraceback
 
 
 def _lesson() -> str | None:

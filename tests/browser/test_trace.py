@@ -1,0 +1,63 @@
+"""``%%trace`` as people meet it: in either theme, enlarged, by keyboard alone."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.scene import LESSON
+
+pytestmark = [pytest.mark.browser, pytest.mark.engine]
+
+CELLS = (
+    f"%load_ext dockyard\n%lesson {LESSON}",
+    "%%trace\n!docker create --name traced --volume traced:/data --label a=b busybox sleep 1000\n"
+    "!docker logs traced",
+)
+
+
+def faults(page):
+    """What axe-core calls serious or critical, each with the elements that it means."""
+    found = Axe().run(page, context=".dockyard-trace").response["violations"]
+    return [
+        (each["id"], [node["html"][:200] for node in each["nodes"]])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]
+
+
+def test_requests_are_read_and_opened_by_keyboard_in_both_themes(lab, page_of, scene):
+    # 200 % of a window of 1280 by 900.
+    enlarged = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
+    screen = page_of(lab.write("trace.ipynb", list(CELLS)), **enlarged)
+    screen.run_all()
+    page, keys = screen.page, screen.page.keyboard
+    table = page.get_by_role("table", name="Requests sent to the daemon, in order.")
+    expect(table.get_by_role("row")).to_have_count(6)
+    folds = table.locator("summary")
+    expect(folds).to_have_count(5)
+
+    # From fold to fold with Tab, open with Enter, shut with Space.
+    folds.nth(0).focus()
+    keys.press("Tab")
+    expect(folds.nth(1)).to_be_focused()
+    keys.press("Enter")
+    details = table.locator("details").nth(1)
+    expect(details).to_have_attribute("open", "")
+    expect(details).to_contain_text('"Image": "busybox"')
+    expect(details).to_contain_text('curl --unix-socket "$SOCKET" --request POST')
+    keys.press(" ")
+    expect(details).not_to_have_attribute("open", "")
+    keys.press(" ")
+    expect(details).to_have_attribute("open", "")
+    # The keys were for the fold alone: the notebook has no cell more or less, and none is edited.
+    expect(page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(len(CELLS))
+    expect(page.locator(".jp-Notebook.jp-mod-editMode")).to_have_count(0)
+
+    stream = table.get_by_role("row").filter(has_text="GET /containers/{id}/logs")
+    expect(stream).to_contain_text("200 OK stream")
+    expect(stream).to_contain_text("container.logs(")
+    for theme in ("light", "dark"):
+        screen.theme(theme)
+        assert faults(page) == []
+        # Nothing is wider than its place.
+        assert table.evaluate("node => node.scrollWidth - node.parentNode.clientWidth") <= 1
