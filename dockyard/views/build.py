@@ -20,7 +20,10 @@ from dockyard.views.pull_progress import Progress
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 """The daemon reddens what a step says on its standard error."""
 
-_STEP = re.compile(r"^Step (\d+)/\d+ : (.+)")
+_STEP = re.compile(r"^step (\d+)/\d+ ?: (.+)", re.IGNORECASE)
+_CACHED = re.compile(r"^ ?-+> Using cache")
+_ABOUT_IMAGES = re.compile(r"^( ?-+> |Successfully |Removing intermediate|COMMIT |[0-9a-f]{64}$)")
+"""What the builders of Docker and Podman say of themselves, between the words of the steps."""
 SHOWN = 3
 """Lines of a step's output that are kept on the page."""
 
@@ -63,9 +66,9 @@ class Build(Progress):
             self._begin_step(begun[1], begun[2])
         elif self._present is None or not line.strip():
             return
-        elif line.strip() == "---> Using cache":
+        elif _CACHED.match(line):
             self._present.update(state="kept", note="cached")
-        elif not line.startswith((" --->", "Successfully ", "Removing intermediate")):
+        elif not _ABOUT_IMAGES.match(line):
             self.output = "\n".join([*self.output.splitlines(), line][-SHOWN:])
 
     def _begin_step(self, number: str, instruction: str) -> None:
