@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shlex
+import signal
 import sys
 import time
 
@@ -14,7 +16,9 @@ from dockyard.exceptions import DockyardError, UsageError
 
 def say(text: str) -> None:
     """Tell a person what is going on: on standard error, with the time since the start."""
-    print(f"[{time.monotonic() - _BEGAN:5.1f} s] {text}", file=sys.stderr, flush=True)
+    # Where a terminal was closed nobody hears, and what was begun must end all the same.
+    with contextlib.suppress(OSError):
+        print(f"[{time.monotonic() - _BEGAN:5.1f} s] {text}", file=sys.stderr, flush=True)
 
 
 _BEGAN = time.monotonic()
@@ -28,14 +32,24 @@ def main(arguments: list[str]) -> int:
     if rest and options.command != "test":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
+    _end_when_told()
     try:
         return options.run(options) or 0
     except DockyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
+        say("interrupted")
         return 130
+
+
+def _end_when_told() -> None:
+    """Let ``kill`` and a closed terminal end a command as Ctrl-C does, so that it cleans up."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        # nohup(1) has a command outlive its terminal.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,6 +16,7 @@ from jupyter_client import BlockingKernelClient
 
 from dockyard import paths, ports, wait
 from tests import homes
+from tests.test_cli import run
 
 pytestmark = [
     pytest.mark.engine,
@@ -34,7 +35,8 @@ FIRST_CELL = """\
 def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("learn")
     homes.fill(folder)
-    return folder
+    yield folder
+    run("engine", "stop", home=folder)
 
 
 class Course:
@@ -97,8 +99,16 @@ class Course:
                 continue
         return found
 
+    def at_a_terminal(self):
+        """It starts as a shell at a terminal does: whatever started these tests, Ctrl-C ends it."""
+        return pexpect.spawn(
+            sys.executable, self.argv, env=self.environment, cwd=str(paths.CHECKOUT),
+            encoding="utf-8", timeout=PATIENCE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
 
-def test_from_a_script_it_opens_the_course_on_a_daemon_and_ends_with_it(home):
+
+def test_from_a_script_it_opens_the_course_on_a_daemon_and_kill_ends_both(home):
     course = Course(home)
     log = home / "said.txt"
     with log.open("w") as said:
@@ -111,7 +121,7 @@ def test_from_a_script_it_opens_the_course_on_a_daemon_and_ends_with_it(home):
         assert "JupyterLab" in course.ask("/lab/tree/notebooks/00-start-here.ipynb")
         assert "a real daemon" in course.run_cell(FIRST_CELL)
     finally:
-        started.send_signal(signal.SIGINT)
+        started.terminate()
     assert started.wait(PATIENCE) == 0
     lines = log.read_text()
     assert re.search(r"\[ +\d+\.\d s\] the daemon answers", lines)
@@ -123,10 +133,7 @@ def test_from_a_script_it_opens_the_course_on_a_daemon_and_ends_with_it(home):
 def test_at_a_terminal_a_second_start_reuses_everything_and_control_c_ends_it(home):
     images = {file: file.stat().st_mtime_ns for file in (home / "registry").rglob("data")}
     course = Course(home)
-    terminal = pexpect.spawn(
-        sys.executable, course.argv, env=course.environment, cwd=str(paths.CHECKOUT),
-        encoding="utf-8", timeout=PATIENCE,
-    )  # fmt: skip
+    terminal = course.at_a_terminal()
     try:
         terminal.expect("starting JupyterLab; press Ctrl-C here to end the course")
         before = terminal.before
@@ -141,3 +148,13 @@ def test_at_a_terminal_a_second_start_reuses_everything_and_control_c_ends_it(ho
         assert once not in before
     assert {file: file.stat().st_mtime_ns for file in images} == images
     assert course.processes() == []
+
+
+def test_a_terminal_that_is_closed_ends_it_too(home):
+    course = Course(home)
+    terminal = course.at_a_terminal()
+    course.wait()
+    terminal.ptyproc.fileobj.close()
+    terminal.ptyproc.closed = terminal.closed = True
+    wait.until("the course to end", lambda: not course.processes(), PATIENCE)
+    assert str(home) not in Path("/proc/self/mountinfo").read_text()
