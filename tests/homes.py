@@ -5,17 +5,22 @@ import shutil
 
 import pytest
 
-from dockyard import course, paths
+from dockyard import client, course, paths
 
 
 def fill(home):
-    """Give a new home the images of the course registry and the client's plug-ins."""
+    """Give a new home the images of the course registry and the client's plugins."""
     filled = paths.home() / "registry"
     if course.State.load() is None or not filled.is_dir():
         pytest.skip("needs the course registry:  python3 -m dockyard engine start")
     shutil.copytree(filled, home / "registry", copy_function=_link)
-    if (plugins := paths.home() / "cli-plugins").is_dir():
-        shutil.copytree(plugins, home / "cli-plugins")
+    give_plugins(home)
+
+
+def give_plugins(home):
+    """Give a new home the client's plugins that the course has fetched, if it had to."""
+    if client.own_plugins().is_dir():
+        shutil.copytree(client.own_plugins(), home / client.own_plugins().name)
 
 
 def _link(source, target):

@@ -22,6 +22,7 @@ from dockyard.apitrace import explain
 from dockyard.apitrace.record import Exchange, Recorder
 from dockyard.apitrace.sdk import as_sdk
 from dockyard.apitrace.table import Table
+from tests import homes
 from tests.frontdoor import Docker, Dockerd, Door, build_busybox, short_folder
 
 pytestmark = [
@@ -36,6 +37,7 @@ pytestmark = [
 def folder():
     """A home of its own, whose front door is the one that is tested."""
     with short_folder() as made, pytest.MonkeyPatch.context() as patch:
+        homes.give_plugins(made)
         patch.setenv("DOCKYARD_HOME", str(made))
         patch.setenv("XDG_RUNTIME_DIR", str(made))
         yield made
@@ -43,13 +45,14 @@ def folder():
 
 @pytest.fixture(scope="module")
 def docker(folder):
-    dockerd = Dockerd(folder).start()
-    door = Door(paths.run_dir(), f"unix://{dockerd.socket}").start()
-    made = Docker(folder, door.socket)
-    build_busybox(made, folder)
-    yield made
-    door.stop()
-    dockerd.stop()
+    with ExitStack() as started:
+        dockerd = Dockerd(folder).start()
+        started.callback(dockerd.stop)
+        door = Door(paths.run_dir(), f"unix://{dockerd.socket}").start()
+        started.callback(door.stop)
+        made = Docker(folder, door.socket)
+        build_busybox(made, folder)
+        yield made
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def traces(embedded):
             for name, networks in netfilter.bridges().items()
             if any(network.subnet_of(embedded.pool) for network in networks)
         ],
-        "rules": str(embedded.pool.network_address).rsplit(".", 2)[0]
+        "rules": f" {str(embedded.pool.network_address).rsplit('.', 2)[0]}."
         in netfilter.run("iptables-save"),
         "mounts": str(paths.home()) in Path("/proc/self/mountinfo").read_text(),
         "socket": embedded.socket.exists(),
