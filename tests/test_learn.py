@@ -39,6 +39,11 @@ def home(tmp_path_factory):
     run("engine", "stop", home=folder)
 
 
+def _heed_signals():
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Course:
     """What is needed to start ``learn`` in a home, and to see what it has started."""
 
@@ -100,11 +105,11 @@ class Course:
         return found
 
     def at_a_terminal(self):
-        """It starts as a shell at a terminal does: whatever started these tests, Ctrl-C ends it."""
+        """Started as a shell at a terminal does it, whatever ignores signals around the tests."""
         return pexpect.spawn(
             sys.executable, self.argv, env=self.environment, cwd=str(paths.CHECKOUT),
             encoding="utf-8", timeout=PATIENCE,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=_heed_signals,
         )  # fmt: skip
 
 
