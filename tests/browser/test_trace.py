@@ -1,9 +1,9 @@
 """``%%trace`` as people meet it: in either theme, enlarged, by keyboard alone."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.browser.lab import ENLARGED, THEMES, faults
 from tests.scene import LESSON
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
@@ -15,20 +15,8 @@ CELLS = (
 )
 
 
-def faults(page):
-    """What axe-core calls serious or critical, each with the elements that it means."""
-    found = Axe().run(page, context=".dockyard-trace").response["violations"]
-    return [
-        (each["id"], [node["html"][:200] for node in each["nodes"]])
-        for each in found
-        if each["impact"] in ("serious", "critical")
-    ]
-
-
 def test_requests_are_read_and_opened_by_keyboard_in_both_themes(lab, page_of, scene):
-    # 200 % of a window of 1280 by 900.
-    enlarged = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
-    screen = page_of(lab.write("trace.ipynb", list(CELLS)), **enlarged)
+    screen = page_of(lab.write("trace.ipynb", list(CELLS)), **ENLARGED)
     screen.run_all()
     page, keys = screen.page, screen.page.keyboard
     table = page.get_by_role("table", name="Requests sent to the daemon, in order.")
@@ -56,8 +44,8 @@ def test_requests_are_read_and_opened_by_keyboard_in_both_themes(lab, page_of, s
     stream = table.get_by_role("row").filter(has_text="GET /containers/{id}/logs")
     expect(stream).to_contain_text("200 OK stream")
     expect(stream).to_contain_text("container.logs(")
-    for theme in ("light", "dark"):
+    for theme in THEMES:
         screen.theme(theme)
-        assert faults(page) == []
+        assert faults(page, ".dockyard-trace") == []
         # Nothing is wider than its place.
         assert table.evaluate("node => node.scrollWidth - node.parentNode.clientWidth") <= 1
