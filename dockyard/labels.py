@@ -64,8 +64,8 @@ def untag(daemon: docker.DockerClient, stems: Iterable[str]) -> int:
     """
     stems = tuple(stem for stem in stems if not stem.isdigit())
     count = 0
-    for image in daemon.images.list(filters={"label": f"{COURSE}=1"}):
-        for name in image.tags:
+    for _, names in _images(daemon, f"{COURSE}=1"):
+        for name in names:
             if stems and name.rpartition("/")[2].startswith(stems):
                 count += _removable(daemon.images.remove, image=name)
     return count
@@ -88,10 +88,17 @@ def helper(
 
 def _remove_images(client: docker.DockerClient, wanted: str) -> int:
     count = 0
-    for image in client.images.list(filters={"label": wanted}):
-        for name in image.tags or [image.id]:
+    for id, names in _images(client, wanted):
+        for name in names or [id]:
             count += _removable(client.images.remove, image=name)
     return count
+
+
+def _images(client: docker.DockerClient, wanted: str) -> Iterator[tuple[str, list[str]]]:
+    # Not images.list(), which asks for each image once more and fails if one went meanwhile.
+    for image in client.api.images(filters={"label": wanted}):
+        names = [name for name in image["RepoTags"] or () if name != "<none>:<none>"]
+        yield image["Id"], names
 
 
 def _ignoring_gone(action, **options) -> bool:

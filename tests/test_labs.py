@@ -3,6 +3,8 @@
 The first right way of each task is proved by nbval: it is the solution notebook.
 """
 
+import queue
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import nbformat
@@ -22,6 +24,9 @@ each_task = pytest.mark.parametrize(
     ("lab", "task"), GRADED, ids=[f"{lab.name}/{task.name}" for lab, task in GRADED]
 )
 on_the_engine = pytest.mark.engine
+
+PLACES = ("1", "2", "3")
+"""Where wrong ways are gone side by side: most of one is waiting for containers."""
 
 
 def do(attempt, task, way):
@@ -143,16 +148,51 @@ def test_other_right_ways_pass_and_checks_change_nothing(lab, attempt):
     assert state_of_the_daemon() == before
 
 
+def go_wrong(lab, task, way, places):
+    """The verdict on a wrong way gone in a free place, and what its commands printed."""
+    place = places.get()
+    try:
+        begun = attempts.begin(lab, "proof", place)
+        try:
+            go_to(begun, task)
+            done = do(begun, task, way)
+            (verdict,) = judge.judge(begun, [task.name])
+        finally:
+            attempts.tidy(begun)
+    finally:
+        places.put(place)
+    return verdict, done.stdout
+
+
+@pytest.fixture(scope="module")
+def wrong_ways(request):
+    """The outcome to come of every wrong way that was chosen to be tested, by its mark."""
+    places = queue.SimpleQueue()
+    for place in PLACES:
+        places.put(place)
+    pool = ThreadPoolExecutor(len(PLACES))
+    chosen = [
+        item.callspec
+        for item in request.session.items
+        if "way" in getattr(item, "fixturenames", ())
+    ]
+    yield {
+        call.id: pool.submit(
+            go_wrong, call.params["lab"], call.params["task"], call.params["way"], places
+        )
+        for call in chosen
+    }
+    pool.shutdown(cancel_futures=True)
+
+
 @on_the_engine
 @pytest.mark.parametrize(
     ("lab", "task", "way"),
     WRONG,
     ids=[f"{lab.name}/{task.name}-{way.mistake}" for lab, task, way in WRONG],
 )
-def test_a_well_known_wrong_way_is_called_by_its_name(lab, task, way, attempt):
-    go_to(attempt, task)
-    done = do(attempt, task, way)
-    (verdict,) = judge.judge(attempt, [task.name])
+def test_a_well_known_wrong_way_is_called_by_its_name(lab, task, way, wrong_ways, request):
+    verdict, printed = wrong_ways[request.node.callspec.id].result()
     assert not verdict.done
-    assert verdict.mistake and verdict.mistake.name == way.mistake, f"{verdict}\n{done.stdout}"
+    assert verdict.mistake and verdict.mistake.name == way.mistake, f"{verdict}\n{printed}"
     assert verdict.mistake.why in str(verdict)

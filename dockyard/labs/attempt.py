@@ -3,7 +3,8 @@
 Drawn, so that an answer cannot be copied from a neighbour and doing it again stays honest. Of
 the three kinds of attempt only "lab", the learner's own, is written into the progress. That of
 the solution notebook ("solution") has values that are always the same, so that its outputs can
-be stored; the tests' is called "proof". None disturbs another.
+be stored; the tests' is called "proof", and several of one lab can run side by side, each in a
+place of its own. None disturbs another.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Attempt:
     def work(self) -> Path:
         """The folder for the learner's files, $WORK."""
         folder = "solutions" if self.kind == "solution" else "labs"
-        name = f"proof-{self.lab.name}" if self.kind == "proof" else self.lab.name
+        name = self.lesson if self.kind == "proof" else self.lab.name
         return paths.CHECKOUT / folder / "work" / name
 
     def environment(self) -> dict[str, str]:
@@ -99,14 +100,14 @@ class Attempt:
         )
 
 
-def begin(lab: Lab, kind: str = "lab") -> Attempt:
+def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
     """A new attempt: what an earlier one made goes, values are drawn, the scene is set.
 
-    The files of an earlier attempt are kept beside the new folder. Raises EngineNotRunning and
-    SceneFailed.
+    The files of an earlier attempt are kept beside the new folder. Proofs of one lab that run at
+    once have a place each. Raises EngineNotRunning and SceneFailed.
     """
-    id = secrets.token_hex(2) if kind == "lab" else ""
-    attempt = Attempt(lab, draw(lab, kind), kind, id)
+    id = secrets.token_hex(2) if kind == "lab" else place
+    attempt = Attempt(lab, draw(lab, kind, place), kind, id)
     if earlier := current(lab) if kind == "lab" else attempt:
         tidy(earlier)
         shutil.rmtree(paths.docker_config(earlier.lesson), ignore_errors=True)
@@ -168,15 +169,18 @@ def set_scene(attempt: Attempt, scene: str) -> None:
         )
 
 
-def draw(lab: Lab, kind: str) -> dict[str, str]:
-    """Values for an attempt: by chance, but for a solution always the same, free ports apart."""
+def draw(lab: Lab, kind: str, place: str = "") -> dict[str, str]:
+    """Values for an attempt: by chance, but for a solution always the same, free ports apart.
+
+    Names end in the place, so that attempts in different places never share one.
+    """
     source = random.Random(lab.name) if kind == "solution" else secrets.SystemRandom()
     words = source.sample(WORDS, len(WORDS))
     values: dict[str, str] = {}
     for name, recipe in lab.values.items():
         what, _, stem = recipe.partition(":")
         if what == "name":
-            values[name] = f"{stem}-{words.pop()}"
+            values[name] = f"{stem}-{words.pop()}{place}"
         elif what == "token":
             values[name] = "".join(source.choices("abcdefghjkmnpqrstuvwxyz23456789", k=10))
         elif what == "port":
