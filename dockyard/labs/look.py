@@ -125,6 +125,12 @@ class Look(Objects):
         with labels.helper(self.daemon, self.image(reference).id, NEVER_STARTED) as container:
             return self.read(container, path)
 
+    def image_names(self, stem: str) -> list[str]:
+        """The names of the daemon's images that begin with a stem, such as ["site-oak:latest"]."""
+        # Not images.list(), which asks for each image once more and fails if one went meanwhile.
+        names = (name for image in self.daemon.api.images() for name in image["RepoTags"] or ())
+        return sorted(name for name in names if name.startswith(stem))
+
     def run(self, image: str, *argv: str, timeout: float = 20, **options: Any) -> tuple[int, str]:
         """Run a throw-away container of an image; exit code and output, both streams.
 

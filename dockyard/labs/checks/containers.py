@@ -91,10 +91,9 @@ def job(look: Look) -> str:
 def frozen(look: Look) -> str:
     """The image holds the note."""
     wanted, word = f"{look['BOX']}:1", look["TOKEN"]
-    if not look.daemon.images.list(wanted):
-        near = [tag for image in look.daemon.images.list() for tag in image.tags]
-        if found := [tag for tag in near if tag.startswith(look["BOX"])]:
-            raise NotYet(f"There is an image {found[0]}.", mistake="tag-is-not-the-name")
+    found = look.image_names(look["BOX"])
+    if found and wanted not in found:
+        raise NotYet(f"There is an image {found[0]}.", mistake="tag-is-not-the-name")
     look.image(wanted)
     note = look.read_image(wanted, "/note")
     if note is None:

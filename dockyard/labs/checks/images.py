@@ -76,8 +76,7 @@ def _explain_absence(look: Look, name: str) -> None:
                     f"The daemon has no image {name}; {where} wants to copy {source}.",
                     mistake="copied-from-outside",
                 )
-    near = [tag for image in look.daemon.images.list() for tag in image.tags]
-    if found := sorted(tag for tag in near if tag.startswith(look["SITE"])):
+    if found := look.image_names(look["SITE"]):
         mistake = "tag-is-not-the-name" if found[0].endswith(":latest") else None
         raise NotYet(f"There is an image {found[0]}, and none {name}.", mistake=mistake)
 
