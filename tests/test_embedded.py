@@ -122,6 +122,26 @@ def _rules_of(bridges):
     return sorted(line for line in lines if bridges & set(line.split()))
 
 
+def test_the_bridge_keeps_its_hardware_address_when_containers_come_and_go(engine):
+    """Of two ports the kernel would take the lower address, and containers would not know."""
+    engine.start(print)
+    before = _hardware_address(engine.bridge)
+    netfilter.run("ip", "link", "add", "dyport", "address", LOWEST, "type", "veth")
+    try:
+        netfilter.run("ip", "link", "set", "dyport", "master", engine.bridge, "up")
+        assert _hardware_address("dyport/master") == before != LOWEST
+    finally:
+        netfilter.run("ip", "link", "delete", "dyport")
+    assert _hardware_address(engine.bridge) == before
+
+
+LOWEST = "02:00:00:00:00:01"
+
+
+def _hardware_address(interface):
+    return Path(f"/sys/class/net/{interface}/address").read_text().strip()
+
+
 def test_a_second_start_reuses_the_running_daemon(engine):
     first = engine.start(print)
     pid = engine.dockerd.process().pid

@@ -138,8 +138,15 @@ def sweep(owned: Mapping[str, ipaddress.IPv4Network]) -> None:
 
 
 def make_bridge(name: str, address: str) -> None:
-    """Make a bridge with an address such as ``10.128.0.1/24``, or give it to one that exists."""
+    """Make a bridge with an address such as ``10.128.0.1/24``, or give it to one that exists.
+
+    Its hardware address is fixed. Otherwise the kernel takes the lowest of the bridge's ports:
+    it changes as containers come and go, and what the others send to this host is lost until
+    they ask for it again, which can take minutes.
+    """
+    hardware = ipaddress.IPv4Interface(address).packed.hex(":")
     run("ip", "link", "add", name, "type", "bridge")
+    run("ip", "link", "set", name, "address", f"02:42:{hardware}")
     run("ip", "address", "replace", address, "dev", name)
     run("ip", "link", "set", name, "up")
 
