@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sysconfig
 import urllib.request
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import docker
@@ -89,6 +89,17 @@ FIRST_ID = 700_000_000
 """Subordinate ids for the test alone, far from those of real users."""
 
 
+@contextmanager
+def opened_devices():
+    """The devices open to every user, as most systems have them."""
+    with ExitStack() as undo:
+        for device in map(Path, ("/dev/net/tun", "/dev/fuse")):
+            if device.exists():
+                undo.callback(device.chmod, device.stat().st_mode & 0o777)
+                device.chmod(0o666)
+        yield
+
+
 @pytest.fixture(scope="module")
 def learner():
     packages.install(packages.missing(rootless.PROGRAMS), print, agreed=True)
@@ -97,7 +108,7 @@ def learner():
     ids = [f"--add-subuids={FIRST_ID}-{last}", f"--add-subgids={FIRST_ID}-{last}"]
     subprocess.run(["usermod", *ids, USER], check=True)
     try:
-        with elsewhere.open_folder() as folder:
+        with opened_devices(), elsewhere.open_folder() as folder:
             learner = Learner(folder)
             unmet = learner.python(
                 STEP + "print(*[f'{n.name}: {n.found}' for n in engine.unmet()])"
@@ -266,3 +277,9 @@ def test_embedded_is_rootless_for_a_plain_user_and_says_what_to_ask_an_administr
     done = learner.dockyard("engine", "start", "--engine", "embedded", before=none)
     assert elsewhere.is_clear(done), done.stderr
     assert f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {USER}" in done.stderr
+
+    closed = f"mknod --mode=600 {learner.folder}/tun c 10 200; "
+    closed += f"mount --bind {learner.folder}/tun /dev/net/tun"
+    done = learner.dockyard("engine", "start", "--engine", "embedded", before=closed)
+    assert elsewhere.is_clear(done), done.stderr
+    assert "ask an administrator to run:  sudo chmod 666 /dev/net/tun" in done.stderr

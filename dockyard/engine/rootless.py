@@ -103,13 +103,9 @@ class RootlessEngine(EmbeddedEngine):
         )
         yield subordinate_ids(getpass.getuser())
         yield _namespaces()
-        tun = Path("/dev/net/tun")
-        yield Need(
-            "network device",
-            os.access(tun, os.R_OK | os.W_OK),
-            f"{tun} {'can' if os.access(tun, os.R_OK | os.W_OK) else 'cannot'} be opened",
-            "ask an administrator to run:  sudo modprobe tun",
-        )
+        yield _device("network device", Path("/dev/net/tun"))
+        if _needs_fuse():
+            yield _device("file system device", Path("/dev/fuse"))
         yield disk_space(ROOM_NEEDED, "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn")
         yield _limits()
 
@@ -246,6 +242,18 @@ def _namespaces() -> Need:
         return Need("user namespaces", True, "one could be made")
     said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
     return Need("user namespaces", False, f"none could be made: {said[:160]}", _remedy())
+
+
+def _device(name: str, path: Path) -> Need:
+    """The need for a device of the kernel; the module that makes it has its name."""
+    opens = os.access(path, os.R_OK | os.W_OK)
+    command = f"chmod 666 {path}" if path.exists() else f"modprobe {path.name}"
+    return Need(
+        name,
+        opens,
+        f"{path} {'can' if opens else 'cannot'} be opened",
+        "" if opens else f"ask an administrator to run:  sudo {command}",
+    )
 
 
 def _remedy() -> str:
