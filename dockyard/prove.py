@@ -33,7 +33,7 @@ def run(choice: str, arguments: list[str], say: Say, *, install: bool) -> int:
         "--nbval", "--nbval-current-env",
         f"--nbval-sanitize-with={SANITIZE}",
         f"--nbval-cell-timeout={CELL_TIMEOUT}",
-        *([] if paths_given else ["tests", "notebooks", "solutions"]),
+        *([] if paths_given else ["tests", "notebooks"]),
         *arguments,
     ]  # fmt: skip
     try:

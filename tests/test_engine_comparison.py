@@ -56,7 +56,7 @@ def test_a_notebook_that_takes_too_long_is_cut_off_and_what_was_seen_counts(tmp_
     )
     path = tmp_path / "99-sample.ipynb"
     path.write_text(notebooks.canonical(notebook))
-    found = comparison.prove_notebook(path, tmp_path / "log.txt", timeout=30)
+    found = comparison.prove_notebook(path, tmp_path / "log.txt", timeout=15)
     assert found == {"agrees": SAME, "slow": DIFFERS}
 
 

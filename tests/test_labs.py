@@ -4,7 +4,7 @@ The first right way of each task is proved by nbval: it is the solution notebook
 """
 
 import queue
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 
 import nbformat
@@ -26,7 +26,7 @@ each_task = pytest.mark.parametrize(
 on_the_engine = pytest.mark.engine
 
 PLACES = ("1", "2", "3")
-"""Where wrong ways are gone side by side: most of one is waiting for containers."""
+"""Where labs are done side by side: most of one is waiting for containers."""
 
 
 def do(attempt, task, way):
@@ -56,13 +56,6 @@ def state_of_the_daemon():
             "networks": sorted(each.id for each in daemon.networks.list()),
             "volumes": sorted(each.name for each in daemon.volumes.list()),
         }
-
-
-@pytest.fixture
-def attempt(lab):
-    begun = attempts.begin(lab, "proof")
-    yield begun
-    attempts.tidy(begun)
 
 
 @each_lab
@@ -122,67 +115,62 @@ def test_there_are_at_least_40_reps():
     assert sum(task.rep for lab in LABS for task in lab.tasks) >= 40
 
 
-@on_the_engine
-@each_lab
-def test_nothing_is_done_before_the_learner_has_done_something(lab, attempt):
-    for task in lab.graded:
+def untouched(attempt):
+    """The verdicts when the learner has done nothing yet."""
+    for task in attempt.lab.graded:
         if task.scene:
             attempt.run(task.scene)
-    for verdict in judge.judge(attempt, [task.name for task in lab.tasks]):
-        assert not verdict.done, verdict
-        assert verdict.saw and verdict.expected
-        assert "daemon would not say" not in verdict.saw
+    return judge.judge(attempt, [task.name for task in attempt.lab.tasks])
 
 
-@on_the_engine
-@each_lab
-def test_other_right_ways_pass_and_checks_change_nothing(lab, attempt):
-    for task in lab.tasks:
-        done = do(attempt, task, task.right[-1])
-        (verdict,) = judge.judge(attempt, [task.name])
-        assert verdict.done, f"{verdict}\n{done.stdout}"
-    before = state_of_the_daemon()
-    for _ in range(10):
-        for verdict in judge.judge(attempt):
-            assert verdict.done, verdict
-    assert state_of_the_daemon() == before
+def gone_wrong(attempt, task, way):
+    """The verdict on a wrong way, and what its commands printed."""
+    go_to(attempt, task)
+    done = do(attempt, task, way)
+    (verdict,) = judge.judge(attempt, [task.name])
+    return verdict, done.stdout
 
 
-def go_wrong(lab, task, way, places):
-    """The verdict on a wrong way gone in a free place, and what its commands printed."""
+def in_a_place(places, work, lab, **others):
+    """What comes of work in a new attempt at the lab, in a place that is free."""
     place = places.get()
     try:
         begun = attempts.begin(lab, "proof", place)
         try:
-            go_to(begun, task)
-            done = do(begun, task, way)
-            (verdict,) = judge.judge(begun, [task.name])
+            return work(begun, **others)
         finally:
             attempts.tidy(begun)
     finally:
         places.put(place)
-    return verdict, done.stdout
 
 
 @pytest.fixture(scope="module")
-def wrong_ways(request):
-    """The outcome to come of every wrong way that was chosen to be tested, by its mark."""
+def pool():
+    with ThreadPoolExecutor(len(PLACES)) as pool:
+        yield pool
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def outcomes(request, pool):
+    """What comes of the work of each test that was chosen, by the test's name."""
     places = queue.SimpleQueue()
     for place in PLACES:
         places.put(place)
-    pool = ThreadPoolExecutor(len(PLACES))
-    chosen = [
-        item.callspec
+    return {
+        item.name: pool.submit(in_a_place, places, WORK[item.originalname], **item.callspec.params)
         for item in request.session.items
-        if "way" in getattr(item, "fixturenames", ())
-    ]
-    yield {
-        call.id: pool.submit(
-            go_wrong, call.params["lab"], call.params["task"], call.params["way"], places
-        )
-        for call in chosen
+        if getattr(item, "originalname", None) in WORK
     }
-    pool.shutdown(cancel_futures=True)
+
+
+@on_the_engine
+@each_lab
+def test_nothing_is_done_before_the_learner_has_done_something(lab, outcomes, request):
+    for verdict in outcomes[request.node.name].result():
+        assert not verdict.done, verdict
+        assert verdict.saw and verdict.expected
+        assert "daemon would not say" not in verdict.saw
 
 
 @on_the_engine
@@ -191,8 +179,76 @@ def wrong_ways(request):
     WRONG,
     ids=[f"{lab.name}/{task.name}-{way.mistake}" for lab, task, way in WRONG],
 )
-def test_a_well_known_wrong_way_is_called_by_its_name(lab, task, way, wrong_ways, request):
-    verdict, printed = wrong_ways[request.node.callspec.id].result()
+def test_a_well_known_wrong_way_is_called_by_its_name(lab, task, way, outcomes, request):
+    verdict, printed = outcomes[request.node.name].result()
     assert not verdict.done
     assert verdict.mistake and verdict.mistake.name == way.mistake, f"{verdict}\n{printed}"
     assert verdict.mistake.why in str(verdict)
+
+
+WORK = {
+    test_nothing_is_done_before_the_learner_has_done_something.__name__: untouched,
+    test_a_well_known_wrong_way_is_called_by_its_name.__name__: gone_wrong,
+}
+
+
+def done_rightly(lab, place):
+    """An attempt at the lab with every task done, and for each the verdict and what was printed."""
+    begun = attempts.begin(lab, "proof", place)
+    try:
+        came_of_it = []
+        for task in lab.tasks:
+            done = do(begun, task, task.right[-1])
+            came_of_it.append((*judge.judge(begun, [task.name]), done.stdout))
+        return begun, came_of_it
+    except BaseException:
+        attempts.tidy(begun)
+        raise
+
+
+@pytest.fixture(scope="module")
+def standing(request, pool):
+    """A function from a lab to what ``done_rightly`` makes of it.
+
+    Three labs are done at once and then stand still together: what one test sees of the daemon
+    is not changed by another's work.
+    """
+    chosen = [
+        item.callspec.params["lab"]
+        for item in request.session.items
+        if "standing" in getattr(item, "fixturenames", ())
+    ]
+    made = {}
+
+    def clear():
+        for future in made.values():
+            if not future.exception():
+                attempts.tidy(future.result()[0])
+        made.clear()
+
+    def of(lab):
+        if lab.name not in made:
+            clear()
+            first = chosen.index(lab)
+            together = zip(chosen[first:], PLACES, strict=False)
+            made.update(
+                {each.name: pool.submit(done_rightly, each, place) for each, place in together}
+            )
+            wait(made.values())
+        return made[lab.name].result()
+
+    yield of
+    clear()
+
+
+@on_the_engine
+@each_lab
+def test_other_right_ways_pass_and_checks_change_nothing(lab, standing, pool):
+    attempt, came_of_it = standing(lab)
+    for verdict, printed in came_of_it:
+        assert verdict.done, f"{verdict}\n{printed}"
+    before = state_of_the_daemon()
+    for verdicts in pool.map(judge.judge, [attempt] * 10):
+        for verdict in verdicts:
+            assert verdict.done, verdict
+    assert state_of_the_daemon() == before

@@ -104,6 +104,14 @@ def test_a_port_in_use_changes_no_other_value_of_a_solution():
     assert {name for name in usual if usual[name] != other[name]} == {"SHOP_PORT"}
 
 
+def test_what_another_lab_has_drawn_is_not_drawn_again():
+    clinic = catalogue.load("15-clinic")
+    names = [f"shop-{word}" for word in attempts.WORDS]
+    assert clinic.values["SHOP"] == "name:shop"
+    left = names.pop()
+    assert attempts.draw(clinic, "lab", taken=names)["SHOP"] == left
+
+
 def test_the_terminal_gets_the_values_of_the_attempt():
     attempt = attempts.begin(LAB)
     done = run("engine", "env", "--lab", "07")

@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +107,8 @@ def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
     once have a place each. Raises EngineNotRunning and SceneFailed.
     """
     id = secrets.token_hex(2) if kind == "lab" else place
-    attempt = Attempt(lab, draw(lab, kind, place), kind, id)
+    taken = _drawn_for_others(lab) if kind == "lab" else ()
+    attempt = Attempt(lab, draw(lab, kind, place, taken), kind, id)
     if earlier := current(lab) if kind == "lab" else attempt:
         tidy(earlier)
         shutil.rmtree(paths.docker_config(earlier.lesson), ignore_errors=True)
@@ -169,33 +170,47 @@ def set_scene(attempt: Attempt, scene: str) -> None:
         )
 
 
-def draw(lab: Lab, kind: str, place: str = "") -> dict[str, str]:
-    """Values for an attempt: by chance, but for a solution always the same, free ports apart.
+def _drawn_for_others(lab: Lab) -> set[str]:
+    """What the learner's attempts at other labs have: their containers may still be there."""
+    labs = progress.read().get("labs", {})
+    return {
+        value
+        for name, entry in labs.items()
+        if name != lab.name
+        for value in entry.get("values", {}).values()
+    }
 
-    Names end in the place, so that attempts in different places never share one.
+
+def draw(lab: Lab, kind: str, place: str = "", taken: Collection[str] = ()) -> dict[str, str]:
+    """Values for an attempt, none of them taken: by chance, but for a solution always the same.
+
+    A port of a solution may be another where it is in use. Names and ports end in the place, a
+    digit: attempts in different places never share one.
     """
     source = random.Random(lab.name) if kind == "solution" else secrets.SystemRandom()
     words = source.sample(WORDS, len(WORDS))
+    among = PORTS[int(place) :: 10] if place else PORTS
     values: dict[str, str] = {}
     for name, recipe in lab.values.items():
         what, _, stem = recipe.partition(":")
         if what == "name":
-            values[name] = f"{stem}-{words.pop()}{place}"
+            drawn = (f"{stem}-{words.pop()}{place}" for _ in WORDS)
+            values[name] = next(each for each in drawn if each not in taken)
         elif what == "token":
             values[name] = "".join(source.choices("abcdefghjkmnpqrstuvwxyz23456789", k=10))
         elif what == "port":
-            values[name] = str(_port(source, taken=set(values.values())))
+            values[name] = str(_port(source, among, {*taken, *values.values()}))
         else:
             raise ValueError(f"{lab.name}: {recipe!r} is neither name:STEM, port nor token")
     return values
 
 
-def _port(source: random.Random, taken: set[str]) -> int:
-    port = source.choice(PORTS)
+def _port(source: random.Random, among: range, taken: set[str]) -> int:
+    port = source.choice(among)
     # The source is asked once: a port in use here does not change what is drawn after it.
     others = random.Random(port)
     while str(port) in taken or not ports.is_free(port):
-        port = others.choice(PORTS)
+        port = others.choice(among)
     return port
 
 

@@ -114,6 +114,10 @@ def _description(container: Container) -> dict:
     }
 
 
+WAITING = {"run", "start", "attach"}
+"""What a client can have been asked for that stays until a container ends."""
+
+
 def alone(look: Look) -> str:
     """On the second engine a container runs, and no client does."""
     boat, name = look.running(look["BOAT"]), look["LONG"]
@@ -125,8 +129,9 @@ def alone(look: Look) -> str:
         raise NotYet(f"There is no container {name} on {boat.name}.")
     if said.strip() != "running":
         raise Broken(f"{name} on {boat.name} is {said.strip()}.")
-    programs = [row[-1] for row in boat.top(ps_args="-e -o pid,comm")["Processes"]]
-    if "docker" in programs:
+    programs = [row[-1].split() for row in boat.top(ps_args="-e -o pid,args")["Processes"]]
+    # Another check may be looking at the same time, with a docker client of its own.
+    if any("docker" in words[:1] and WAITING & set(words) for words in programs):
         raise NotYet(
             f"{name} runs on {boat.name}, and a client is there that waits for it.",
             mistake="client-still-waits",
