@@ -11,8 +11,9 @@ import pytest
 
 from dockyard import course, paths, views
 from dockyard.apitrace.record import Recorder
+from dockyard.views import facts
 from dockyard.views.events import STREAM, Event
-from dockyard.views.picture import Picture, cut, width_of
+from dockyard.views.picture import STATES, Picture, cut, width_of
 from dockyard.views.scope import HELPER, Scope
 from tests import canary
 from tests.frontdoor import Door
@@ -96,6 +97,11 @@ def test_a_scope_holds_what_is_labelled_for_it(scope, labels, shown):
 
 
 # The panel
+
+
+@pytest.mark.parametrize("told", [*STATES, *facts.PODMANS_STATES])
+def test_every_state_that_docker_or_podman_tells_has_its_colours(told):
+    assert facts.state(told) in STATES
 
 
 @pytest.mark.engine

@@ -17,6 +17,11 @@ _EXIT = re.compile(r"^Exited \((\d+)\)")
 _HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
+PODMANS_STATES = {
+    "configured": "created", "initialized": "created", "stopping": "running", "stopped": "exited",
+}  # fmt: skip
+"""Podman has more states than the Docker Engine API (ContainerState), and tells them all."""
+
 
 def settle(daemon: docker.DockerClient, event: Event) -> None:
     """Wait until the daemon's lists show what an event tells of.
@@ -53,7 +58,7 @@ def _container(listed: dict) -> Fact:
         # An image whose name went to a newer one is listed by its digest.
         "image": listed["Image"] if not listed["Image"].startswith("sha256:") else "an image",
         "image_id": listed.get("ImageID", ""),
-        "state": listed["State"],
+        "state": state(listed["State"]),
         "exit_code": int(code[1]) if code else None,
         "health": health[1] if health else None,
         "networks": {name: (net or {}).get("IPAddress", "") for name, net in networks.items()},
@@ -63,6 +68,11 @@ def _container(listed: dict) -> Fact:
             mount["Name"] for mount in listed.get("Mounts") or [] if mount.get("Type") == "volume"
         ),
     }
+
+
+def state(told: str) -> str:
+    """The state that an engine tells, as Docker names it."""
+    return PODMANS_STATES.get(told, told)
 
 
 def _name(names: list[str] | None) -> str:

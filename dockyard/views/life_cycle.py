@@ -5,6 +5,7 @@ from __future__ import annotations
 import docker
 from traitlets import Dict, Int, List, Unicode
 
+from dockyard.views import facts
 from dockyard.views.events import Event
 from dockyard.views.picture import STATES, Picture
 from dockyard.views.view import View
@@ -105,7 +106,7 @@ class LifeCycle(View):
             self.state, self.exit_code, self._id = "removed", None, ""
         else:
             self._id = found["Id"]
-            self.state = found["State"]["Status"]
+            self.state = facts.state(found["State"]["Status"])
             ended = self.state in ("exited", "dead", "restarting")
             self.exit_code = found["State"]["ExitCode"] if ended else None
         self.title = f"Life cycle of {self.name}: {self._state()}"
