@@ -15,7 +15,8 @@ Each says in three lines what failed, why if that is known, and what to type nex
     │   ├── EnginePermissionDenied
     │   ├── EngineTooOld
     │   ├── EngineStartFailed
-    │   └── EngineStartTimeout
+    │   ├── EngineStartTimeout
+    │   └── StateLost                a machine's saved state
     ├── RegistryError                the course registry
     ├── MeasurementFailed            a command that is measured
     ├── PortInUse
@@ -132,6 +133,10 @@ class EnginePermissionDenied(EngineError):
             "Or use an engine of the course's own:  "
             "python3 -m dockyard learn --engine embedded",
         )
+
+
+class StateLost(EngineError):
+    """A machine's state could not be saved or loaded; it can still be booted."""
 
 
 class EngineTooOld(EngineError):

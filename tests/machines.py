@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import socket
 import subprocess
 import tarfile
 from pathlib import Path
@@ -75,6 +76,13 @@ def daemon(engine, tmp_path):
     for container in client.containers.list(all=True):
         container.remove(force=True)
     client.close()
+
+
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    """A port of this host's loopback that nobody listens on."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @functools.cache

@@ -39,12 +39,6 @@ own_home, shared = machines.own_home, machines.shared
 engine, daemon = machines.engine, machines.daemon
 
 
-def _free_port(kind=socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def _listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -147,7 +141,7 @@ def test_exec_refuses_in_runcs_words(daemon, command, why):
 
 
 def test_a_published_tcp_port_comes_and_goes_with_its_container(daemon):
-    port = _free_port()
+    port = machines.free_port()
     container = daemon.containers.run(
         "tools:1", "httpd -f -p 80 -h /bin", ports={"80/tcp": ("127.0.0.1", port)}, detach=True
     )
@@ -166,7 +160,7 @@ def _page(address: str) -> bytes | None:
 
 
 def test_a_published_udp_port_answers(daemon):
-    port = _free_port(socket.SOCK_DGRAM)
+    port = machines.free_port(socket.SOCK_DGRAM)
     daemon.containers.run("tools:1", "echo-udp", ports={"9000/udp": port}, detach=True)
 
     def echoed() -> bytes | None:
@@ -238,7 +232,7 @@ def test_containers_of_a_network_find_each_other_by_name(daemon):
 
 
 def test_a_swarm_services_port_comes_and_goes_with_the_service(daemon):
-    port = _free_port()
+    port = machines.free_port()
     daemon.swarm.init(advertise_addr="192.168.127.2")
     try:
         service = daemon.services.create(

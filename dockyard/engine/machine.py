@@ -17,12 +17,13 @@ from typing import ClassVar
 import psutil
 
 from dockyard import paths, wait
-from dockyard.engine import choice, handover, image, limits, qemu
+from dockyard.engine import choice, handover, image, limits, qemu, suspended
 from dockyard.engine.base import Engine, Need, Say, Upstream, disk_space
 from dockyard.engine.choice import Verdict
 from dockyard.engine.discovery import Candidate, architecture, probe
+from dockyard.engine.suspended import Suspended
 from dockyard.engine.ways import Boot, Way
-from dockyard.exceptions import DiskFull, EngineStartFailed, EngineUnavailable
+from dockyard.exceptions import DiskFull, EngineStartFailed, EngineUnavailable, StateLost
 from dockyard.process import Lock, Service
 
 STOP_TIMEOUT = 40.0
@@ -53,6 +54,7 @@ class MachineEngine(Engine):
         self.run = paths.run_dir() / "machine"
         self.socket = paths.run_dir() / "machine.sock"
         self.data_disk = image.folder() / "data.ext4"
+        self.state = Suspended(image.folder() / "suspended", self.data_disk)
 
     def needs(self) -> list[Need]:
         """Linux on amd64, memory, disk space, and the artefacts or what builds them."""
@@ -120,47 +122,55 @@ class MachineEngine(Engine):
     def _try(
         self, way: Way, before: list[Verdict], mirror: str | None, say: Say
     ) -> Upstream | Verdict:
+        rested = self._launch(way, before, mirror, say)
+        try:
+            if rested:
+                way.wake(self.run, self.state)
+            return wait.until(
+                "the machine's Docker daemon to answer",
+                lambda: self._answering(was_ready=rested),
+                timeout=way.start_timeout,
+                log=self.service.log,
+                error=EngineStartFailed,
+                next="Try once more:  python3 -m dockyard engine start --engine machine",
+            )
+        except StateLost as error:
+            say(f"the machine is booted, as its saved state is of no use: {error.what}")
+            self.service.stop(timeout=5)
+            self.state.discard()
+            return self._try(way, before, mirror, say)
+        except EngineStartFailed as error:
+            if wait.tail(self._daemon_log) or self._ended.exists():
+                raise  # the machine works; what failed is in it
+            self._end(say)
+            why = (error.why.strip().splitlines() or [error.what])[-1]
+            say(f"{way.title} does not work here: {why}")
+            return Verdict(way, why)
+
+    def _launch(self, way: Way, before: list[Verdict], mirror: str | None, say: Say) -> bool:
+        """Start the processes. Returns whether they go on from a saved state."""
         artefacts = image.prepare(say, way.kernel)
         self._prepare_disk()
         memory = limits.machine_memory(limits.memory())
         lan = handover.lan() if way.has_lan else None
         boot = Boot(artefacts, self.run, memory, handover.shared_folders(), lan)
         handover.write(boot, way, self.data_disk, mirror)
-        self._note.write_text(
-            json.dumps({"way": way.name, "title": way.title, "before": list(map(str, before))})
-        )
-        say(f"starting the machine: {way.title} with {memory >> 20} MiB")
         command = way.command(boot)
+        name = suspended.name_of([*command.words, *vars(artefacts).values()], self.run / "guest")
+        rested = way.rests and self.state.fits(name)
+        if not rested:
+            self.state.discard()
+        note = {"way": way.name, "title": way.title, "before": list(map(str, before))}
+        self._note.write_text(json.dumps({**note, "machine": name}))
+        verb = "waking" if rested else "starting"
+        say(f"{verb} the machine: {way.title} with {memory >> 20} MiB")
         second = ["--lan", lan.folder, str(lan.number), self.run / "lan.sock"] if lan else []
+        ends = [self.socket, command.cable, self.run / "control.sock"]
+        words = [*command.words, *(way.loading(self.state) if rested else ())]
         self.service.start(
-            [
-                *(
-                    artefacts.network,
-                    *second,
-                    self.socket,
-                    command.cable,
-                    self.run / "control.sock",
-                ),
-                *(str(command.cpu), *command.words),
-            ],
-            env=command.env,
+            [artefacts.network, *second, *ends, str(command.cpu), *words], env=command.env
         )
-        try:
-            return wait.until(
-                "the machine's Docker daemon to answer",
-                self._answering,
-                timeout=way.start_timeout,
-                log=self.service.log,
-                error=EngineStartFailed,
-                next="Try once more:  python3 -m dockyard engine start --engine machine",
-            )
-        except EngineStartFailed as error:
-            if (self.run / "guest" / "dockerd.log").exists() or self._ended.exists():
-                raise  # the machine works; what failed is in it
-            self._end(say)
-            why = (error.why.strip().splitlines() or [error.what])[-1]
-            say(f"{way.title} does not work here: {why}")
-            return Verdict(way, why)
+        return rested
 
     @property
     def _note(self) -> Path:
@@ -198,7 +208,7 @@ class MachineEngine(Engine):
         # Full inside before it is full outside: dockerd can say so, and nothing breaks.
         image.make_data_disk(self.data_disk, min(DATA_DISK, free - ROOM_TO_RUN // 4) >> 20 << 20)
 
-    def _answering(self) -> Upstream | None:
+    def _answering(self, was_ready: bool) -> Upstream | None:
         if self.service.process() is None:
             raise EngineStartFailed(
                 "The machine ended instead of starting.",
@@ -206,10 +216,14 @@ class MachineEngine(Engine):
                 self._recovery(),
             )
         # Asking earlier would only add to what the starting daemon has to do.
-        if "API listen on" not in wait.tail(self.run / "guest" / "dockerd.log", 40):
+        if not was_ready and "API listen on" not in wait.tail(self._daemon_log, 40):
             return None
         found = self._ask(timeout=5)
         return found.upstream if found.verdict == "answers" else None
+
+    @property
+    def _daemon_log(self) -> Path:
+        return self.run / "guest" / "dockerd.log"
 
     @property
     def _ended(self) -> Path:
@@ -226,11 +240,37 @@ class MachineEngine(Engine):
         return f"Read {self.service.log}, then:  python3 -m dockyard doctor"
 
     def stop(self, say: Say) -> None:
-        """Stop containers and daemon, unmount the data disk, end the machine."""
+        """Stop the containers and end the machine, with a clean disk or a saved state."""
         with Lock("machine-start", timeout=3600):
-            self._end(say)
+            if not self._rest(say):
+                self._end(say)
             shutil.rmtree(self.run, ignore_errors=True)
             self.socket.unlink(missing_ok=True)
+
+    def _rest(self, say: Say) -> bool:
+        """Save the state of a machine that boots slowly; False where it is still to be ended."""
+        try:
+            note = json.loads(self._note.read_text())
+            (way,) = (way for way in choice.WAYS if way.name == note["way"] and way.rests)
+        except (OSError, ValueError):
+            return False
+        room = shutil.disk_usage(image.folder()).free - ROOM_TO_RUN
+        if room < limits.machine_memory(limits.memory()):
+            return False
+        upstream = self.upstream()
+        if upstream is None or not suspended.quieten(upstream.address):
+            return False
+        process = self.service.process()
+        try:
+            way.rest(self.run, self.state.half)
+            process.wait(STOP_TIMEOUT)
+        except (StateLost, psutil.Error) as error:
+            say(f"the machine's state is not saved, so the next start boots it: {error}")
+            self.state.discard()
+            return False
+        self.state.keep(note["machine"])
+        self.service.stop()
+        return True
 
     def _end(self, say: Say) -> None:
         process = self.service.process()

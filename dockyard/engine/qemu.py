@@ -10,11 +10,16 @@ import functools
 import socket
 import subprocess
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from dockyard.engine import packages
+from dockyard import wait
+from dockyard.engine import packages, suspended
+from dockyard.engine.suspended import Suspended
 from dockyard.engine.ways import ADDRESS, Boot, Command, Way
+from dockyard.exceptions import StateLost
 
 PROGRAM = "qemu-system-x86_64"
 PACKAGE = "qemu-system-x86"
@@ -31,6 +36,9 @@ TRIAL_CODE = bytes.fromhex(
 )
 TRIAL_SUCCESS = 33
 
+ANSWER_SECONDS = 60.0
+"""How long an emulated guest may take for a line on its console, on a busy host."""
+
 KVM = Path("/dev/kvm")
 
 
@@ -46,6 +54,7 @@ class QemuPC(Way):
         # QEMU is told that a restart is the end.
         "ending": "restart",
         "stop_line": "/dev/ttyS0",
+        "log": "/dev/ttyS1",
     }
 
     def refusal(self) -> str:
@@ -73,9 +82,12 @@ class QemuPC(Way):
             *_disk("data", run / "data.ext4", "off"),
             *("-netdev", "socket,id=cable,fd=3", "-device", "virtio-net-pci,netdev=cable,romfile="),
             *("-device", "virtio-rng-pci"),
-            *("-chardev", f"socket,id=console,path={run / 'console.sock'},server=on,wait=off,"
-              f"logfile={run / 'console.log'}"),
+            *("-chardev", f"socket,id=console,path={_quoted(run / 'console.sock')},server=on,"
+              f"wait=off,logfile={_quoted(run / 'console.log')}"),
             *("-serial", "chardev:console"),
+            *("-chardev", f"file,id=log,append=on,path={_quoted(run / 'guest' / 'dockerd.log')}"),
+            *("-serial", "chardev:log"),
+            *("-qmp", f"unix:{_quoted(run / 'monitor.sock')},server=on,wait=off"),
             *_shared("guest", run / "guest"),
         ]  # fmt: skip
         for number, folder in enumerate(boot.shares):
@@ -88,14 +100,11 @@ class QemuPC(Way):
 
     def ask_to_stop(self, run: Path) -> bool:
         """By a line on the console."""
-        with socket.socket(socket.AF_UNIX) as console:
-            console.settimeout(5)
-            try:
-                console.connect(str(run / "console.sock"))
-                console.sendall(b"stop\n")
-            except OSError:
-                return False
-        return True
+        try:
+            with _console(run, "stop"):
+                return True
+        except OSError:
+            return False
 
 
 class VirtualPC(QemuPC):
@@ -120,13 +129,41 @@ class VirtualPC(QemuPC):
 
 
 class EmulatedPC(QemuPC):
-    """QEMU alone: works everywhere, some ten times slower than the processor."""
+    """QEMU alone: works everywhere, some ten times slower than the processor.
+
+    To boot takes so long that a stop saves the state of the whole machine, for the next start.
+    """
 
     name: ClassVar[str] = "tcg"
     title: ClassVar[str] = "QEMU without KVM, which emulates the processor"
     accelerator: ClassVar[str] = "tcg"
     cpu: ClassVar[str] = "max"
     start_timeout: ClassVar[float] = 300.0
+    rests: ClassVar[bool] = True
+
+    def rest(self, run: Path, target: Path) -> None:
+        """The guest lets go of the host's folders, for QEMU saves no state with them."""
+        try:
+            said = _answer(run, "rest", "at rest", "busy")
+        except OSError as error:
+            raise StateLost(f"The machine does not go to rest: {error}.") from error
+        if said == "busy":
+            raise StateLost("A folder of the host is in use in the machine.")
+        suspended.save(run / "monitor.sock", target)
+
+    def loading(self, state: Suspended) -> Sequence[str]:
+        """QEMU reads the state from a program, as in all its versions."""
+        return suspended.loading(state.file)
+
+    def wake(self, run: Path, state: Suspended) -> None:
+        """The guest's clock stood still meanwhile, and its folders are to be mounted."""
+        monitor = run / "monitor.sock"
+        wait.until("QEMU's monitor", monitor.is_socket, 30, error=StateLost)
+        suspended.go_on(monitor, state)
+        try:
+            _answer(run, f"wake {time.time():.3f}", "awake")
+        except OSError as error:
+            raise StateLost(f"The machine did not wake up: {error}.") from error
 
 
 @functools.cache
@@ -167,6 +204,28 @@ def _tried(accelerator: str, cpu: str) -> str:
         return ""
     last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
     return f"a trial guest did not run: {last[0]}"
+
+
+def _console(run: Path, line: str) -> socket.socket:
+    """A connection to the console on which that line has been sent."""
+    console = socket.socket(socket.AF_UNIX)
+    try:
+        console.settimeout(ANSWER_SECONDS)
+        console.connect(str(run / "console.sock"))
+        console.sendall(line.encode() + b"\n")
+    except OSError:
+        console.close()
+        raise
+    return console
+
+
+def _answer(run: Path, line: str, *answers: str) -> str:
+    """Send a line to guest/init and return which of the answers comes. OSError when none does."""
+    with _console(run, line) as console, console.makefile(errors="replace") as lines:
+        for said in lines:
+            if said.strip() in answers:
+                return said.strip()
+    raise ConnectionResetError("the machine ended")
 
 
 def _disk(name: str, file: Path, read_only: str) -> list[str]:

@@ -34,6 +34,7 @@ class UserModeLinux(Way):
         "data_disk": "/dev/ubdb",
         "ending": "poweroff",
         "stop_line": "",
+        "log": "/mnt/dockerd.log",
     }
 
     def refusal(self) -> str:

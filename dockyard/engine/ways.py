@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from dockyard.engine.image import Artefacts
+from dockyard.engine.suspended import Suspended
 
 ADDRESS = "192.168.127.2::192.168.127.1:255.255.255.0:dockyard"
 """Address, gateway, mask and name of the machine, as the kernel's ``ip=`` wants them."""
@@ -89,3 +90,24 @@ class Way(ABC):
     @abstractmethod
     def ask_to_stop(self, run: Path) -> bool:
         """Ask the machine to end by itself. False when nobody listens."""
+
+    rests: ClassVar[bool] = False
+    """Whether a machine's state can be saved when it stops: the three below are for that."""
+
+    def rest(self, run: Path, target: Path) -> None:
+        """Save the state of a machine without running containers to target, and end it.
+
+        Raises StateLost where that did not work; the machine goes on then.
+        """
+        raise NotImplementedError
+
+    def loading(self, state: Suspended) -> Sequence[str]:
+        """What to add to the command so that the machine waits with that state."""
+        raise NotImplementedError
+
+    def wake(self, run: Path, state: Suspended) -> None:
+        """Let a machine that was started from a state go on, at the right time.
+
+        Raises StateLost when it cannot.
+        """
+        raise NotImplementedError

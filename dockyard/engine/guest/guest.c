@@ -1,7 +1,7 @@
 /*
  * guest: what the machine needs and no package has. Linked statically. Its names:
  * docker-proxy and iptables (ports.c), runc, crun and libnetwork-setkey (runtime.c) for dockerd;
- * poweroff, restart and listen for the init.
+ * poweroff, restart, reseed and listen for the init.
  *
  * As listen it opens the port that the host's socket leads to, and becomes the program that
  * serves it (socket activation, sd_listen_fds(3)). A dockerd that opened a port itself would
@@ -11,9 +11,12 @@
 #include "guest.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/random.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -46,6 +49,19 @@ static int serve(char **words)
     return 127;
 }
 
+/* After a rest: numbers that no earlier run of the same state can have had (random(4)). */
+static int reseed(void)
+{
+    struct { struct rand_pool_info info; char room[64]; } fresh = {.info = {64 * 8, 64}};
+    int source = open("/dev/hwrng", O_RDONLY), pool = open("/dev/urandom", O_WRONLY);
+    if (read(source, fresh.info.buf, 64) != 64 || ioctl(pool, RNDADDENTROPY, &fresh) ||
+        ioctl(pool, RNDRESEEDCRNG)) {
+        perror("reseed");
+        return 1;
+    }
+    return 0;
+}
+
 int main(int count, char **words)
 {
     const char *slash = strrchr(words[0], '/');
@@ -56,6 +72,8 @@ int main(int count, char **words)
         return reboot(RB_POWER_OFF);
     if (!strcmp(name, "restart"))
         return reboot(RB_AUTOBOOT);
+    if (!strcmp(name, "reseed"))
+        return reseed();
     if (!strcmp(name, "listen") && count > 1)
         return serve(words);
     if (!strcmp(name, "runc") || !strcmp(name, "crun"))
