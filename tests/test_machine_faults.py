@@ -66,7 +66,8 @@ except DockyardError as error:
 """
 
 
-def test_where_filters_are_forbidden_another_way_is_named(own_home):
+def test_where_filters_are_forbidden_another_way_is_named(own_home, monkeypatch):
+    monkeypatch.delenv(choice.VARIABLE, raising=False)
     image.prepare(print)
     said = _python(VERDICTS, sys.executable, "-c", WITHOUT_SECCOMP).stdout
     assert (
