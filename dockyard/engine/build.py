@@ -54,7 +54,7 @@ ROOM_TO_BUILD = 4 * 1024**3
 
 SOURCES = {
     "network": ("network.c",),
-    "guest": ("guest.c", "ports.c", "runtime.c", "guest.h"),
+    "guest": ("guest.c", "clock.c", "ports.c", "runtime.c", "guest.h"),
 }
 """In guest/; headers too, for the name tells what an artefact was made from."""
 

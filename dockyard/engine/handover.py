@@ -20,7 +20,7 @@ HOST_AS_SEEN_INSIDE = "192.168.127.1"
 
 GUEST_NAMES = (
     *("docker-proxy", "iptables", "libnetwork-setkey", "runc", "crun"),
-    *("listen", "poweroff", "restart", "reseed"),
+    *("clock", "listen", "poweroff", "restart", "reseed"),
 )
 """The names under which guest/guest.c is called."""
 

@@ -10,7 +10,6 @@ import functools
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -74,7 +73,7 @@ class QemuPC(Way):
         ]
         words: list[str | Path] = [
             packages.which(PROGRAM) or PROGRAM,
-            *("-M", "pc,usb=off,vmport=off,hpet=off", "-accel", self.accelerator, "-cpu", self.cpu),
+            *("-M", "pc,usb=off,vmport=off", "-accel", self.accelerator, "-cpu", self.cpu),
             *("-m", f"{boot.memory >> 20}M", "-smp", "1"),
             *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
             *("-kernel", boot.artefacts.kernel, "-append", " ".join(kernel_line)),
@@ -161,7 +160,7 @@ class EmulatedPC(QemuPC):
         wait.until("QEMU's monitor", monitor.is_socket, 30, error=StateLost)
         suspended.go_on(monitor, state)
         try:
-            _answer(run, f"wake {time.time():.3f}", "awake")
+            _answer(run, "wake", "awake")
         except OSError as error:
             raise StateLost(f"The machine did not wake up: {error}.") from error
 
@@ -234,7 +233,9 @@ def _disk(name: str, file: Path, read_only: str) -> list[str]:
     # Several homes may share one root image, and User-Mode Linux locks what it reads.
     locking = "off" if read_only == "on" else "auto"
     drive = f"{options},id={name},readonly={read_only},file={_quoted(file)},file.locking={locking}"
-    return ["-drive", drive, "-device", f"virtio-blk-pci,drive={name}"]
+    # A full disk of the host is told to the guest; QEMU would else stand still until it has room.
+    device = f"virtio-blk-pci,drive={name},werror=report,rerror=report"
+    return ["-drive", drive, "-device", device]
 
 
 def _shared(tag: str, folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import shlex
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,9 +68,11 @@ class Suspended:
             file.unlink(missing_ok=True)
 
 
-def name_of(words: Iterable[object], folder: Path) -> str:
-    """A name for a machine: its command line and all it finds in its folder, hashed."""
-    hashed = hashlib.sha256(json.dumps([str(word) for word in words]).encode())
+def name_of(words: Sequence[str | Path], folder: Path) -> str:
+    """A name for a machine: its command line, the program, and all it finds in its folder."""
+    program = Path(words[0]).stat()
+    told = [*map(str, words), program.st_size, program.st_mtime_ns]
+    hashed = hashlib.sha256(json.dumps(told).encode())
     for file in sorted(folder.iterdir()):
         hashed.update(file.name.encode() + b"\0" + file.read_bytes())
     return hashed.hexdigest()

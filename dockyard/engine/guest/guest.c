@@ -1,7 +1,7 @@
 /*
  * guest: what the machine needs and no package has. Linked statically. Its names:
  * docker-proxy and iptables (ports.c), runc, crun and libnetwork-setkey (runtime.c) for dockerd;
- * poweroff, restart, reseed and listen for the init.
+ * clock (clock.c), poweroff, restart, reseed and listen for the init.
  *
  * As listen it opens the port that the host's socket leads to, and becomes the program that
  * serves it (socket activation, sd_listen_fds(3)). A dockerd that opened a port itself would
@@ -68,6 +68,8 @@ int main(int count, char **words)
     const char *name = slash ? slash + 1 : words[0];
     if (!strcmp(name, "docker-proxy"))
         return publish(words);
+    if (!strcmp(name, "clock"))
+        return keep_clock(words);
     if (!strcmp(name, "poweroff"))
         return reboot(RB_POWER_OFF);
     if (!strcmp(name, "restart"))

@@ -4,7 +4,11 @@
 /* The word after the one called name, or an empty text. */
 const char *option(char **words, const char *name);
 
+/* clock.c */
+int keep_clock(char **words);
+
 /* ports.c */
+int call_host(void);
 int publish(char **words);
 int run_iptables(char **words);
 

@@ -18,7 +18,8 @@
  *
  * A connection to CONTROL_SOCKET publishes one port for as long as it lasts. It says
  * "tcp|udp HOST_PORT CONTAINER_ADDRESS CONTAINER_PORT\n" and reads "ok\n", or the reason why
- * not. Published ports appear on the host's loopback alone.
+ * not. Published ports appear on the host's loopback alone. One that says "time\n" reads the
+ * seconds since 1970.
  *
  * With --lan the machines of one user have a second network in common: the machine connects its
  * second cable to SOCKET, and what it sends there goes to the socket of every other machine in
@@ -218,6 +219,15 @@ static void answer(struct published *port, const char *text)
         fprintf(stderr, "network: control: %s\n", strerror(errno));
 }
 
+static void tell_time(struct published *port)
+{
+    struct timespec now;
+    char line[64];
+    clock_gettime(CLOCK_REALTIME, &now);
+    snprintf(line, sizeof line, "%lld.%09ld", (long long)now.tv_sec, now.tv_nsec);
+    answer(port, line);
+}
+
 static void publish(struct published *port, char *request)
 {
     char protocol[4], address[16];
@@ -264,7 +274,9 @@ static void serve_control(int index)
         return;
     }
     request[length] = 0;
-    if (!published[index].active)
+    if (!strcmp(request, "time\n"))
+        tell_time(&published[index]);
+    else if (!published[index].active)
         publish(&published[index], request);
 }
 

@@ -30,14 +30,25 @@ static int refuse(const char *reason)
     return 1;
 }
 
-/* Ask the host for a port. Returns the connection that keeps it, or -1 with the reason why not. */
-static int ask_host(const char *protocol, const char *port, const char *address,
-                    const char *inner_port, char *reason, size_t room)
+/* A connection to the host's end of the cable, or -1 and errno. */
+int call_host(void)
 {
     struct sockaddr_in host = {.sin_family = AF_INET, .sin_port = htons(1)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     inet_aton("192.168.127.4", &host.sin_addr);
-    if (fd < 0 || connect(fd, (void *)&host, sizeof host)) {
+    if (fd >= 0 && connect(fd, (void *)&host, sizeof host)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* Ask the host for a port. Returns the connection that keeps it, or -1 with the reason why not. */
+static int ask_host(const char *protocol, const char *port, const char *address,
+                    const char *inner_port, char *reason, size_t room)
+{
+    int fd = call_host();
+    if (fd < 0) {
         snprintf(reason, room, "%s", strerror(errno));
         return -1;
     }
