@@ -267,14 +267,13 @@ def test_a_share_of_the_cpu_holds(daemon):
     limited = daemon.containers.run("tools:1", spin, nano_cpus=250_000_000, detach=True)
     free = daemon.containers.run("tools:1", spin, detach=True)
 
-    def used() -> list[float]:
-        seconds = [
-            container.stats(stream=False, one_shot=True)["cpu_stats"]["cpu_usage"]["total_usage"]
-            for container in (limited, free)
-        ]
-        return seconds if seconds[1] > 4e9 else []
+    def used(container) -> int:
+        told = container.stats(stream=False, one_shot=True)
+        return told["cpu_stats"]["cpu_usage"]["total_usage"]
 
-    quarter, rest = wait.until("four seconds of the CPU", used, 180)
+    before = [used(limited), used(free)]
+    wait.until("four seconds of the CPU", lambda: used(free) - before[1] > 4e9, 180, interval=3)
+    quarter, rest = used(limited) - before[0], used(free) - before[1]
     assert 0.2 < quarter / rest < 0.4
 
 
