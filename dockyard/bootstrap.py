@@ -18,7 +18,7 @@ from dockyard.exceptions import DockyardError, InstallFailed, UnwritableFolder
 
 VENV = paths.CHECKOUT / ".venv"
 REQUIREMENTS = paths.CHECKOUT / "requirements.txt"
-CORE = ("docker", "h11", "psutil", "requests")
+CORE = ("docker", "h11", "psutil", "qemu.qmp", "requests")
 """What dockyard's own commands import."""
 
 
