@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import json
 import re
 import subprocess
 import sys
@@ -40,6 +41,33 @@ def test_every_package_that_is_imported_is_in_the_list():
     foreign = imported - sys.stdlib_module_names - {"dockyard"}
     assert foreign
     assert [name for name in foreign if not pinned & brought_by.get(name, set())] == []
+
+
+FIRST = """
+import json, sys
+before = set(sys.modules)
+from dockyard import cli, learn, prove
+print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+"""
+
+
+def test_the_commands_import_nothing_but_the_first_packages():
+    """They begin before the other packages are there."""
+    done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, check=True)
+    brought_by = importlib.metadata.packages_distributions()
+    imported = {
+        distribution.replace("_", "-")
+        for name in json.loads(done.stdout)
+        for distribution in brought_by.get(name, ())
+    }
+    first, further = set(), {*bootstrap.CORE}
+    while further:
+        first |= further
+        needed = [line for name in further for line in importlib.metadata.requires(name) or ()]
+        named = [re.match(r"[\w.-]+", line)[0] for line in needed if ";" not in line]
+        further = {name.replace("_", "-") for name in named} - first
+    assert "psutil" in imported
+    assert imported - first == set()
 
 
 def test_every_environment_variable_of_the_course_is_explained():
