@@ -10,7 +10,7 @@ from contextlib import closing
 import nbformat
 import pytest
 
-from dockyard import client, paths
+from dockyard import client, labels, paths
 from dockyard.labs import attempt as attempts
 from dockyard.labs import catalogue, judge, pages
 from dockyard.labs.judge import check_of
@@ -30,18 +30,18 @@ PLACES = ("1", "2", "3")
 
 
 def do(attempt, task, way):
-    """Set the task's scene and go one way."""
-    if task.scene:
-        attempt.run(task.scene)
-    return attempt.run(way)
+    """Set the task's scene and go one way: its exit code, and what both printed."""
+    scene = attempt.run(task.scene).stdout if task.scene else ""
+    done = attempt.run(way)
+    return done.returncode, scene + done.stdout
 
 
 def go_to(attempt, task):
     """Do the tasks that come before this one."""
     for name in task.after:
         earlier = attempt.lab.task(name)
-        done = do(attempt, earlier, earlier.right[0])
-        assert earlier.fails or done.returncode == 0, done.stdout
+        code, printed = do(attempt, earlier, earlier.right[0])
+        assert earlier.fails or code == 0, printed
 
 
 def state_of_the_daemon():
@@ -126,20 +126,26 @@ def untouched(attempt):
 def gone_wrong(attempt, task, way):
     """The verdict on a wrong way, and what its commands printed."""
     go_to(attempt, task)
-    done = do(attempt, task, way)
+    _, printed = do(attempt, task, way)
     (verdict,) = judge.judge(attempt, [task.name])
-    return verdict, done.stdout
+    return verdict, printed
 
 
-def in_a_place(places, work, lab, **others):
-    """What comes of work in a new attempt at the lab, in a place that is free."""
+def in_a_place(places, names, work, lab, **others):
+    """What comes of work in a new attempt at the lab, in a place that is free.
+
+    Names of images stay until all is done: two attempts may build the very same image, and if one
+    took its last name away while the other builds it, the other would have none.
+    """
     place = places.get()
     try:
         begun = attempts.begin(lab, "proof", place)
+        names.extend(begun.values.values())
         try:
             return work(begun, **others)
         finally:
-            attempts.tidy(begun)
+            with closing(client.connect()) as daemon:
+                labels.remove(daemon, lesson=begun.lesson)
     finally:
         places.put(place)
 
@@ -154,14 +160,22 @@ def pool():
 @pytest.fixture(scope="module")
 def outcomes(request, pool):
     """What comes of the work of each test that was chosen, by the test's name."""
-    places = queue.SimpleQueue()
+    places, names = queue.SimpleQueue(), []
     for place in PLACES:
         places.put(place)
-    return {
-        item.name: pool.submit(in_a_place, places, WORK[item.originalname], **item.callspec.params)
+    begun = {
+        item.name: pool.submit(
+            in_a_place, places, names, WORK[item.originalname], **item.callspec.params
+        )
         for item in request.session.items
         if getattr(item, "originalname", None) in WORK
     }
+    yield begun
+    for future in begun.values():
+        future.cancel()
+    wait(begun.values())
+    with closing(client.connect()) as daemon:
+        labels.untag(daemon, names)
 
 
 @on_the_engine
@@ -198,8 +212,8 @@ def done_rightly(lab, place):
     try:
         came_of_it = []
         for task in lab.tasks:
-            done = do(begun, task, task.right[-1])
-            came_of_it.append((*judge.judge(begun, [task.name]), done.stdout))
+            _, printed = do(begun, task, task.right[-1])
+            came_of_it.append((*judge.judge(begun, [task.name]), printed))
         return begun, came_of_it
     except BaseException:
         attempts.tidy(begun)

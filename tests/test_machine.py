@@ -153,7 +153,7 @@ def test_a_published_tcp_port_comes_and_goes_with_its_container(daemon):
 
 def _page(address: str) -> bytes | None:
     try:
-        with urllib.request.urlopen(address, timeout=10) as answer:
+        with urllib.request.urlopen(address, timeout=3) as answer:
             return answer.read()
     except OSError:
         return None
