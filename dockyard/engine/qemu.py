@@ -178,25 +178,14 @@ def _tried(accelerator: str, cpu: str) -> str:
             done = subprocess.run(
                 [
                     *(packages.which(PROGRAM) or PROGRAM, "-M", "pc", "-accel", accelerator),
-                    *(
-                        "-cpu",
-                        cpu,
-                        "-m",
-                        "16",
-                        "-nodefaults",
-                        "-no-user-config",
-                        "-display",
-                        "none",
-                    ),
-                    *("-no-reboot", "-device", "isa-debug-exit,iobase=0xf4", "-bios", file.name),
+                    *("-cpu", cpu, "-m", "16", "-nodefaults", "-no-user-config"),
+                    *("-display", "none", "-no-reboot"),
+                    *("-device", "isa-debug-exit,iobase=0xf4", "-bios", file.name),
                 ],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                 timeout=TRIAL_SECONDS if accelerator == "kvm" else 10 * TRIAL_SECONDS,
                 check=False,
-            )
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             return f"a trial guest ran far below the processor's speed with {accelerator}"
     if done.returncode == TRIAL_SUCCESS:
