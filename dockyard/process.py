@@ -42,12 +42,15 @@ class Service:
         return paths.logs() / f"{self.name}.log"
 
     def start(
-        self, argv: Sequence[str | Path], env: Mapping[str, str] | None = None
+        self,
+        argv: Sequence[str | Path],
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> psutil.Process:
         """Start argv detached from this terminal, output to the log; replaces a stale pid file.
 
-        env is added to the environment of this process. Raises OSError when the program
-        cannot be run.
+        env is added to the environment of this process; cwd is its folder, by default this
+        process's. Raises OSError when the program cannot be run.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -57,6 +60,7 @@ class Service:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                cwd=cwd,
                 env={**os.environ, **(env or {})},
             )
         _STARTED.append(child)

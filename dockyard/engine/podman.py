@@ -152,6 +152,8 @@ class PodmanEngine(Engine):
         self.service.start(
             [*self._podman(), "system", "service", "--time=0", f"unix://{self.socket}"],
             env=self._environment(),
+            # Its monitor of a container leaves a file `oom` where it runs, when that has no memory.
+            cwd=self.data,
         )
         wait.until(
             "Podman to answer",
