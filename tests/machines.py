@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import io
 import os
-import socket
 import subprocess
 import tarfile
+import urllib.request
 from pathlib import Path
 
 import docker
@@ -78,11 +78,13 @@ def daemon(engine, tmp_path):
     client.close()
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """A port of this host's loopback that nobody listens on."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def page(address: str) -> bytes | None:
+    """What a web server answers; None when it does not."""
+    try:
+        with urllib.request.urlopen(address, timeout=3) as answer:
+            return answer.read()
+    except OSError:
+        return None
 
 
 @functools.cache

@@ -14,7 +14,7 @@ import docker
 import psutil
 import pytest
 
-from dockyard import course, paths, wait
+from dockyard import course, paths, ports, wait
 from dockyard.engine import packages, rootless
 from dockyard.registry import Registry
 from tests import elsewhere
@@ -163,7 +163,7 @@ def test_a_users_own_daemon_pulls_runs_publishes_and_leaves_nothing(
         image = client.images.pull("busybox", "latest")
         assert Registry(mirror).manifest("library/busybox", "latest").digest in digests(image)
 
-        port = _free_port()
+        port = ports.choose()
         # Root inside is the learner outside: what a container writes is the learner's.
         shared = learner.home / "shared"
         client.containers.run(
@@ -242,12 +242,6 @@ def _is_kit(process, uid):
 
 def _host(learner):
     return learner.python(STEP + "print(engine.host)")
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _page(port):

@@ -19,7 +19,6 @@ import tarfile
 import tempfile
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
 import docker
@@ -27,7 +26,7 @@ import psutil
 import pytest
 from docker.errors import APIError, ContainerError
 
-from dockyard import paths, wait
+from dockyard import paths, ports, wait
 from dockyard.engine import image, kernel, limits, published, rootfs
 from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.exceptions import EngineStartFailed, InstallFailed
@@ -141,26 +140,20 @@ def test_exec_refuses_in_runcs_words(daemon, command, why):
 
 
 def test_a_published_tcp_port_comes_and_goes_with_its_container(daemon):
-    port = machines.free_port()
+    port = ports.choose()
     container = daemon.containers.run(
         "tools:1", "httpd -f -p 80 -h /bin", ports={"80/tcp": ("127.0.0.1", port)}, detach=True
     )
-    page = wait.until("the page", lambda: _page(f"http://127.0.0.1:{port}/busybox"), 20)
+    page = wait.until("the page", lambda: machines.page(f"http://127.0.0.1:{port}/busybox"), 20)
     assert len(page) > 100_000
     container.remove(force=True)
     wait.until("the port to close", lambda: not _listens(port), 10)
 
 
-def _page(address: str) -> bytes | None:
-    try:
-        with urllib.request.urlopen(address, timeout=3) as answer:
-            return answer.read()
-    except OSError:
-        return None
-
-
 def test_a_published_udp_port_answers(daemon):
-    port = machines.free_port(socket.SOCK_DGRAM)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     daemon.containers.run("tools:1", "echo-udp", ports={"9000/udp": port}, detach=True)
 
     def echoed() -> bytes | None:
@@ -232,7 +225,7 @@ def test_containers_of_a_network_find_each_other_by_name(daemon):
 
 
 def test_a_swarm_services_port_comes_and_goes_with_the_service(daemon):
-    port = machines.free_port()
+    port = ports.choose()
     daemon.swarm.init(advertise_addr="192.168.127.2")
     try:
         service = daemon.services.create(
@@ -240,7 +233,8 @@ def test_a_swarm_services_port_comes_and_goes_with_the_service(daemon):
             ["httpd", "-f", "-p", "80", "-h", "/bin"],
             endpoint_spec=docker.types.EndpointSpec(ports={port: 80}),
         )
-        page = wait.until("the service", lambda: _page(f"http://127.0.0.1:{port}/busybox"), 60)
+        address = f"http://127.0.0.1:{port}/busybox"
+        page = wait.until("the service", lambda: machines.page(address), 60)
         assert len(page) > 100_000
         service.remove()
         wait.until("the port to close", lambda: not _listens(port), 30)

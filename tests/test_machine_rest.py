@@ -6,12 +6,11 @@ import contextlib
 import os
 import shutil
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 
-from dockyard import paths, wait
+from dockyard import paths, ports, wait
 from dockyard.engine import choice
 from dockyard.engine.machine import MachineEngine
 from tests import machines
@@ -37,7 +36,7 @@ def _again(engine: MachineEngine) -> str:
 
 
 def test_a_start_after_a_stop_goes_on_where_the_machine_was(engine, daemon, shared):
-    port = machines.free_port()
+    port = ports.choose()
     page = {"ports": {"80/tcp": ("127.0.0.1", port)}, "volumes": {"kept": {"bind": "/kept"}}}
     command = ["sh", "-c", "echo note > /kept/note; exec httpd -f -p 80 -h /kept"]
     web = daemon.containers.run("tools:1", command, name="web", detach=True, **page)
@@ -50,7 +49,7 @@ def test_a_start_after_a_stop_goes_on_where_the_machine_was(engine, daemon, shar
     assert web.status == "exited"
     web.start()
     address = f"http://127.0.0.1:{port}/note"
-    assert wait.until("the page", lambda: _page(address), 60) == b"note\n"
+    assert wait.until("the page", lambda: machines.page(address), 60) == b"note\n"
     (shared / "asked").write_text("from the host")
     mounts = {str(shared): {"bind": "/work", "mode": "rw"}}
     words = ["sh", "-c", "cat /work/asked; echo made > /work/answer"]
@@ -61,12 +60,6 @@ def test_a_start_after_a_stop_goes_on_where_the_machine_was(engine, daemon, shar
 
 def _boot_id(daemon) -> bytes:
     return daemon.containers.run("tools:1", "cat /proc/sys/kernel/random/boot_id", remove=True)
-
-
-def _page(address: str) -> bytes | None:
-    with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=10) as answer:
-        return answer.read()
-    return None
 
 
 def test_its_clock_is_right_after_a_rest(engine, daemon):
@@ -103,22 +96,17 @@ def test_its_identity_is_kept_and_its_random_numbers_are_new(engine, daemon, tmp
 
 def _copy(source: Path, target: Path) -> None:
     """Copy into the same inode, holes and times kept."""
-    if target.exists():
-        with source.open("rb") as read, target.open("r+b") as written:
-            written.truncate(0)
-            written.truncate(source.stat().st_size)
-            end = 0
-            with contextlib.suppress(OSError):  # there is no more data
-                while True:
-                    begin = os.lseek(read.fileno(), end, os.SEEK_DATA)
-                    end = os.lseek(read.fileno(), begin, os.SEEK_HOLE)
-                    read.seek(begin)
-                    written.seek(begin)
-                    written.write(read.read(end - begin))
-        shutil.copystat(source, target)
-    else:
-        target.touch()
-        _copy(source, target)
+    with source.open("rb") as read, target.open("wb") as written:
+        written.truncate(source.stat().st_size)
+        end = 0
+        with contextlib.suppress(OSError):  # there is no more data
+            while True:
+                begin = os.lseek(read.fileno(), end, os.SEEK_DATA)
+                end = os.lseek(read.fileno(), begin, os.SEEK_HOLE)
+                read.seek(begin)
+                written.seek(begin)
+                written.write(read.read(end - begin))
+    shutil.copystat(source, target)
 
 
 @pytest.mark.parametrize("policy", ["always", "unless-stopped"])

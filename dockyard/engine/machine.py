@@ -156,7 +156,10 @@ class MachineEngine(Engine):
         boot = Boot(artefacts, self.run, memory, handover.shared_folders(), lan)
         handover.write(boot, way, self.data_disk, mirror)
         command = way.command(boot)
-        name = suspended.name_of([*command.words, *vars(artefacts).values()], self.run / "guest")
+        name = ""
+        if way.rests:
+            words = [*command.words, *vars(artefacts).values()]
+            name = suspended.name_of(words, self.run / "guest")
         rested = way.rests and self.state.fits(name)
         if not rested:
             self.state.discard()
