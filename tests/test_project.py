@@ -97,11 +97,15 @@ def test_the_first_files_parse_on_old_pythons(name):
     ast.parse((paths.CHECKOUT / "dockyard" / name).read_text(), feature_version=(3, 4))
 
 
-def test_an_old_python_is_told_so_politely():
-    program = (
-        "import sys, runpy; sys.version_info = (3, 8, 0, 'final', 0); "
-        "runpy.run_module('dockyard', run_name='__main__')"
-    )
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("sys.version_info = (3, 8, 0, 'final', 0)", "needs Python 3.11"),
+        ("os.name = 'nt'", "inside WSL 2"),
+    ],
+)
+def test_what_it_cannot_run_on_is_said_politely(found, said):
+    program = f"import os, sys, runpy; {found}; runpy.run_module('dockyard', run_name='__main__')"
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
@@ -110,7 +114,7 @@ def test_an_old_python_is_told_so_politely():
         check=False,
     )
     assert done.returncode == 1
-    assert "needs Python 3.11" in done.stderr
+    assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
