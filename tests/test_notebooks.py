@@ -14,6 +14,8 @@ SYLLABUS = [f"S{number:02d}" for number in range(1, 49)]
 LESSONS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 STORED = notebooks.stored()
 NOT_COMPARED = {"nbval-ignore-output", "nbval-skip"}
+WAYS = ("90-minute taster", "half day", "full day", "two days")
+"""The paths through the course, in the order of the welcome page's columns."""
 
 
 def read(path):
@@ -37,6 +39,16 @@ def outputs(cell):
         yield output.get("text") or "\n".join(
             [*map(str, output.get("data", {}).values()), *output.get("traceback", [])]
         )
+
+
+def minutes(path):
+    return int(re.search(r"\*\*Minutes:\*\* (\d+)", "\n".join(markdown(path)))[1])
+
+
+def lesson_rows(text):
+    """The cells of each row that begins with a lesson's number, in the order of the table."""
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in row] for row in rows if re.match(r" \[?\d\d\b", row[0])]
 
 
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -106,6 +118,27 @@ def test_a_lesson_says_what_it_is_for_and_what_it_was(path):
     closing = "\n".join(texts[-3:])
     assert "In this notebook you" in closing
     assert "https://docs.docker.com/" in closing
+
+
+def test_both_tables_of_the_lessons_say_the_minutes_that_each_lesson_says():
+    said = [minutes(path) for path in LESSONS]
+    welcome = lesson_rows("\n".join(markdown(LESSONS[0])))
+    readme = lesson_rows((paths.CHECKOUT / "README.md").read_text())
+    assert [int(row[2]) for row in welcome] == said
+    assert [int(row[3]) for row in readme] == said
+
+
+def test_the_welcome_page_marks_the_paths_that_the_lessons_say_and_adds_them_up():
+    text = "\n".join(markdown(LESSONS[0]))
+    sums = dict.fromkeys(WAYS, 0)
+    for path, row in zip(LESSONS, lesson_rows(text), strict=True):
+        said = re.search(r"\*\*Path:\*\* (.*)", "\n".join(markdown(path)))[1]
+        for way, mark in zip(WAYS, row[3:], strict=True):
+            assert mark.startswith("●") == (way in said), f"{path.stem}: {way}"
+            if mark:
+                part = re.search(r"\d+$", mark)
+                sums[way] += int(part[0]) if part else minutes(path)
+    assert f"| {' | '.join(map(str, sums.values()))} |\n" in text
 
 
 # The first, the welcome page, only shows the way.

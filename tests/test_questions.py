@@ -10,7 +10,7 @@ import pytest
 
 from dockyard import client, course, labels, paths, progress
 from dockyard.exceptions import UsageError
-from dockyard.questions import bank, page, record
+from dockyard.questions import bank, overview, page, record
 
 PAGES = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 LESSONS = [bank.load(name) for name in bank.names()]
@@ -95,6 +95,14 @@ def test_a_page_asks_its_questions_right_before_it_tidies_up(path):
     lesson = bank.load(path.stem)
     (output,) = quiz.outputs
     assert output.data == {"text/plain": page.text(lesson), "text/html": page.markup(lesson)}
+
+
+def test_the_welcome_page_shows_the_progress_of_somebody_who_begins(own_home):
+    """nbval cannot compare this output: a learner's own progress is another."""
+    (cell,) = [each for each in cells(PAGES[0]) if each.source == "%progress"]
+    (output,) = cell.outputs
+    table = overview.Overview()
+    assert output.data == {"text/plain": repr(table), "text/html": table._repr_html_()}
 
 
 @each_page
