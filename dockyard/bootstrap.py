@@ -35,6 +35,9 @@ def main(arguments: list[str]) -> int:
     except DockyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return commands(arguments)
 
 
@@ -74,7 +77,7 @@ def _installed(pins: list[str]) -> bool:
 
 def ensure_core() -> None:
     """Make .venv with the packages of CORE. Raises UnwritableFolder or InstallFailed."""
-    if not _python().exists():
+    if not _has_pip():
         if not os.access(paths.CHECKOUT, os.W_OK):
             raise UnwritableFolder(
                 paths.CHECKOUT,
@@ -82,9 +85,22 @@ def ensure_core() -> None:
                 f"Clone it into a folder of yours:  git clone {paths.CHECKOUT} ~/dockyard",
             )
         print("making the virtual environment .venv", file=sys.stderr)
-        _run([sys.executable, "-m", "venv", str(VENV)], "The virtual environment")
+        # What an attempt that failed has left would keep every later one from working.
+        _run([sys.executable, "-m", "venv", "--clear", str(VENV)], "The virtual environment")
     _run([*_pip(), "install", *_pins(CORE)], "Installing the first packages")
     _make_importable()
+
+
+def _has_pip() -> bool:
+    """Whether .venv is whole: making it ends with pip, and pip's own files with INSTALLER."""
+    if not _python().exists():
+        return False
+    program = (
+        "import importlib.metadata as m\n"
+        "raise SystemExit(not m.distribution('pip').read_text('INSTALLER'))"
+    )
+    done = subprocess.run([str(_python()), "-c", program], capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def _make_importable() -> None:

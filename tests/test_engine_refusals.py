@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import socketserver
+import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -147,6 +148,27 @@ def test_a_read_only_checkout_without_an_environment_says_where_else_to_clone(fo
     assert "cannot be written" in done.stderr
     assert ".venv" in done.stderr
     assert "git clone" in done.stderr
+
+
+@needs_root
+def test_an_environment_that_could_not_be_made_is_made_once_that_is_mended(folder):
+    python = "/usr/bin/python3"
+    report = "import ensurepip; print(ensurepip.__path__[0])"
+    found = subprocess.run([python, "-c", report], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        pytest.skip("needs python3-venv:  apt-get install python3-venv")
+    fresh = _copy_without_environment(folder)
+    where = {"folder": folder, "python": python, "checkout": fresh, "options": "bind"}
+    # As on Debian without the package python3-venv.
+    hide = f"export PYTHONNOUSERSITE=1; mount -t tmpfs none {found.stdout.strip()}"
+    refused = elsewhere.run("doctor", before=hide, **where)
+    assert is_clear(refused), refused.stderr
+    assert "apt-get install python3-venv" in refused.stderr
+    assert (fresh / ".venv" / "bin" / "python").exists()
+    # No index, so that this ends where pip is asked for packages.
+    again = elsewhere.run("doctor", before="export PYTHONNOUSERSITE=1 PIP_NO_INDEX=1", **where)
+    assert "No module named pip" not in again.stderr
+    assert "No matching distribution found" in again.stderr
 
 
 def _copy_without_environment(folder: Path) -> Path:
