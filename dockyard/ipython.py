@@ -77,7 +77,7 @@ class LessonMagics(Magics):
         What an earlier run of the same lesson made is removed, by its label.
         """
         name = line.strip()
-        if not name or len(name.split()) != 1:
+        if not name:
             self.broken = True
             raise UsageError(
                 "Say which lesson this is.", next="For example:  %lesson 05-registries"

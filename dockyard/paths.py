@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 import tempfile
 from pathlib import Path
 
-from dockyard.exceptions import UnsafeRunFolder
+from dockyard.exceptions import UnsafeRunFolder, UsageError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = CHECKOUT / "notebooks"
@@ -52,7 +53,16 @@ def front_door() -> Path:
 
 
 def docker_config(lesson: str | None = None) -> Path:
-    """The Docker configuration folder (``DOCKER_CONFIG``) of the course or of one lesson."""
+    """The Docker configuration folder (``DOCKER_CONFIG``) of the course or of one lesson.
+
+    Raises UsageError for a name that is not a lesson's: it could lead out of the home.
+    """
+    if lesson and not re.fullmatch(r"[0-9A-Za-z][\w.-]*", lesson, re.ASCII):
+        raise UsageError(
+            f"{lesson!r} is not a lesson's name.",
+            "It has letters, digits, dots and hyphens alone, and begins with a letter or a digit.",
+            "A lesson begins, for example, with:  %lesson 05-registries",
+        )
     return home() / "docker" / (lesson or "course")
 
 

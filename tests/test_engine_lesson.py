@@ -36,7 +36,9 @@ def run_cells(home, *cells):
     return json.loads(last), "\n".join(shown)
 
 
-@pytest.mark.parametrize("first", ["%lesson 99-sample", "%lesson", "%lab 99-nothing"])
+@pytest.mark.parametrize(
+    "first", ["%lesson 99-sample", "%lesson", "%lesson 99 sample", "%lab 99-nothing"]
+)
 def test_commands_are_refused_after_a_first_cell_that_failed(tmp_path, first):
     marker = tmp_path / "marker"
     errors, _ = run_cells(tmp_path, first, f"!touch {marker}", f"%%bash\ntouch {marker}", "1 + 1")
@@ -46,6 +48,19 @@ def test_commands_are_refused_after_a_first_cell_that_failed(tmp_path, first):
         assert "Run the first cell again" in refused
     assert errors[3] == ""
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["..", "../../precious", "{}/precious", "a/../.."])
+def test_a_name_that_leads_out_of_the_home_removes_nothing(tmp_path, name):
+    home, precious = tmp_path / "home", tmp_path / "precious"
+    for file in (home / "docker" / "course" / "config.json", precious / "file"):
+        file.parent.mkdir(parents=True)
+        file.write_text("kept")
+    errors, _ = run_cells(home, f"%lesson {name.format(tmp_path)}", "!true")
+    assert "is not a lesson's name" in errors[0]
+    assert errors[1].startswith("The lesson could not begin")
+    assert (home / "docker" / "course" / "config.json").read_text() == "kept"
+    assert (precious / "file").read_text() == "kept"
 
 
 @pytest.mark.engine
