@@ -25,7 +25,7 @@ _STARTED: list[subprocess.Popen] = []
 class Service:
     """One background process with a log, known by name across commands.
 
-    The pid file holds the process id and its creation time, so that a reused id is never
+    The pid file holds the process id and its start (see _started), so that a reused id is never
     mistaken for the service.
     """
 
@@ -65,15 +65,18 @@ class Service:
             )
         _STARTED.append(child)
         process = psutil.Process(child.pid)
-        self.pid_file.write_text(json.dumps([process.pid, process.create_time()]))
+        self.pid_file.write_text(json.dumps([process.pid, _started(process)]))
         return process
 
     def process(self) -> psutil.Process | None:
         """The running process, or None when it has ended or was never started."""
         try:
-            pid, created = json.loads(self.pid_file.read_text())
+            pid, started = json.loads(self.pid_file.read_text())
             found = psutil.Process(pid)
-            if found.create_time() != created or found.status() == psutil.STATUS_ZOMBIE:
+            # Earlier editions wrote the creation time; what they started may still run.
+            if started not in (_started(found), found.create_time()):
+                return None
+            if found.status() == psutil.STATUS_ZOMBIE:
                 return None
         except (OSError, ValueError, psutil.NoSuchProcess):
             return None
@@ -94,6 +97,15 @@ class Service:
             process.terminate()
             end(family, timeout)
         self.pid_file.unlink(missing_ok=True)
+
+
+def _started(process: psutil.Process) -> float:
+    """When a process was started, in seconds of a clock that nobody sets.
+
+    On Linux create_time() is this and the time of the boot, which moves with the time of day:
+    after a virtual machine has slept, every service would seem to be another's process.
+    """
+    return process._ident[1]
 
 
 def end(processes: Sequence[psutil.Process], timeout: float) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -154,6 +155,27 @@ def test_a_stale_pid_file_of_another_process_is_not_believed(engine):
     assert engine.dockerd.process() is None
     engine.start(print)
     assert engine.dockerd.process().pid != os.getpid()
+
+
+def test_a_service_is_found_again_after_the_clock_was_set(engine, tmp_path):
+    # What setting the clock changes for other processes is this line of /proc/stat (proc(5)).
+    moved = tmp_path / "stat"
+    moved.write_text(re.sub(r"(?m)^btime \d+", "btime 1700000000", Path("/proc/stat").read_text()))
+    program = "from dockyard.process import Service; print(Service('sleeper').process().pid)"
+    sleeper = process.Service("sleeper")
+    pid = sleeper.start(["sleep", "60"]).pid
+    try:
+        done = subprocess.run(
+            [
+                "unshare", "--mount", "--propagation=private",
+                "sh", "-ec", f'mount --bind {moved} /proc/stat; exec "$@"', "sh",
+                sys.executable, "-c", program,
+            ],
+            capture_output=True, text=True, cwd=paths.CHECKOUT, check=False,
+        )  # fmt: skip
+    finally:
+        sleeper.stop()
+    assert done.stdout == f"{pid}\n", done.stderr
 
 
 def test_a_disk_too_full_is_said_before_anything_starts(engine, monkeypatch):
