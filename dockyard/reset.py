@@ -14,6 +14,7 @@ from dockyard.labs import attempt as attempts
 from dockyard.labs import catalogue
 
 FOLDERS = ("notebooks", "labs")
+"""Where a name without a folder is looked for, in this order."""
 
 
 def run(name: str | None, say: Say, *, everything: bool) -> int:
@@ -28,8 +29,8 @@ def run(name: str | None, say: Say, *, everything: bool) -> int:
         )
     chosen = _all() if everything else [_find(name)]
     for path in chosen:
-        if kept := restore(path):
-            say(f"{path.name} is as it came; your copy is {kept.name}")
+        if done := restore(path):
+            say(done)
     labs = [catalogue.load(path.stem) for path in chosen if path.parent.name == "labs"]
     if course.answers():
         for lab in labs:
@@ -45,42 +46,48 @@ def run(name: str | None, say: Say, *, everything: bool) -> int:
     return 0
 
 
-def restore(path: Path) -> Path | None:
-    """Write the notebook as it was committed; return where the learner's copy went, if any."""
-    pristine = _committed(path)
+def restore(path: Path) -> str:
+    """Write the notebook as it was committed; return what was done, "" when nothing had to be.
+
+    Raises DockyardError, before anything is changed, when the committed one cannot be had.
+    """
+    pristine = _git("show", f"HEAD:./{path.relative_to(paths.CHECKOUT).as_posix()}")
+    done = f"{path.name} was missing and is back"
     if path.exists():
         if path.read_bytes() == pristine:
-            return None
+            return ""
         kept = path.with_name(f"{path.stem}.{time.strftime('%Y-%m-%d-%H%M%S')}.ipynb")
         path.replace(kept)
-    else:
-        kept = path
+        done = f"{path.name} is as it came; your copy is {kept.name}"
     path.write_bytes(pristine)
-    return kept
-
-
-def _committed(path: Path) -> bytes:
-    name = path.relative_to(paths.CHECKOUT).as_posix()
-    done = subprocess.run(
-        ["git", "-C", str(paths.CHECKOUT), "show", f"HEAD:{name}"], capture_output=True, check=False
-    )
-    if done.returncode != 0:
-        raise DockyardError(
-            f"The pristine {name} was not found.",
-            done.stderr.decode(errors="replace").strip(),
-            "Get it from a fresh clone of the course.",
-        )
-    return done.stdout
+    return done
 
 
 def _all() -> list[Path]:
-    done = subprocess.run(
-        ["git", "-C", str(paths.CHECKOUT), "ls-files", *(f"{each}/*.ipynb" for each in FOLDERS)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return [paths.CHECKOUT / line for line in done.stdout.splitlines()]
+    """The notebooks that came with the course, lessons first. Raises DockyardError."""
+    listed = _git("ls-files", *(f"{each}/*.ipynb" for each in FOLDERS)).decode().splitlines()
+    found = [paths.CHECKOUT / line for line in listed]
+    return sorted(found, key=lambda path: FOLDERS.index(path.parent.name))
+
+
+def _git(*words: str) -> bytes:
+    """What git prints, asked in the course's folder. Raises DockyardError when that is nothing."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(paths.CHECKOUT), *words], capture_output=True, check=False
+        )
+    except FileNotFoundError:
+        raise DockyardError(
+            "The notebooks as they came are read with git, and git is not installed.",
+            next="Install it (Debian, Ubuntu: sudo apt-get install git), then run this again.",
+        ) from None
+    if done.returncode != 0 or not done.stdout:
+        raise DockyardError(
+            f"The notebooks as they came could not be read in {paths.CHECKOUT}.",
+            done.stderr.decode(errors="replace").strip() or "It is not a clone of the course.",
+            "Where git names no remedy, take them from a fresh clone of the course (git clone).",
+        )
+    return done.stdout
 
 
 def _find(name: str) -> Path:
@@ -92,5 +99,5 @@ def _find(name: str) -> Path:
             return path
     raise UsageError(
         f"There is no notebook called {name!r}.",
-        next=f"Choose one of: {', '.join(path.stem for path in known)}.",
+        next=f"Choose one of: {', '.join(dict.fromkeys(path.stem for path in known))}.",
     )

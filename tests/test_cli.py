@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,8 +12,8 @@ import pytest
 from dockyard import paths
 
 
-def run(*words, home=None, **variables):
-    environment = {**os.environ, "PYTHONPATH": str(paths.CHECKOUT), **variables}
+def run(*words, home=None, checkout=paths.CHECKOUT, **variables):
+    environment = {**os.environ, "PYTHONPATH": str(checkout), **variables}
     for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
         if name not in variables:
             environment.pop(name, None)
@@ -20,7 +21,7 @@ def run(*words, home=None, **variables):
         environment["DOCKYARD_HOME"] = str(home)
     return subprocess.run(
         [sys.executable, "-m", "dockyard", *words],
-        capture_output=True, text=True, env=environment, cwd=paths.CHECKOUT,
+        capture_output=True, text=True, env=environment, cwd=checkout,
         stdin=subprocess.DEVNULL, timeout=120, check=False,
     )  # fmt: skip
 
@@ -99,3 +100,81 @@ def test_an_unknown_notebook_is_answered_with_the_known_ones():
     done = run("reset", "99-nothing")
     assert done.returncode == 2
     assert "00-start-here" in done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The course as a ZIP file brings it: two lessons and a lab, without git's records."""
+    made = tmp_path / "course"
+    shutil.copytree(paths.CHECKOUT / "dockyard", made / "dockyard")
+    shutil.copy(paths.CHECKOUT / "requirements.txt", made)
+    for name in ("notebooks/00-start-here", "notebooks/05-registries", "labs/05-registries"):
+        file = made / f"{name}.ipynb"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"{name} as it came\n")
+    return made
+
+
+@pytest.fixture
+def clone(folder):
+    """The same, as a repository of its own."""
+    for words in (
+        ("init", "--quiet"),
+        ("add", "notebooks", "labs"),
+        ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--message=all"),
+    ):
+        subprocess.run(["git", "-C", folder, *words], check=True)
+    return folder
+
+
+def reset(folder, *words, **variables):
+    return run(
+        "reset", *words, home=folder / "home", checkout=folder,
+        **{"GIT_CEILING_DIRECTORIES": str(folder.parent), **variables},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "restored", "left"),
+    [
+        ("05-registries", "notebooks", "labs"),
+        ("labs/05-registries.ipynb", "labs", "notebooks"),
+    ],
+)
+def test_reset_restores_the_lesson_and_the_lab_only_when_it_is_named(clone, name, restored, left):
+    for place in ("notebooks", "labs"):
+        (clone / place / "05-registries.ipynb").write_text("mine")
+    done = reset(clone, name)
+    assert done.returncode == 0, done.stderr
+    found = clone / restored / "05-registries.ipynb"
+    assert found.read_text() == f"{restored}/05-registries as it came\n"
+    (kept,) = found.parent.glob("05-registries.2*.ipynb")
+    assert kept.read_text() == "mine"
+    assert f"05-registries.ipynb is as it came; your copy is {kept.name}" in done.stderr
+    assert (clone / left / "05-registries.ipynb").read_text() == "mine"
+
+
+def test_reset_brings_a_deleted_notebook_back_and_claims_no_copy(clone):
+    (clone / "notebooks" / "00-start-here.ipynb").unlink()
+    done = reset(clone, "--all")
+    assert done.returncode == 0, done.stderr
+    assert "00-start-here.ipynb was missing and is back" in done.stderr
+    assert "copy" not in done.stderr
+    assert (clone / "notebooks" / "00-start-here.ipynb").exists()
+
+
+@pytest.mark.parametrize("words", [["05-registries"], ["--all"]], ids=" ".join)
+def test_reset_without_a_repository_says_so_and_changes_nothing(folder, words):
+    (folder / "notebooks" / "05-registries.ipynb").write_text("mine")
+    done = reset(folder, *words)
+    assert done.returncode == 1
+    assert f"could not be read in {folder}" in done.stderr
+    assert "not a git repository" in done.stderr
+    assert (folder / "notebooks" / "05-registries.ipynb").read_text() == "mine"
+
+
+def test_reset_without_git_says_what_to_install(folder):
+    done = reset(folder, "--all", PATH=str(folder))
+    assert done.returncode == 1
+    assert "apt-get install git" in done.stderr
+    assert "Traceback" not in done.stderr
