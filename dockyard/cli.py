@@ -159,7 +159,7 @@ def _engine(options) -> int:
 
     if options.action == "start":
         course.start(options.engine, say, install=options.yes)
-        course.fill(say)
+        course.fill(say, install=options.yes)
     elif options.action == "stop":
         course.stop(say)
     elif options.action == "env":

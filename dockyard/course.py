@@ -177,13 +177,17 @@ def _check_version() -> dict:
     return found
 
 
-def fill(say: Say) -> None:
-    """Make the images of the lessons available: in the registry, or on a learner's own engine."""
+def fill(say: Say, *, install: bool = False) -> None:
+    """Make the images of the lessons available: in the registry, or on a learner's own engine.
+
+    A learner's own engine gets its registry only now; install agrees to packages for it. Raises
+    EngineNotRunning, RegistryError or SetupError.
+    """
     state = State.load()
     if state is None:
         raise exceptions.EngineNotRunning()
     with closing(client.connect(timeout=600)) as daemon:
-        server = registry.start(say, client=daemon)
+        server = registry.start(say, install=install, client=daemon)
         registry.fill(server, daemon, say)
         if not state.mirror:
             registry.pull_into(server, daemon, say)

@@ -32,7 +32,7 @@ def set_up(
     with ThreadPoolExecutor(1) as beside:
         packages = beside.submit(packages_first)
         course.start(choice, say, install=install)
-        course.fill(say)
+        course.fill(say, install=install)
         packages.result()
 
 

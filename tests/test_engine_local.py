@@ -9,7 +9,7 @@ import docker
 import pytest
 
 from dockyard.engine.embedded import EmbeddedEngine
-from tests import homes
+from tests import elsewhere, homes
 from tests.test_cli import run
 
 pytestmark = [
@@ -88,6 +88,26 @@ def test_every_other_pull_is_the_daemons_own_business(started, own):
         client.images.remove("hello-world:latest", force=True)
     code, shown = docker_client(home, "pull", "hello-world")
     assert "cannot be reached from here" not in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [([], "nobody agreed to it"), (["--yes"], "apt-get install --yes")],
+    ids=["unasked", "agreed"],
+)
+def test_the_registrys_package_is_installed_once_that_is_agreed_to(own, words, said):
+    # Without a network, so that this ends with what apt-get says.
+    with elsewhere.open_folder() as folder:
+        homes.give_plugins(folder / "home")
+        done = elsewhere.run(
+            "engine", "start", "--engine", "local", *words, folder=folder, network=False,
+            before=elsewhere.as_if_never_installed("docker-registry", folder),
+            DOCKER_HOST=own, DOCKYARD_HOME=f"{folder}/home",
+        )  # fmt: skip
+        elsewhere.run("engine", "stop", folder=folder, DOCKYARD_HOME=f"{folder}/home")
+    assert elsewhere.is_clear(done), done.stderr
+    assert said in done.stderr
+    assert "docker-registry" in done.stderr
 
 
 def test_a_daemon_inside_a_container_finds_the_images_by_the_registry(started):

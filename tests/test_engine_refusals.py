@@ -184,23 +184,12 @@ def _copy_without_environment(folder: Path) -> Path:
 def test_without_a_network_missing_packages_are_told_by_name(folder):
     done = elsewhere.run(
         *START, "embedded", "--yes", folder=folder, network=False, DOCKYARD_HOME=f"{folder}/home",
-        before=_as_if_never_installed("docker-registry", folder),
+        before=elsewhere.as_if_never_installed("docker-registry", folder),
     )  # fmt: skip
     assert is_clear(done), done.stderr
     assert "apt-get install" in done.stderr and "docker-registry" in done.stderr
     assert "check the network" in done.stderr
     assert processes_of(folder) == []
-
-
-def _as_if_never_installed(package: str, folder: Path) -> str:
-    """Shell that hides an installed package, in this namespace, from the path and from apt."""
-    return f"""
-        mkdir {folder}/home
-        if [ -e /usr/bin/{package} ]; then mount --bind /dev/null /usr/bin/{package}; fi
-        sed '/^Package: {package}$/,/^$/d' /var/lib/dpkg/status > {folder}/status
-        mount --bind {folder}/status /var/lib/dpkg/status
-        mount -t tmpfs none /var/cache/apt
-    """
 
 
 @needs_root
