@@ -81,15 +81,15 @@ class UnwritableFolder(SetupError):
 
 
 class UnsafeRunFolder(SetupError):
-    """The folder for the sockets belongs to somebody else."""
+    """The folder for the sockets is somebody else's, or no folder."""
 
     def __init__(self, folder: object) -> None:
         self.folder = folder
         super().__init__(
-            f"The folder {folder} belongs to another user.",
-            "The daemon's socket must not be reachable by others.",
-            "Choose another place:  XDG_RUNTIME_DIR=~/.dockyard-run "
-            "(a folder of your own) python3 -m dockyard learn",
+            f"{folder} is not a folder of yours.",
+            "The daemon's socket is put there, and must not be reachable by others.",
+            "Another home has a folder of another name:  "
+            "DOCKYARD_HOME=~/dockyard-home python3 -m dockyard learn",
         )
 
 

@@ -35,9 +35,11 @@ def run_dir() -> Path:
     It is outside the home because the path of a UNIX socket has at most 107 bytes
     (unix(7)). Raises UnsafeRunFolder when somebody else owns a folder of that name.
     """
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    # Not $XDG_RUNTIME_DIR or $TMPDIR: what runs would be lost to a shell that has another one,
+    # and the first is removed at log-out (pam_systemd(8)), when engines go on running.
+    base = "/tmp" if os.access("/tmp", os.W_OK | os.X_OK) else tempfile.gettempdir()
     token = hashlib.sha256(str(home()).encode()).hexdigest()[:8]
-    folder = base / f"dockyard-{os.getuid()}-{token}"
+    folder = Path(base, f"dockyard-{os.getuid()}-{token}")
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()

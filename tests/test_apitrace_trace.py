@@ -39,7 +39,6 @@ def folder():
     with short_folder() as made, pytest.MonkeyPatch.context() as patch:
         homes.give_plugins(made)
         patch.setenv("DOCKYARD_HOME", str(made))
-        patch.setenv("XDG_RUNTIME_DIR", str(made))
         yield made
 
 

@@ -90,6 +90,31 @@ def test_engine_status_of_a_stopped_course_ends_with_1(tmp_path):
     assert json.loads(done.stdout)["running"] is False
 
 
+def test_a_shell_with_other_temporary_folders_finds_the_same_course(tmp_path):
+    def socket_seen_by(**variables):
+        done = run("engine", "status", "--json", home=tmp_path, **variables)
+        assert "Traceback" not in done.stderr
+        return json.loads(done.stdout)["docker_host"]
+
+    there = socket_seen_by()
+    assert socket_seen_by(XDG_RUNTIME_DIR=str(tmp_path)) == there
+    assert socket_seen_by(XDG_RUNTIME_DIR="/nowhere", TMPDIR=str(tmp_path)) == there
+
+
+def test_a_run_folder_that_leads_elsewhere_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
+    folder = paths.run_dir()
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    try:
+        done = run("engine", "status", home=tmp_path)
+    finally:
+        folder.unlink()
+    assert done.returncode == 1
+    assert f"{folder} is not a folder of yours." in done.stderr
+    assert "DOCKYARD_HOME=" in done.stderr
+
+
 def test_reset_wants_to_know_what():
     done = run("reset")
     assert done.returncode == 2
