@@ -11,7 +11,7 @@ import sys
 import time
 
 from dockyard import __version__
-from dockyard.exceptions import DockyardError, UsageError
+from dockyard.exceptions import DockyardError, Unforeseen, UsageError
 
 
 def say(text: str) -> None:
@@ -38,6 +38,10 @@ def main(arguments: list[str]) -> int:
     except DockyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        # Of the system, of requests and of the Docker SDK, when what was there a moment ago is not.
+        print(Unforeseen(error), file=sys.stderr)
+        return Unforeseen.exit_code
     except KeyboardInterrupt:
         say("interrupted")
         return 130

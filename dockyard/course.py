@@ -6,8 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -67,26 +66,13 @@ def prepare_home() -> None:
         raise exceptions.UnwritableFolder(paths.home(), f"{error.strerror}.") from None
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    try:
-        with Lock("course", timeout=300):
-            yield
-    except TimeoutError:
-        raise exceptions.EngineStartTimeout(
-            "Another command has been starting or stopping this course for five minutes.",
-            f"It holds the lock in {paths.run_dir()}.",
-            "Wait for it, or end that command, then run this again.",
-        ) from None
-
-
 def start(choice: str, say: Say, *, install: bool = False) -> State:
     """Start what is not running yet; choice is a provider's name or ``auto``.
 
-    Two commands at once wait for each other. Raises EngineError or SetupError.
+    Two commands at once wait for each other. Raises EngineError, SetupError or Busy.
     """
     prepare_home()
-    with _alone():
+    with Lock("course", timeout=300):
         if (running := State.load()) and answers():
             if choice in ("auto", running.engine):
                 return running
@@ -228,8 +214,11 @@ def _own_gateway(state: State, daemon: docker.DockerClient) -> str | None:
 
 
 def stop(say: Say) -> None:
-    """Stop front door, engine and registry; nothing is left running. May be called twice."""
-    with _alone():
+    """Stop front door, engine and registry; nothing is left running. May be called twice.
+
+    Raises Busy when another command has been starting or stopping for five minutes.
+    """
+    with Lock("course", timeout=300):
         _stop(say)
 
 

@@ -4,7 +4,6 @@ Each says in three lines what failed, why if that is known, and what to type nex
 
     DockyardError                    exit code 1
     ├── SetupError                   the course cannot be set up on this machine
-    │   ├── UnsupportedPython
     │   ├── UnwritableFolder
     │   ├── UnsafeRunFolder
     │   ├── InstallRefused
@@ -19,8 +18,10 @@ Each says in three lines what failed, why if that is known, and what to type nex
     │   └── StateLost                a machine's saved state
     ├── RegistryError                the course registry
     ├── MeasurementFailed            a command that is measured
+    ├── Busy                         another command holds what this one needs
     ├── PortInUse
     ├── DiskFull
+    ├── Unforeseen                   the system, the network or the daemon let a command down
     └── UsageError                   exit code 2
 
 Standard library only, because the bootstrap imports it before any package is installed.
@@ -58,12 +59,19 @@ class UsageError(DockyardError):
     exit_code = 2
 
 
+class Unforeseen(DockyardError):
+    """The system, the network or the daemon failed where a command does not expect it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            "The command could not be carried out.",
+            f"{type(error).__name__}: {error}",
+            "See whether the engine still runs:  python3 -m dockyard engine status",
+        )
+
+
 class SetupError(DockyardError):
     """The course cannot be set up on this machine."""
-
-
-class UnsupportedPython(SetupError):
-    """This Python is too old."""
 
 
 class UnwritableFolder(SetupError):
@@ -164,6 +172,18 @@ class MeasurementFailed(DockyardError):
             "A command could not be measured.",
             why,
             f"Run it by itself and read what it says:  {command}",
+        )
+
+
+class Busy(DockyardError):
+    """Another command of the course holds a lock for longer than this one waits."""
+
+    def __init__(self, lock: object, seconds: float) -> None:
+        self.lock = lock
+        super().__init__(
+            f"Another command of the course has been busy for {seconds:g} seconds.",
+            f"It holds {lock}.",
+            "Wait for it, or end that command, then run this again.",
         )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from dockyard import paths, wait
-from dockyard.exceptions import DockyardError
+from dockyard.exceptions import Busy, DockyardError
 
 # A service outlives the command that starts it; Popen would warn of a child that still runs.
 _STARTED: list[subprocess.Popen] = []
@@ -123,8 +123,8 @@ def end(processes: Sequence[psutil.Process], timeout: float) -> None:
 class Lock:
     """An exclusive lock between commands of one home, taken for the length of a ``with``.
 
-    Waits up to timeout seconds; raises TimeoutError then. The kernel drops it when its
-    holder dies, so it cannot go stale (flock(2)). In a folder outside of the home, it is a lock
+    Waits up to timeout seconds; raises Busy then. The kernel drops it when its holder
+    dies, so it cannot go stale (flock(2)). In a folder outside of the home, it is a lock
     between homes.
     """
 
@@ -142,7 +142,7 @@ class Lock:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     self._file.close()
-                    raise TimeoutError(f"another command holds {self.path}") from None
+                    raise Busy(self.path, self.timeout) from None
                 time.sleep(0.1)
 
     def __exit__(self, *exc_info: object) -> None:

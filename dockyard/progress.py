@@ -53,13 +53,14 @@ def read() -> dict:
 def change() -> Iterator[dict]:
     """The progress, to be changed in place; written when the ``with`` ends without an error.
 
-    Raises TimeoutError when another notebook holds it for more than ten seconds.
+    Raises Busy when another notebook holds it for more than ten seconds, or OSError.
     """
-    with Lock("progress", timeout=10):
+    path().parent.mkdir(parents=True, exist_ok=True)
+    # Beside the file: two homes may share one.
+    with Lock(f".{path().name}", timeout=10, folder=path().parent):
         data = read()
         yield data
         data["version"] = VERSION
-        path().parent.mkdir(parents=True, exist_ok=True)
         if _load(path()) is not None:
             shutil.copyfile(path(), _previous())
         elif path().exists():

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from dockyard import paths
+from dockyard import paths, progress
 
 
 def run(*words, home=None, checkout=paths.CHECKOUT, **variables):
@@ -202,4 +202,24 @@ def test_reset_without_git_says_what_to_install(folder):
     done = reset(folder, "--all", PATH=str(folder))
     assert done.returncode == 1
     assert "apt-get install git" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_progress_that_another_command_holds_is_told_with_the_lock(clone, monkeypatch):
+    file = clone / "progress.json"
+    monkeypatch.setenv("DOCKYARD_PROGRESS", str(file))
+    with progress.change():
+        done = reset(clone, "labs/05-registries")
+    assert done.returncode == 1
+    assert "has been busy for 10 seconds." in done.stderr
+    assert str(clone / ".progress.json.lock") in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_failure_of_the_system_is_told_in_three_lines(clone):
+    done = reset(clone, "labs/05-registries", DOCKYARD_PROGRESS="/proc/nowhere/progress.json")
+    assert done.returncode == 1
+    assert "The command could not be carried out." in done.stderr
+    assert "/proc/nowhere" in done.stderr
+    assert "engine status" in done.stderr
     assert "Traceback" not in done.stderr

@@ -190,8 +190,8 @@ def test_a_disk_too_full_is_said_before_anything_starts(engine, monkeypatch):
 
 def test_a_lock_is_held_by_one_process_at_a_time(engine):
     program = (
-        "from dockyard.process import Lock; import sys\n"
-        "try:\n    Lock('course', timeout=0.3).__enter__()\nexcept TimeoutError:\n    sys.exit(7)\n"
+        "from dockyard.process import Busy, Lock; import sys\n"
+        "try:\n    Lock('course', timeout=0.3).__enter__()\nexcept Busy:\n    sys.exit(7)\n"
     )
     with process.Lock("course"):
         done = subprocess.run([sys.executable, "-c", program], cwd=paths.CHECKOUT, check=False)

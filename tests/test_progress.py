@@ -39,13 +39,16 @@ def note(value):
         data["note"] = value
 
 
-def test_notebooks_that_write_at_once_lose_nothing():
+@pytest.mark.parametrize("homes", [["one"] * 3, ["one", "two", "three"]], ids=["one home", "three"])
+def test_notebooks_that_write_at_once_lose_nothing(tmp_path, monkeypatch, homes):
+    monkeypatch.setenv("DOCKYARD_PROGRESS", str(tmp_path / "shared" / "progress.json"))
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, name],
-            env=os.environ | {"PYTHONPATH": str(paths.CHECKOUT)},
+            env=os.environ
+            | {"PYTHONPATH": str(paths.CHECKOUT), "DOCKYARD_HOME": str(tmp_path / home)},
         )
-        for name in ("one", "two", "three")
+        for name, home in zip(("one", "two", "three"), homes, strict=True)
     ]
     assert [each.wait(timeout=120) for each in writers] == [0, 0, 0]
     found = progress.read()

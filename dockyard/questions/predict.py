@@ -13,6 +13,7 @@ from IPython.display import display, update_display
 from IPython.utils.capture import capture_output
 from traitlets import Bool, Dict, List
 
+from dockyard.exceptions import Busy
 from dockyard.questions import record
 from dockyard.questions.bank import Asked
 from dockyard.questions.widget import Form
@@ -76,8 +77,8 @@ class Prediction(Form):
                 outcome |= {"right": option.right, "note": option.note}
                 try:
                     record.note(record.GUESSES, self.lesson, self.asked, option.letter)
-                except OSError as error:
-                    self.trouble = f"Your prediction could not be written down: {error}."
+                except (Busy, OSError) as error:
+                    self.trouble = f"Your prediction could not be written down. {error}"
             for name, (data, metadata) in self._covers.items():
                 update_display(data, metadata=metadata, raw=True, display_id=name)
             self.outcome = outcome

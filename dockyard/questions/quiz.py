@@ -6,6 +6,7 @@ import threading
 
 from traitlets import Dict, List, Unicode
 
+from dockyard.exceptions import Busy
 from dockyard.questions import page, record
 from dockyard.questions.bank import Lesson
 from dockyard.questions.widget import Form
@@ -53,8 +54,8 @@ class Quiz(Form):
             try:
                 record.note(record.ANSWERS, self.lesson.name, question, option.letter)
                 self.trouble = ""
-            except OSError as error:
-                self.trouble = f"Your answer could not be written down: {error}."
+            except (Busy, OSError) as error:
+                self.trouble = f"Your answer could not be written down. {error}"
             self.answers = self.answers | {
                 question.name: {
                     "chosen": option.letter,

@@ -12,7 +12,7 @@ GUESSES = "guesses"
 def note(kind: str, lesson: str, asked: Asked, letter: str) -> None:
     """Write down an answer or a guess; an earlier one is replaced, and the tries are counted.
 
-    Raises TimeoutError when another notebook holds the progress for too long, or OSError.
+    Raises Busy when another notebook holds the progress for too long, or OSError.
     """
     with progress.change() as data:
         entries = data.setdefault(kind, {}).setdefault(lesson, {})
