@@ -202,6 +202,11 @@ def _check(options) -> int:
 
     if options.hint and not options.tasks:
         raise UsageError("Say which task you want a hint for.", next="Name it after the lab.")
+    if options.json and (options.watch or options.hint):
+        raise UsageError(
+            "--json does not go with --watch or --hint, which are for people.",
+            next=f"What is done, as data:  python3 -m dockyard check {options.lab} --json",
+        )
     return commands.check(
         options.lab,
         options.tasks,

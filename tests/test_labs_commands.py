@@ -177,6 +177,8 @@ def test_an_unknown_lab_or_task_is_a_wrong_usage():
         (("check", "99"), "There is no lab called '99'."),
         (("check", "07", "nothing"), "07-containers has no task 'nothing'."),
         (("check", "07", "--hint"), "Say which task you want a hint for."),
+        (("check", "07", "--watch", "--json"), "--json does not go with"),
+        (("check", "07", "web", "--hint", "--json"), "--json does not go with"),
     ):
         done = run(*arguments)
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr

@@ -450,8 +450,11 @@ def test_the_archive_commands_start_the_registry_for_as_long_as_they_need_it(own
     empty = command("verify")
     assert empty.returncode == 1
     assert "python3 -m dockyard registry fill" in empty.stderr
-    imported = command("import", str(archive))
+    imported = command("import", str(archive), "--json")
     assert imported.returncode == 0, imported.stderr
+    assert json.loads(imported.stdout) == {"file": str(archive), "tags": len(by_reference())}
+    exported = command("export", str(archive), "--json")
+    assert json.loads(exported.stdout) == json.loads(imported.stdout)
     assert command("list", "--json").stdout == listed.stdout
     assert command("verify").returncode == 0
     assert server.Place().service.process() is None

@@ -9,6 +9,7 @@ import json
 import re
 import ssl
 import subprocess
+import sys
 import tarfile
 import zipfile
 
@@ -52,6 +53,18 @@ def engine():
     yield connected
     _sweep(connected)
     connected.close()
+
+
+def test_filling_prints_as_data_what_is_there(engine):
+    listed, filled = (
+        subprocess.run(
+            [sys.executable, "-m", "dockyard", "registry", action, "--json"],
+            capture_output=True, text=True, cwd=paths.CHECKOUT, check=False,
+        )
+        for action in ("list", "fill")
+    )  # fmt: skip
+    assert filled.returncode == 0, filled.stderr
+    assert json.loads(filled.stdout) == json.loads(listed.stdout)
 
 
 def _sweep(connected):

@@ -19,7 +19,11 @@ from dockyard.registry.verify import list_images, verify
 
 
 def run(action: str, file: str | None, say: Say, *, as_json: bool) -> int:
-    """Carry out one action; returns the exit code."""
+    """Carry out one action; returns the exit code.
+
+    as_json prints what ``list`` finds also after ``fill``, and the number of tags after
+    ``export`` and ``import``.
+    """
     if (action in ("export", "import")) != (file is not None):
         expected = "needs a file" if file is None else "takes no file"
         raise UsageError(
@@ -27,22 +31,26 @@ def run(action: str, file: str | None, say: Say, *, as_json: bool) -> int:
             next="For example:  python3 -m dockyard registry export course.tar",
         )
     if action == "fill":
-        _fill(say)
-        return 0
+        registry = server.find()
+        _fill(registry, say)
+        return _report("list", registry, say, as_json) if as_json else 0
     with server.available(say) as registry:
-        if action == "export":
-            say(f"{export_archive(registry, Path(file))} tags are in {file}")
-        elif action == "import":
-            say(f"{import_archive(registry, Path(file))} tags came from {file}")
-        else:
+        if file is None:
             return _report(action, registry, say, as_json)
+        if action == "export":
+            tags, what = export_archive(registry, Path(file)), "are in"
+        else:
+            tags, what = import_archive(registry, Path(file)), "came from"
+    if as_json:
+        print(json.dumps({"file": file, "tags": tags}, indent=1))
+    else:
+        say(f"{tags} tags {what} {file}")
     return 0
 
 
-def _fill(say: Say) -> None:
+def _fill(registry: Registry, say: Say) -> None:
     source = os.environ.get("DOCKYARD_SOURCE", "auto")
     every = os.environ.get("DOCKYARD_PLATFORMS") == "all"
-    registry = server.find()
     with closing(client.connect(timeout=600)) as daemon:
         fill(registry, daemon, say, source, deep=True, all_platforms=every)
 
