@@ -55,6 +55,14 @@ def engine():
     connected.close()
 
 
+def _sweep(connected):
+    for one in connected.containers.list(all=True, filters={"name": f"^{PREFIX}"}):
+        one.remove(force=True, v=True)
+    for kind in (connected.networks, connected.volumes):
+        for one in kind.list(filters={"name": PREFIX}):
+            one.remove()
+
+
 def test_filling_prints_as_data_what_is_there(engine):
     listed, filled = (
         subprocess.run(
@@ -65,14 +73,6 @@ def test_filling_prints_as_data_what_is_there(engine):
     )  # fmt: skip
     assert filled.returncode == 0, filled.stderr
     assert json.loads(filled.stdout) == json.loads(listed.stdout)
-
-
-def _sweep(connected):
-    for one in connected.containers.list(all=True, filters={"name": f"^{PREFIX}"}):
-        one.remove(force=True, v=True)
-    for kind in (connected.networks, connected.volumes):
-        for one in kind.list(filters={"name": PREFIX}):
-            one.remove()
 
 
 @pytest.fixture(scope="module")
