@@ -88,6 +88,13 @@ def _link_plugins(folder: Path) -> None:
             (links / found.name).symlink_to(found)
 
 
+def lesson() -> str | None:
+    """The lesson of this kernel or shell, if one has begun; its clients send this name along."""
+    # The lesson's configuration folder is named for it.
+    folder, outside = Path(os.environ.get("DOCKER_CONFIG", "")), paths.docker_config()
+    return folder.name if folder.parent == outside.parent and folder != outside else None
+
+
 def environment(lesson: str | None = None) -> dict[str, str]:
     """The variables that point any docker client at the course, and keep its output plain.
 

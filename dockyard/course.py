@@ -113,7 +113,7 @@ def _open_front_door(upstream: Upstream, *options: str) -> None:
         sys.executable, "-m", "dockyard.apitrace",
         "--listen", paths.front_door(),
         "--upstream", upstream.address,
-        "--records", paths.run_dir() / "records.sock",
+        "--records", paths.records_socket(),
         *options,
     ]  # fmt: skip
     if upstream.tls_cert:

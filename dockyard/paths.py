@@ -54,6 +54,11 @@ def front_door() -> Path:
     return run_dir() / "docker.sock"
 
 
+def records_socket() -> Path:
+    """The socket on which the front door tells what passes through it."""
+    return run_dir() / "records.sock"
+
+
 def docker_config(lesson: str | None = None) -> Path:
     """The Docker configuration folder (``DOCKER_CONFIG``) of the course or of one lesson.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
+from dockyard import client
 from dockyard.apitrace.record import Recorder
 from dockyard.apitrace.table import Table
 from dockyard.exceptions import UsageError
@@ -26,7 +26,7 @@ def register(ipython: InteractiveShell) -> None:
         holds anyway: each request as a curl line, and as code for the Python SDK.
         """
         options = _options(line)
-        with Recorder(_lesson()) as recorder, _errors_held_back(ipython):
+        with Recorder(client.lesson()) as recorder, _errors_held_back(ipython):
             result = ipython.run_cell(cell)
         display(Table(recorder.exchanges, times=options.times, curl=options.curl, sdk=options.sdk))
         # The cell fails as it would have without this line, once its requests are shown.
@@ -43,12 +43,6 @@ def _errors_held_back(ipython: InteractiveShell) -> Iterator[None]:
         yield
     finally:
         del ipython._showtraceback
-
-
-def _lesson() -> str | None:
-    # The lesson's configuration folder is named for it; its clients send this name along.
-    name = os.path.basename(os.environ.get("DOCKER_CONFIG", ""))
-    return None if name in ("", "course") else name
 
 
 class _Parser(argparse.ArgumentParser):

@@ -11,11 +11,6 @@ from dockyard import paths
 from dockyard.exceptions import EngineNotRunning
 
 
-def records_socket() -> Path:
-    """The socket on which the front door tells what passes through it."""
-    return paths.run_dir() / "records.sock"
-
-
 @dataclass
 class Exchange:
     """One request and what came of it.
@@ -68,7 +63,7 @@ class Recorder:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(self._timeout)
         try:
-            self._socket.connect(str(self._path or records_socket()))
+            self._socket.connect(str(self._path or paths.records_socket()))
         except OSError as error:
             self._socket.close()
             raise EngineNotRunning(f"Requests cannot be recorded ({error.strerror}).") from None

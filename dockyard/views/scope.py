@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dockyard import client
 from dockyard.names import COURSE, LESSON
 
 HELPER = "dockyard.view"
@@ -25,9 +25,7 @@ class Scope:
     @classmethod
     def here(cls, *, everything: bool = False) -> Scope:
         """The scope of this kernel: its lesson, if ``%lesson`` has begun one."""
-        # The lesson's configuration folder is named for it.
-        name = os.path.basename(os.environ.get("DOCKER_CONFIG", ""))
-        return cls(None if name in ("", "course") else name, everything)
+        return cls(client.lesson(), everything)
 
     @property
     def filters(self) -> dict[str, str]:
