@@ -121,19 +121,17 @@ def _open_front_door(upstream: Upstream, *options: str) -> None:
         argv += ["--tlskey", upstream.tls_key]
     FRONT_DOOR.stop()
     FRONT_DOOR.start(argv, env={"PYTHONPATH": str(paths.CHECKOUT)})
+    again = f"Read {FRONT_DOOR.log}, then:  python3 -m dockyard engine start"
     wait.until(
         "the front door to answer",
         lambda: (
             answers()
-            or FRONT_DOOR.raise_if_ended(
-                exceptions.EngineStartFailed,
-                "The front door",
-                f"Read {FRONT_DOOR.log}, then:  python3 -m dockyard engine start",
-            )
+            or FRONT_DOOR.raise_if_ended(exceptions.EngineStartFailed, "The front door", again)
         ),
         timeout=30,
         log=FRONT_DOOR.log,
         error=exceptions.EngineStartTimeout,
+        next=again,
     )
 
 
