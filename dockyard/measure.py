@@ -6,7 +6,6 @@ several times, in turn with those it is compared with, and shown as its median a
 
 from __future__ import annotations
 
-import html
 import io
 import statistics
 import subprocess
@@ -15,13 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dockyard.exceptions import MeasurementFailed
+from dockyard.palette import COLOURS, INK
 from dockyard.shell import SHELL
-
-COLOURS = ("#2a78c8", "#d0661a", "#2f8f5b", "#9a5bb5", "#8a7a2a")
-"""Told apart by people with any colour vision, readable on white and on black."""
-
-INK = "#808080"
-"""For text and axes: the page below may be light or dark."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +36,8 @@ class Sample:
         return f"{self.name}: measured {_number(self.median)} {self.unit} ({low} to {high})"
 
 
-class Picture:
-    """A plot as PNG. As text it is what the plot shows, so nothing depends on seeing it."""
+class Plot:
+    """A picture as PNG. As text it is what the plot shows, so nothing depends on seeing it."""
 
     def __init__(self, figure, description: str) -> None:
         self.description = description
@@ -56,49 +50,6 @@ class Picture:
 
     def __repr__(self) -> str:
         return self.description
-
-
-class Grid:
-    """A table of answers: one row a thing that was tried, one column a question.
-
-    As text it is aligned by columns. As HTML the answers in marked are bold and coloured.
-    """
-
-    def __init__(self, rows: Mapping[str, Mapping[str, str]], marked: str = "yes") -> None:
-        self.rows = rows
-        self.marked = marked
-        # In the order in which they first appear.
-        self.columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-
-    def _cells(self) -> list[list[str]]:
-        return [
-            ["", *self.columns],
-            *(
-                [name, *(row.get(key, "") for key in self.columns)]
-                for name, row in self.rows.items()
-            ),
-        ]
-
-    def __repr__(self) -> str:
-        cells = self._cells()
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        def cell(text: str) -> str:
-            style = f' style="color:{COLOURS[1]};font-weight:bold"' if text == self.marked else ""
-            return f"<td{style}>{html.escape(text)}</td>"
-
-        def head(text: str, scope: str) -> str:
-            return f'<th scope="{scope}" style="text-align:left">{html.escape(text)}</th>'
-
-        first, *others = self._cells()
-        lines = [
-            "".join(head(text, "col") for text in first),
-            *(head(line[0], "row") + "".join(map(cell, line[1:])) for line in others),
-        ]
-        return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
 
 
 def timed(commands: Mapping[str, str], repeat: int = 5) -> list[Sample]:
@@ -131,7 +82,7 @@ def measured(commands: Mapping[str, str], unit: str, repeat: int = 1) -> list[Sa
     return _in_turn(commands, number, repeat, unit)
 
 
-def compare(title: str, samples: Sequence[Sample]) -> Picture:
+def compare(title: str, samples: Sequence[Sample]) -> Plot:
     """Print samples, and plot each measurement as a dot, each median as a bar across them."""
     from matplotlib.figure import Figure
 
@@ -148,7 +99,7 @@ def compare(title: str, samples: Sequence[Sample]) -> Picture:
     axes.set_xlim(left=0)
     _dress(axes, title, xlabel=samples[0].unit)
     names = ", ".join(sample.name for sample in samples)
-    return Picture(figure, f"Plot: {title}. One row each for: {names}.")
+    return Plot(figure, f"Plot: {title}. One row each for: {names}.")
 
 
 def verdict(sample: Sample, than: Sample, limit: float) -> str:
@@ -160,7 +111,7 @@ def verdict(sample: Sample, than: Sample, limit: float) -> str:
     return f"{less_or_more} than {_number(limit)} times as long"
 
 
-def overhead(title: str, groups: Mapping[str, Sequence[Sample]]) -> Picture:
+def overhead(title: str, groups: Mapping[str, Sequence[Sample]]) -> Plot:
     """Print and plot samples as multiples of the first of their group, on one logarithmic axis.
 
     Each measurement is a dot, each median a bar across them; the line at 1 is the first one's
@@ -188,7 +139,7 @@ def overhead(title: str, groups: Mapping[str, Sequence[Sample]]) -> Picture:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g} ×"))
     axes.xaxis.set_minor_locator(NullLocator())
     _dress(axes, title, xlabel="")
-    return Picture(figure, f"Plot: {title}. One row each for: {', '.join(names)}.")
+    return Plot(figure, f"Plot: {title}. One row each for: {', '.join(names)}.")
 
 
 def _multiples(group: str, sample: Sample, first: Sample) -> Sample:
@@ -196,7 +147,7 @@ def _multiples(group: str, sample: Sample, first: Sample) -> Sample:
     return Sample(f"{group}, {sample.name}", values, "×")
 
 
-def growth(title: str, series: Mapping[str, Sequence[float]], unit: str, each: str) -> Picture:
+def growth(title: str, series: Mapping[str, Sequence[float]], unit: str, each: str) -> Plot:
     """Plot how a quantity grows with the number of things: one line a series, from 0 things on.
 
     unit is the quantity's, each says what is counted.
@@ -212,7 +163,7 @@ def growth(title: str, series: Mapping[str, Sequence[float]], unit: str, each: s
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, labelcolor=INK)
     _dress(axes, title, xlabel=each, ylabel=unit)
-    return Picture(figure, f"Plot: {title}. One line each for: {', '.join(series)}.")
+    return Plot(figure, f"Plot: {title}. One line each for: {', '.join(series)}.")
 
 
 def _in_turn(commands, measure, repeat: int, unit: str) -> list[Sample]:

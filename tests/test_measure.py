@@ -4,6 +4,7 @@ import pytest
 
 from dockyard import measure
 from dockyard.exceptions import MeasurementFailed
+from dockyard.grid import Grid
 
 
 def test_a_command_is_timed_as_often_as_asked():
@@ -68,7 +69,7 @@ def test_growth_is_text_and_a_picture(capsys):
 
 
 def test_a_grid_is_aligned_text_and_a_table_that_marks_what_matters():
-    grid = measure.Grid({"open": {"read": "yes", "write": "yes"}, "a < b": {"read": "no"}})
+    grid = Grid({"open": {"read": "yes", "write": "yes"}, "a < b": {"read": "no"}})
     assert repr(grid) == "       read  write\nopen   yes   yes\na < b  no"
     table = grid._repr_html_()
     assert table.count("font-weight:bold") == 2

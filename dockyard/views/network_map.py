@@ -7,8 +7,8 @@ import threading
 from traitlets import Bool, Dict, List, Unicode
 
 from dockyard.exceptions import DockyardError, UsageError
-from dockyard.measure import COLOURS as HUES
-from dockyard.measure import INK
+from dockyard.palette import COLOURS as HUES
+from dockyard.palette import INK
 from dockyard.views import connection, facts
 from dockyard.views.connection import Attempt
 from dockyard.views.events import UNREACHABLE, Event
