@@ -13,7 +13,10 @@ from dockyard.questions.widget import Form
 
 
 class Quiz(Form):
-    """The questions of a lesson. Which answer is right does not leave the kernel unasked."""
+    """The questions of a lesson. The form learns which answer is right only when one is checked.
+
+    Its HTML, for pages on which nothing is live, holds all answers behind folds.
+    """
 
     title = Unicode().tag(sync=True)
     questions = List(help="name, ask and options, each with letter and text.").tag(sync=True)
