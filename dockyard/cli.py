@@ -182,6 +182,8 @@ def _engine(options) -> int:
         say(f"running: {status['engine']}, Docker {status['version']}, {status['docker_host']}")
         if status["remark"]:
             say(status["remark"])
+    elif options.action == "stop":
+        say("stopped; what it held is kept")
     else:
         say("not running; start it:  python3 -m dockyard engine start")
     return 0 if status["running"] or options.action == "stop" else 1
