@@ -19,6 +19,7 @@ Each says in three lines what failed, why if that is known, and what to type nex
     ├── RegistryError                the course registry
     ├── MeasurementFailed            a command that is measured
     ├── Busy                         another command holds what this one needs
+    ├── SceneFailed                  a lab's scene
     ├── PortInUse
     ├── DiskFull
     ├── Unforeseen                   the system, the network or the daemon let a command down
@@ -185,6 +186,10 @@ class Busy(DockyardError):
             f"It holds {lock}.",
             "Wait for it, or end that command, then run this again.",
         )
+
+
+class SceneFailed(DockyardError):
+    """The commands that set a lab's scene failed."""
 
 
 class PortInUse(DockyardError):

@@ -107,7 +107,7 @@ class LessonMagics(Magics):
         if self.attempt:
             from dockyard.labs import attempt
 
-            print(attempt.tidy(self.attempt))
+            print(attempt.finish(self.attempt))
             return
         with closing(client.connect()) as daemon:
             print(labels.remove(daemon, lesson=self.lesson))

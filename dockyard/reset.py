@@ -34,7 +34,7 @@ def run(name: str | None, say: Say, *, everything: bool) -> int:
     labs = [catalogue.load(path.stem) for path in chosen if path.parent.name == "labs"]
     if course.answers():
         for lab in labs:
-            if attempt := attempts.current(lab):
+            if attempt := attempts.last(lab):
                 say(f"{lab.name}: {attempts.tidy(attempt)}")
         if everything or not labs:
             with closing(client.connect()) as daemon:

@@ -20,9 +20,10 @@ from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dockyard import client, course, labels, paths, ports, progress
-from dockyard.exceptions import DockyardError
+from dockyard.exceptions import SceneFailed
 from dockyard.labs.catalogue import Lab, Way
 from dockyard.shell import SHELL
 
@@ -40,10 +41,6 @@ WORDS = (
 # fmt: on
 # Below the range from which the kernel itself takes ports for connections (32768 and up).
 PORTS = range(20000, 32000)
-
-
-class SceneFailed(DockyardError):
-    """The commands that set a scene failed."""
 
 
 @dataclass(frozen=True)
@@ -109,16 +106,17 @@ def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
     id = secrets.token_hex(2) if kind == "lab" else place
     taken = _drawn_for_others(lab) if kind == "lab" else ()
     attempt = Attempt(lab, draw(lab, kind, place, taken), kind, id)
-    if earlier := current(lab) if kind == "lab" else attempt:
+    if earlier := last(lab) if kind == "lab" else attempt:
         tidy(earlier)
         shutil.rmtree(paths.docker_config(earlier.lesson), ignore_errors=True)
+    if kind == "lab":
+        # Before its scene: what one that fails has made is removed by the next attempt.
+        _write_down(lab, values=dict(attempt.values), id=id, begun=None)
     client.write_config(attempt.lesson)
     _fresh_folder(attempt)
     set_scene(attempt, lab.scene)
     if kind == "lab":
-        with progress.change() as data:
-            entry = data.setdefault("labs", {}).setdefault(lab.name, {"tasks": {}})
-            entry |= {"values": dict(attempt.values), "id": id, "begun": progress.now()}
+        _write_down(lab, begun=progress.now())
     return attempt
 
 
@@ -130,14 +128,27 @@ def tidy(attempt: Attempt) -> labels.Removed:
     return removed
 
 
+def finish(attempt: Attempt) -> labels.Removed:
+    """Tidy an attempt. The learner's is over then: its scene is gone, and the next sets its own."""
+    removed = tidy(attempt)
+    # Another may have begun meanwhile, in a terminal or another notebook.
+    if attempt == current(attempt.lab):
+        forget(attempt.lab)
+    return removed
+
+
 def current(lab: Lab) -> Attempt | None:
-    """The learner's attempt at a lab, or None when it has not begun."""
-    entry = progress.read().get("labs", {}).get(lab.name, {})
-    values = entry.get("values")
+    """The learner's attempt at a lab, or None when it has not begun, or is over."""
+    entry = _entry(lab)
     # A lab that now draws other values than when the attempt began needs a new one.
-    if values is None or set(values) != set(lab.values):
-        return None
-    return Attempt(lab, values, id=entry.get("id", ""))
+    fits = set(entry.get("values", ())) == set(lab.values)
+    return _from(lab, entry) if entry.get("begun") and fits else None
+
+
+def last(lab: Lab) -> Attempt | None:
+    """The learner's latest attempt, over or not, whose objects may still be there; or None."""
+    entry = _entry(lab)
+    return _from(lab, entry) if "id" in entry else None
 
 
 def resume(lab: Lab) -> Attempt:
@@ -152,9 +163,25 @@ def resume(lab: Lab) -> Attempt:
 
 
 def forget(lab: Lab) -> None:
-    """Let the learner's next attempt begin anew, with other values; what was done stays done."""
+    """Let the learner's next attempt begin anew, with other values; what was done stays done.
+
+    What it made may be there still, so its id is kept.
+    """
+    if last(lab):
+        _write_down(lab, begun=None)
+
+
+def _entry(lab: Lab) -> dict:
+    return progress.read().get("labs", {}).get(lab.name, {})
+
+
+def _from(lab: Lab, entry: dict) -> Attempt:
+    return Attempt(lab, entry.get("values", {}), id=entry["id"])
+
+
+def _write_down(lab: Lab, **facts: Any) -> None:
     with progress.change() as data:
-        data.get("labs", {}).get(lab.name, {}).pop("values", None)
+        data.setdefault("labs", {}).setdefault(lab.name, {"tasks": {}}).update(facts)
 
 
 def set_scene(attempt: Attempt, scene: str) -> None:
