@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from dockyard import client, progress
@@ -11,6 +12,10 @@ from dockyard.labs import attempt as attempts
 from dockyard.labs import catalogue, hints, judge
 from dockyard.labs.attempt import Attempt
 from dockyard.labs.magic import describe
+from dockyard.names import CHECK
+
+READING = ("exec_", "archive-path", "top", "save")
+"""What the daemon says it has done when a check looks into an object: nothing changes by it."""
 
 
 def check(
@@ -53,10 +58,11 @@ def _watch(attempt: Attempt, tasks: list[str]) -> int:
     wanted = list(tasks) or [task.name for task in attempt.lab.tasks]
     with closing(client.connect(timeout=None)) as daemon:
         events = daemon.events(decode=True)
+        news = foreign(events)
         print(f"Watching {attempt.lab.name}; press Ctrl-C to end.", file=sys.stderr)
         try:
             while wanted := _tick(attempt, wanted):
-                _next(events)
+                next(news, None)
         except KeyboardInterrupt:
             return 1
         finally:
@@ -73,13 +79,19 @@ def _tick(attempt: Attempt, wanted: list[str]) -> list[str]:
     return [verdict.task for verdict in verdicts if not verdict.done]
 
 
-def _next(events) -> None:
-    """Wait for something that could make a task come true, and that no check did itself."""
+def foreign(events: Iterable[dict]) -> Iterator[dict]:
+    """The events that could make a task come true, and that no check caused itself.
+
+    A check that woke itself would never end.
+    """
+    helpers = set()
     for event in events:
-        attributes = event.get("Actor", {}).get("Attributes", {})
-        own = event.get("Action", "").startswith("exec_") or "dockyard.check" in attributes
-        if not own:
-            return
+        attributes = event["Actor"]["Attributes"] or {}
+        if CHECK in attributes:
+            helpers.add(event["Actor"]["ID"])
+        # A network that a helper is on, or a volume, tells no labels, but whose it is.
+        elif attributes.get("container") not in helpers and not event["Action"].startswith(READING):
+            yield event
 
 
 def show_progress(*, as_json: bool = False) -> int:
