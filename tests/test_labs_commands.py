@@ -5,13 +5,18 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from dockyard import client, paths, progress, wait
+from dockyard.exceptions import SceneFailed
 from dockyard.labs import attempt as attempts
-from dockyard.labs import catalogue, hints
+from dockyard.labs import catalogue, commands, hints, judge
+from dockyard.labs.look import Look
+from dockyard.labs.verdict import Broken
 
 pytestmark = pytest.mark.engine
 LAB = catalogue.load("07-containers")
@@ -26,7 +31,7 @@ def own_progress(tmp_path, monkeypatch):
     if work.exists():
         work.rename(kept)
     yield
-    if attempt := attempts.current(LAB):
+    if attempt := attempts.last(LAB):
         attempts.tidy(attempt)
     for made in work.parent.glob(f"{work.name}*"):
         if made != kept:
@@ -94,6 +99,66 @@ def test_a_new_attempt_draws_new_values_and_removes_what_the_old_one_made():
         assert not daemon.containers.list(all=True, filters={"name": attempt.values["WEB"]})
 
 
+TIDIED = """
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+for line in ("%load_ext dockyard", "%lab 07-containers", "%tidy"):
+    assert shell.run_cell(line).success
+"""
+
+
+def test_a_lab_that_was_tidied_begins_anew_and_what_was_done_stays_done():
+    attempt = attempts.begin(LAB)
+    start_web(attempt)
+    judge.judge(attempt)
+    done = subprocess.run(
+        [sys.executable, "-c", TIDIED], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert "Removed 1 container." in done.stdout, done.stdout + done.stderr
+    assert attempts.current(LAB) is None
+    assert attempts.resume(LAB).values != attempt.values
+    assert "done" in progress.read()["labs"][LAB.name]["tasks"]["web"]
+
+
+def test_tidying_an_earlier_attempt_leaves_the_present_one_alone():
+    earlier = attempts.begin(LAB)
+    present = attempts.begin(LAB)
+    attempts.finish(earlier)
+    assert attempts.current(LAB) == present
+
+
+def reset_without_an_engine():
+    attempts.forget(LAB)
+
+
+def draw_other_values():
+    with progress.change() as data:
+        data["labs"][LAB.name]["values"].pop("JOB")
+
+
+@pytest.mark.parametrize("change", [reset_without_an_engine, draw_other_values])
+def test_what_an_attempt_made_is_removed_by_the_next_however_it_ended(change):
+    attempt = attempts.begin(LAB)
+    start_web(attempt)
+    change()
+    assert attempts.resume(LAB).id != attempt.id
+    with closing(client.connect()) as daemon:
+        assert not daemon.containers.list(all=True, filters={"name": attempt.values["WEB"]})
+
+
+def test_what_a_scene_made_that_failed_is_removed_by_the_next_attempt():
+    scene = "docker create --name $BOX busybox\nfalse"
+    with pytest.raises(SceneFailed):
+        attempts.begin(replace(LAB, scene=f"{LAB.scene}{scene}"))
+    assert attempts.current(LAB) is None
+    box = attempts.last(LAB).values["BOX"]
+    with closing(client.connect()) as daemon:
+        assert daemon.containers.list(all=True, filters={"name": box})
+        attempts.resume(LAB)
+        assert not daemon.containers.list(all=True, filters={"name": box})
+
+
 def test_a_port_in_use_changes_no_other_value_of_a_solution():
     clinic = catalogue.load("15-clinic")
     usual = attempts.draw(clinic, "solution")
@@ -150,6 +215,53 @@ def test_watching_ticks_a_task_off_when_it_comes_true(tmp_path):
         watcher.kill()
         watcher.wait()
     assert "✔ web: done." in log.read_text()
+
+
+def test_watching_is_not_woken_by_what_its_own_checks_do():
+    images = attempts.begin(catalogue.load("06-images"), "proof", "1")
+    try:
+        for name in ("page", "secret"):
+            assert images.run(images.lab.task(name).right[0]).returncode == 0
+        with closing(client.connect()) as daemon:
+            begin = time.time()
+            verdicts = judge.judge(images, ["page", "secret"])
+            span = {"since": f"{begin:.9f}", "until": f"{time.time():.9f}"}
+            events = list(daemon.events(decode=True, **span))
+    finally:
+        attempts.tidy(images)
+    assert all(verdict.done for verdict in verdicts)
+    assert {"connect", "die"} <= {event["Action"] for event in events}
+    assert not list(commands.foreign(events))
+
+
+def test_a_check_that_fails_itself_says_so_and_does_not_end_the_others():
+    odd = replace(LAB.task("page"), name="nobody-checks-this")
+    attempt = attempts.begin(replace(LAB, tasks=(odd, *LAB.tasks)))
+    failed, web = judge.judge(attempt, [odd.name, "web"])
+    assert (failed.state, "AttributeError" in failed.saw) == ("broken", True)
+    assert web.state == "not yet"
+
+
+def test_a_program_that_does_not_end_is_not_waited_for_without_end():
+    attempt = attempts.begin(LAB)
+    start_web(attempt)
+    with closing(client.connect(timeout=1)) as daemon:
+        look = Look(daemon, attempt)
+        with pytest.raises(Broken, match=r"sleep in .* had not ended after 1 s"):
+            look.execute(look.running(look["WEB"]), "sleep", "100")
+
+
+def test_a_warning_beside_a_programs_answer_is_no_part_of_it():
+    attempt = attempts.begin(LAB)
+    start_web(attempt)
+    program = "echo WARNING >&2; echo '{}'"
+    with closing(client.connect()) as daemon:
+        look = Look(daemon, attempt)
+        web = look.running(look["WEB"])
+        assert look.document(web, "sh", "-c", program) == {}
+        assert look.document(web, "sh", "-c", "exit 1") is None
+        with pytest.raises(Broken, match=r"In .*, sh -c echo no says 'no'"):
+            look.document(web, "sh", "-c", "echo no")
 
 
 def test_reset_of_a_lab_removes_its_objects_and_keeps_the_learners_page():

@@ -59,6 +59,10 @@ def _verdict(attempt: Attempt, task: Task, look: Look) -> Verdict:
     except (docker.errors.DockerException, requests.RequestException) as error:
         said = str(error).splitlines()[0]
         return Verdict(task.name, "broken", f"The daemon would not say: {said}")
+    except Exception as error:
+        # One odd answer must not keep the verdicts on all the other tasks from the learner.
+        odd = f"What is there is not understood by this check ({type(error).__name__})."
+        return Verdict(task.name, "broken", odd)
 
 
 def _write_down(lab: Lab, verdicts: list[Verdict]) -> None:

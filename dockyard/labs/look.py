@@ -7,10 +7,11 @@ a program says. A container that has to be made for that is gone again when the 
 from __future__ import annotations
 
 import http.client
+import json
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -66,8 +67,38 @@ class Look(Objects):
     def execute(self, container: Container, *argv: str) -> tuple[int, str]:
         """Run a command that only reads inside a running container; exit code and output.
 
-        Similar to ``docker exec NAME ARGV…``.
+        Similar to ``docker exec NAME ARGV…``. Raises Broken when it cannot be run, or says nothing
+        for as long as the daemon is given for an answer.
         """
+        code, frames = self._execute(container, argv)
+        return code, wire.unframed(frames)
+
+    def document(self, container: Container, *argv: str) -> Any:
+        """The JSON that such a command prints; None when it fails. Raises Broken when it is none.
+
+        A warning that comes with it, as a client's do, is on the other stream and left out.
+        """
+        code, frames = self._execute(container, argv)
+        if code:
+            return None
+        text = wire.unframed(frames, [wire.STDOUT])
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise Broken(
+                f"In {container.name}, {' '.join(argv[:3])} says {wire.brief(text)!r}."
+            ) from None
+
+    def boat(self, guest: str = "") -> Container:
+        """The container $BOAT, in which a daemon answers; guest belongs on it, and not here."""
+        boat = self.running(self["BOAT"])
+        if guest:
+            self.not_here(guest, boat)
+        if self.execute(boat, "docker", "version")[0]:
+            raise NotYet(f"No daemon answers on {boat.name} yet.")
+        return boat
+
+    def _execute(self, container: Container, argv: Sequence[str]) -> tuple[int, bytes]:
         api = self.daemon.api
         try:
             run = api.exec_create(container.id, list(argv))["Id"]
@@ -76,14 +107,20 @@ class Look(Objects):
             answer = api.post(
                 f"{api.base_url}/v{api.api_version}/exec/{run}/start",
                 json={"Detach": False, "Tty": False},
+                timeout=api.timeout,
             )
             answer.raise_for_status()
-            code = api.exec_inspect(run)["ExitCode"]
+            return api.exec_inspect(run)["ExitCode"], answer.content
         except (APIError, requests.HTTPError) as error:
             raise Broken(
                 f"{argv[0]} cannot be run in {container.name}: {wire.said(error)}"
             ) from None
-        return code, wire.unframed(answer.content).decode(errors="replace")
+        except (requests.Timeout, requests.ConnectionError) as error:
+            if not wire.timed_out(error):
+                raise
+            raise Broken(
+                f"{argv[0]} in {container.name} had not ended after {api.timeout} s."
+            ) from None
 
     def resolves(self, container: Container, name: str) -> bool:
         """Whether the name of another container can be looked up inside this one."""
@@ -112,12 +149,15 @@ class Look(Objects):
             return None
         return wire.first_file(b"".join(chunks))
 
-    def read_volume(self, volume: str, path: str, image: str = "busybox:latest") -> str | None:
+    def read_volume(self, volume: str, path: str) -> str | None:
         """The text of a file in a volume; None when there is none.
 
         A container is made for it, never started, and removed again.
         """
-        with self._holding(volume, image) as container:
+        self.volume(volume)
+        mount = {volume: {"bind": "/volume", "mode": "ro"}}
+        image = self.image("busybox:latest").id
+        with labels.helper(self.daemon, image, NEVER_STARTED, volumes=mount) as container:
             return self.read(container, f"/volume/{path.lstrip('/')}")
 
     def read_image(self, reference: str, path: str) -> str | None:
@@ -143,7 +183,7 @@ class Look(Objects):
                 raise Broken(f"{image} was still running after {timeout:.0f} s.") from None
             return code, container.logs().decode(errors="replace")
 
-    def answer(self, image: str, inside: int, path: str = "/") -> tuple[int, str]:
+    def answer(self, image: str, inside: int) -> tuple[int, str]:
         """What a throw-away container of an image answers at its port; status and text.
 
         Similar to ``docker run --rm --publish 127.0.0.1::INSIDE IMAGE``.
@@ -155,7 +195,7 @@ class Look(Objects):
             if not found:
                 self._ended(image, container)
             try:
-                return self.get(found[0], path, patience=10)
+                return self.get(found[0], patience=10)
             except Broken:
                 container.reload()
                 if container.status == "exited":
@@ -193,11 +233,3 @@ class Look(Objects):
                 yield container
         except APIError as error:
             raise Broken(f"{image} cannot be run: {wire.said(error)}") from None
-
-    @contextmanager
-    def _holding(self, volume: str, image: str):
-        self.volume(volume)
-        mount = {volume: {"bind": "/volume", "mode": "ro"}}
-        image_id = self.image(image).id
-        with labels.helper(self.daemon, image_id, NEVER_STARTED, volumes=mount) as container:
-            yield container

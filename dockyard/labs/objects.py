@@ -19,6 +19,9 @@ from docker.models.volumes import Volume
 from dockyard.labs.attempt import Attempt
 from dockyard.labs.verdict import NotYet
 
+HOUR = 3600
+"""Seconds to look back for what has happened."""
+
 
 class Objects:
     """The daemon's objects, with the values of an attempt: ``look["WEB"]``."""
@@ -93,26 +96,26 @@ class Objects:
         except NotFound:
             raise NotYet(f"There is no volume called {name}.") from None
 
-    def removed(self, name: str, seconds: int = 3600) -> bool:
-        """Whether a container of that name was removed during the last seconds.
+    def removed(self, name: str) -> bool:
+        """Whether a container of that name was removed during the last hour.
 
         Similar to ``docker events --filter container=NAME --filter event=destroy``.
         """
         return any(
             event["Actor"]["Attributes"].get("name") == name
-            for event in self._events(seconds, event="destroy")
+            for event in self._events(event="destroy")
         )
 
-    def started_again(self, container: Container, seconds: int = 3600) -> bool:
-        """Whether a container was started more than once during the last seconds."""
-        return len(self._events(seconds, event="start", container=container.id)) > 1
+    def started_again(self, container: Container) -> bool:
+        """Whether a container was started more than once during the last hour."""
+        return len(self._events(event="start", container=container.id)) > 1
 
-    def _events(self, seconds: int, **filters: str) -> list[dict[str, Any]]:
-        """What happened during the last seconds; the daemon remembers its last 256 events."""
+    def _events(self, **filters: str) -> list[dict[str, Any]]:
+        """What happened during the last hour; the daemon remembers its last 256 events."""
         now = time.time()
         return list(
             self.daemon.events(
-                since=f"{now - seconds:.9f}", until=f"{now:.9f}", filters=filters, decode=True
+                since=f"{now - HOUR:.9f}", until=f"{now:.9f}", filters=filters, decode=True
             )
         )
 
@@ -125,15 +128,25 @@ class Objects:
                 raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
             raise
 
-    def published(self, container: Container, inside: int, protocol: str = "tcp") -> list[int]:
+    def published(self, container: Container, inside: int) -> list[int]:
         """The ports of this computer at which a container's port is published; may be empty.
 
         Those of its IPv4 addresses: where the kernel chooses, IPv6 gets another one.
         """
-        bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{inside}/{protocol}") or []
+        bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{inside}/tcp") or []
         return sorted(
             {int(binding["HostPort"]) for binding in bindings if ":" not in binding["HostIp"]}
         )
+
+    def must_publish(
+        self, container: Container, inside: int, port: int | str, *, mistake: str | None = None
+    ) -> None:
+        """A container's port must be published at that port of this computer."""
+        if int(port) not in self.published(container, inside):
+            raise NotYet(
+                f"{container.name} runs, but its port {inside} is not published at port {port}.",
+                mistake=mistake,
+            )
 
     def file(self, path: str) -> str:
         """The text of a file in the learner's folder, $WORK."""

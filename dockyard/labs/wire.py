@@ -7,7 +7,11 @@ import http.client
 import io
 import ssl
 import tarfile
+from collections.abc import Collection
 from typing import IO, Any
+
+import requests
+import urllib3
 
 
 def brief(text: str) -> str:
@@ -57,14 +61,21 @@ def stands_in(stream: IO[bytes], text: bytes) -> bool:
     return False
 
 
-def unframed(stream: bytes) -> bytes:
-    """The content of frames that each begin with 8 bytes (Docker Engine API: ContainerAttach)."""
+STDOUT, STDERR = 1, 2
+
+
+def unframed(stream: bytes, kinds: Collection[int] = (STDOUT, STDERR)) -> str:
+    """The text of frames that each begin with 8 bytes (Docker Engine API: ContainerAttach).
+
+    Of the kinds of stream that are asked for.
+    """
     content = b""
     while len(stream) >= 8:
         end = 8 + int.from_bytes(stream[4:8], "big")
-        content += stream[8:end]
+        if stream[0] in kinds:
+            content += stream[8:end]
         stream = stream[end:]
-    return content
+    return content.decode(errors="replace")
 
 
 def first_file(archive: bytes) -> str | None:
@@ -79,6 +90,15 @@ def first_file(archive: bytes) -> str | None:
 def reason(error: Exception) -> str:
     """Why a connection failed, without the numbers."""
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def timed_out(error: requests.RequestException) -> bool:
+    """Whether an answer did not come, or did not end, in time."""
+    # When the head has come already, requests calls it an error of the connection.
+    cause = error.args[0] if error.args else None
+    return isinstance(error, requests.Timeout) or isinstance(
+        cause, urllib3.exceptions.ReadTimeoutError
+    )
 
 
 def said(error: Exception) -> str:

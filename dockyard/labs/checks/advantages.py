@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from docker.models.containers import Container
 
 from dockyard.labs.look import Look
@@ -44,10 +42,10 @@ def moved(look: Look) -> str:
     """The boat has the very same image."""
     reference = f"{look['CARGO']}:1"
     here = look.image(reference).attrs
-    code, text = look.execute(_boat(look), "docker", "image", "inspect", reference)
-    if code:
+    found = look.document(look.boat(), "docker", "image", "inspect", reference)
+    if not found:
         raise NotYet(f"The boat has no image {reference}.")
-    (there,) = json.loads(text)
+    (there,) = found
     if there["RootFS"]["Layers"] != here["RootFS"]["Layers"]:
         flat = len(there["RootFS"]["Layers"]) == 1 and not there["Config"].get("Cmd")
         raise NotYet(
@@ -64,9 +62,8 @@ def moved(look: Look) -> str:
 def twins(look: Look) -> str:
     """Both containers wrote the same."""
     name, image = look["TWIN"], f"{look['CARGO']}:1"
-    boat = _boat(look)
-    code, text = look.execute(boat, "docker", "inspect", "--type", "container", name)
-    there = json.loads(text)[0] if code == 0 else None
+    boat = look.boat()
+    (there,) = look.document(boat, "docker", "container", "inspect", name) or [None]
     try:
         here = look.container(name) if there else look.kept(name)
     except NotYet:
@@ -103,9 +100,7 @@ def neighbours(look: Look) -> str:
             mistake="one-port-for-two",
         )
     for name, port in wanted.items():
-        container = look.running(name)
-        if port not in look.published(container, 80):
-            raise NotYet(f"{name} runs, but its port 80 is not published at port {port}.")
+        look.must_publish(look.running(name), 80, port)
         look.get(port)
     return f"{' and '.join(wanted)} both have a port 80 of their own, and both answer."
 
@@ -148,10 +143,3 @@ def _asked(container: Container) -> list[str]:
     """The ports of this computer that a container asked for, had or not."""
     bindings = (container.attrs["HostConfig"]["PortBindings"] or {}).values()
     return sorted(each["HostPort"] for several in bindings for each in several or [])
-
-
-def _boat(look: Look) -> Container:
-    boat = look.running(look["BOAT"])
-    if look.execute(boat, "docker", "version")[0]:
-        raise Broken(f"The daemon on {boat.name} does not answer.")
-    return boat

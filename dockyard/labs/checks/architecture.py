@@ -120,10 +120,8 @@ WAITING = {"run", "start", "attach"}
 
 def alone(look: Look) -> str:
     """On the second engine a container runs, and no client does."""
-    boat, name = look.running(look["BOAT"]), look["LONG"]
-    look.not_here(name, boat)
-    if look.execute(boat, "docker", "info")[0]:
-        raise NotYet(f"No daemon answers on {boat.name} yet.")
+    name = look["LONG"]
+    boat = look.boat(name)
     code, said = look.execute(boat, "docker", "inspect", name, "--format", "{{.State.Status}}")
     if code:
         raise NotYet(f"There is no container {name} on {boat.name}.")

@@ -21,6 +21,11 @@ def code(look: Look) -> str:
 def last_line(look: Look) -> str:
     """The file holds the last line of the output."""
     lines = look.container(look["TALKER"]).logs().decode(errors="replace").splitlines()
+    if not lines:
+        raise NotYet(
+            f"{look['TALKER']} has written nothing. "
+            "For another attempt:  %lab 09-basic-commands --new"
+        )
     said = look.file("last.txt").strip()
     if said != lines[-1].strip():
         raise NotYet(f"last.txt has {len(said.splitlines())} lines; it begins with {brief(said)}.")
@@ -63,8 +68,7 @@ def server(look: Look) -> str:
             mistake="in-the-foreground",
         )
     look.running(name)
-    if port not in look.published(container, 80):
-        raise NotYet(f"{name} runs, but its port 80 is not published at port {port}.")
+    look.must_publish(container, 80, port)
     look.get(port)
     settings = dict(each.partition("=")[::2] for each in config["Env"] or [])
     if settings.get("GREETING") != word:

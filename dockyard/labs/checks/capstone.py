@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import functools
-import json
 import re
-import urllib.request
 
-from docker.models.containers import Container
 from docker.models.images import Image
 
+from dockyard.exceptions import RegistryError
 from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
+from dockyard.registry.api import Registry
 
 ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 MEGABYTE = 1024 * 1024
 OURS = ("web", "worker")
 ALL = ("web", "worker", "store")
 
-MANIFESTS = (
-    "application/vnd.docker.distribution.manifest.v2+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-)
 LISTING = """
-docker ps --all --quiet | xargs -r docker inspect
-echo ---
-docker network ls --quiet | xargs -r docker network inspect
+containers=$(docker ps --all --quiet | xargs -r docker inspect)
+networks=$(docker network ls --quiet | xargs -r docker network inspect)
+printf '[%s,%s]' "${containers:-[]}" "${networks:-[]}"
 """
 # Of each process: its capabilities, whether it may gain some, and how its root is mounted.
 PROCESS = "cat /proc/{pid}/status; grep ' / ' /proc/{pid}/mounts"
@@ -37,8 +30,7 @@ def registry(look: Look) -> str:
     """The registry answers here and on the boat."""
     name, port = look["REGISTRY"], look["PORT"]
     container = look.running(name)
-    if int(port) not in look.published(container, 5000):
-        raise NotYet(f"{name} runs, but its port 5000 is not published at port {port}.")
+    look.must_publish(container, 5000, port)
     status, _ = look.get(port, "/v2/")
     if status != 200:
         raise Broken(f"http://127.0.0.1:{port}/v2/ answers with status {status}.")
@@ -50,7 +42,7 @@ def registry(look: Look) -> str:
             mistake="different-networks",
         )
     url = f"http://{name}:5000/v2/"
-    if look.execute(_boat(look), "curl", "--silent", "--max-time", "5", url)[0]:
+    if look.execute(look.boat(), "curl", "--silent", "--max-time", "5", url)[0]:
         raise Broken(f"On the boat, {url} does not answer.")
     return f"{name} answers at port {port} here, and under its name on the boat."
 
@@ -106,10 +98,10 @@ def pushed(look: Look) -> str:
 def shipped(look: Look) -> str:
     """The boat has the image that was pushed."""
     reference = f"{look['REGISTRY']}:5000/{look['SHOP']}:1"
-    code, text = look.execute(_boat(look), "docker", "image", "inspect", reference)
-    if code:
+    found = look.document(look.boat(), "docker", "image", "inspect", reference)
+    if not found:
         raise NotYet(f"The boat has no image {reference}.")
-    (image,) = json.loads(text)
+    (image,) = found
     if _pushed(look) not in _digests(image) & _digests(_image(look).attrs):
         raise NotYet(
             f"The boat's image {reference} is not the one that was pushed.", mistake="built-twice"
@@ -238,7 +230,7 @@ def comes_back(look: Look) -> str:
 def ordered(look: Look) -> str:
     """The story was written by the worker, and is counted."""
     page, word = _page(look), look["TOKEN"]
-    code, log = look.execute(_boat(look), "docker", "logs", _worker_name(look))
+    code, log = look.execute(look.boat(), "docker", "logs", _worker_name(look))
     if code or f"wrote: {word}" not in log:
         raise NotYet(f"On the boat, no worker has written {word}; the shop says {page!r}.")
     if not _number(page):
@@ -257,7 +249,7 @@ def _page(look: Look) -> str:
     web = _running(look, "web")
     url = "http://localhost:8000/"
     code, text = look.execute(
-        _boat(look), "curl", "--silent", "--max-time", "5", "--retry", "5", "--retry-delay", "1",
+        look.boat(), "curl", "--silent", "--max-time", "5", "--retry", "5", "--retry-delay", "1",
         "--retry-connrefused", url,
     )  # fmt: skip
     if code:
@@ -285,24 +277,11 @@ def _number(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _boat(look: Look) -> Container:
-    boat = look.running(look["BOAT"])
-    if look.execute(boat, "docker", "version")[0]:
-        raise Broken(f"The daemon on {boat.name} does not answer.")
-    return boat
-
-
 @functools.lru_cache(maxsize=1)
 def _listing(look: Look) -> tuple[list[dict], list[dict]]:
     """What runs on the boat, asked once for all the checks of one judgement."""
-    _, text = look.execute(_boat(look), "sh", "-c", LISTING)
-    try:
-        containers, _, networks = text.partition("---\n")
-        return json.loads(containers or "[]"), json.loads(networks or "[]")
-    except ValueError:
-        raise Broken(
-            f"The daemon on the boat does not list its containers: {text[:80]!r}."
-        ) from None
+    containers, networks = look.document(look.boat(), "sh", "-c", LISTING)
+    return containers, networks
 
 
 def _running(look: Look, service: str) -> dict:
@@ -327,7 +306,7 @@ def _running(look: Look, service: str) -> dict:
 def _process(look: Look, service: str) -> str:
     """What the boat's kernel says of a container's first process."""
     pid = _running(look, service)["State"]["Pid"]
-    code, text = look.execute(_boat(look), "sh", "-c", PROCESS.format(pid=int(pid)))
+    code, text = look.execute(look.boat(), "sh", "-c", PROCESS.format(pid=int(pid)))
     if code:
         raise Broken(f"On the boat, {service} has just ended.")
     return text
@@ -343,16 +322,14 @@ def _image(look: Look) -> Image:
 
 def _pushed(look: Look) -> str:
     """The digest that the registry has under the image's name."""
-    path = f"/v2/{look['SHOP']}/manifests/1"
     look.get(look["PORT"], "/v2/")
-    asked = urllib.request.Request(
-        f"http://127.0.0.1:{look['PORT']}{path}", headers={"Accept": ", ".join(MANIFESTS)}
-    )
     try:
-        with urllib.request.urlopen(asked, timeout=5) as answer:
-            return answer.headers["Docker-Content-Digest"]
-    except OSError:
-        raise NotYet(f"The registry has no image {look['SHOP']}:1.") from None
+        found = Registry(f"http://127.0.0.1:{look['PORT']}").manifest(look["SHOP"], "1")
+    except RegistryError as error:
+        raise Broken(error.what) from None
+    if found is None:
+        raise NotYet(f"The registry has no image {look['SHOP']}:1.")
+    return found.digest
 
 
 def _digests(attributes: dict) -> set[str]:

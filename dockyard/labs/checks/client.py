@@ -6,8 +6,6 @@ import hashlib
 import json
 from pathlib import Path
 
-from docker.models.containers import Container
-
 from dockyard import client, paths
 from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
@@ -97,11 +95,13 @@ def context(look: Look) -> str:
 
 def there(look: Look) -> str:
     """The container runs there, and the course's daemon is the current one."""
-    boat, name = look.running(look["BOAT"]), look["FAR"]
-    look.not_here(name, boat)
-    state = _state_there(look, boat, name)
-    if state != "running":
-        raise NotYet(f"{name} on {boat.name} is {state}.")
+    name = look["FAR"]
+    boat = look.boat(name)
+    code, state = look.execute(boat, "docker", "inspect", name, "--format", "{{.State.Status}}")
+    if code:
+        raise NotYet(f"There is no container {name} on {boat.name}.")
+    if state.strip() != "running":
+        raise NotYet(f"{name} on {boat.name} is {state.strip()}.")
     current = _current(look)
     if current == boat.name:
         raise NotYet(
@@ -111,15 +111,6 @@ def there(look: Look) -> str:
     if current != client.CONTEXT:
         raise NotYet(f"Your plain commands go to the context {current}.")
     return f"{name} runs on {boat.name}, and your plain commands go to the course's daemon."
-
-
-def _state_there(look: Look, boat: Container, name: str) -> str:
-    if look.execute(boat, "docker", "info")[0]:
-        raise NotYet(f"No daemon answers on {boat.name} yet.")
-    code, said = look.execute(boat, "docker", "inspect", name, "--format", "{{.State.Status}}")
-    if code:
-        raise NotYet(f"There is no container {name} on {boat.name}.")
-    return said.strip()
 
 
 def _context(look: Look, name: str) -> tuple[str, Path]:

@@ -94,8 +94,7 @@ def _counts(look: Look, project: str, port: str) -> str:
     bindings = web.attrs["HostConfig"]["PortBindings"] or {}
     if f"{port}/tcp" in bindings:
         raise NotYet(f"{web.name} publishes port {port} of the container.", mistake="port-reversed")
-    if int(port) not in look.published(web, 8000):
-        raise NotYet(f"{web.name} runs, but its port 8000 is not published at port {port}.")
+    look.must_publish(web, 8000, port)
     status, text = look.get(port, patience=10)
     said = f"http://127.0.0.1:{port}/ says {text.strip()[:80]!r}."
     if status == 200 and "visitor number" in text:

@@ -44,12 +44,7 @@ def web(look: Look) -> str:
     if f"{port}/tcp" in bindings:
         raise NotYet(f"{name} publishes port {port} of the container.", mistake="port-reversed")
     look.running(name)
-    if port not in look.published(container, 80):
-        only_exposed = not bindings
-        raise NotYet(
-            f"{name} runs, but its port 80 is not published at port {port}.",
-            mistake="port-not-published" if only_exposed else None,
-        )
+    look.must_publish(container, 80, port, mistake=None if bindings else "port-not-published")
     status, _ = look.get(port)
     policy = container.attrs["HostConfig"]["RestartPolicy"]["Name"]
     if policy not in ("always", "unless-stopped"):

@@ -49,8 +49,7 @@ def started(look: Look) -> str:
             mistake="socket-of-another",
         )
     port = int(look["PORT"])
-    if port not in look.published(boat, 2376):
-        raise NotYet(f"The port 2376 of {boat.name} is not published at port {port}.")
+    look.must_publish(boat, 2376, port)
     if not _speaks_tls(port):
         raise NotYet(
             f"The daemon on {boat.name} answers at its socket; at port 2376 nobody does.",
@@ -120,18 +119,16 @@ def let_in(look: Look) -> str:
 
 
 def _info(look: Look, boat: Container) -> dict:
-    code, said = look.execute(boat, "docker", "info", "--format", "{{json .}}")
-    # On stderr there may be a warning in front of the answer.
-    line = next((line for line in said.splitlines() if line.startswith("{")), "")
-    if code or not line or not json.loads(line).get("ID"):
+    info = look.document(boat, "docker", "info", "--format", "{{json .}}")
+    # Without a daemon, some clients tell of themselves only, and end with 0.
+    if not info or not info.get("ID"):
         raise NotYet(f"No daemon answers on {boat.name}.")
-    return json.loads(line)
+    return info
 
 
 def _inspect(look: Look, boat: Container, name: str) -> dict:
-    code, said = look.execute(boat, "docker", "container", "inspect", name)
-    if code == 0:
-        return json.loads(said)[0]
+    if found := look.document(boat, "docker", "container", "inspect", name):
+        return found[0]
     _info(look, boat)
     look.not_here(name, boat)
     raise NotYet(f"There is no container {name} on {boat.name}.")

@@ -70,8 +70,7 @@ def sealed(look: Look) -> str:
             mistake="nowhere-to-write",
         )
     look.running(name)
-    if port not in look.published(container, 80):
-        raise NotYet(f"{name} runs, but its port 80 is not published at port {port}.")
+    look.must_publish(container, 80, port)
     look.get(port)
     _, mounts = look.execute(container, "cat", "/proc/mounts")
     if not _is_read_only(mounts, "/"):

@@ -116,13 +116,9 @@ def door(look: Look) -> str:
     """The server answers on the loopback address alone."""
     name, port = look["DOOR"], int(look["PORT"])
     container = look.running(name)
-    bindings = container.attrs["NetworkSettings"]["Ports"].get("80/tcp") or []
-    ours = [binding for binding in bindings if int(binding["HostPort"]) == port]
-    if not ours:
-        raise NotYet(
-            f"{name} runs, but its port 80 is not published at port {port}.",
-            mistake=None if any(container.ports.values()) else "port-not-published",
-        )
+    nowhere = not any(container.ports.values())
+    look.must_publish(container, 80, port, mistake="port-not-published" if nowhere else None)
+    bindings = container.attrs["NetworkSettings"]["Ports"]["80/tcp"]
     if any(binding["HostIp"] in EVERYBODY for binding in bindings):
         raise NotYet(
             f"{name} is published at port {port} of every address of this computer.",

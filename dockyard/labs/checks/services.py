@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from docker.models.containers import Container
@@ -147,10 +146,10 @@ def _node(look: Look, name: str) -> Container:
 
 
 def _state(look: Look, node: Container) -> dict:
-    code, text = look.execute(node, "docker", "info", "--format", "{{json .Swarm}}")
-    if code:
+    state = look.document(node, "docker", "info", "--format", "{{json .Swarm}}")
+    if state is None:
         raise Broken(f"The daemon on {node.name} does not answer.")
-    return json.loads(text)
+    return state
 
 
 def _swarm(look: Look) -> Container:
@@ -175,9 +174,8 @@ def _lines(look: Look, *argv: str) -> list[str]:
 
 def _service(look: Look, name: str) -> dict:
     north = _node(look, "NORTH")
-    code, text = look.execute(north, "docker", "service", "inspect", name)
-    if code == 0:
-        return json.loads(text)[0]
+    if found := look.document(north, "docker", "service", "inspect", name):
+        return found[0]
     _swarm(look)
     if look.execute(north, "docker", "container", "inspect", name)[0] == 0:
         raise NotYet(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from docker.models.containers import Container
 
 from dockyard.labs.look import Look
@@ -108,10 +106,7 @@ def moved(look: Look) -> str:
     """The same image runs on the second engine and is reached from here."""
     name = f"{look['APP']}:2"
     layers = look.layers(name)
-    boat = look.running(look["BOAT"])
-    look.not_here(look["FAR"], boat)
-    if look.execute(boat, "docker", "info")[0]:
-        raise NotYet(f"No daemon answers on {boat.name} yet.")
+    boat = look.boat(look["FAR"])
     there = _inspect_there(look, boat, "image", name)
     if there is None:
         raise NotYet(f"The daemon on {boat.name} has no image {name}.")
@@ -164,8 +159,8 @@ def _sells(look: Look, port: str) -> str:
 
 
 def _inspect_there(look: Look, boat: Container, kind: str, name: str) -> dict | None:
-    code, said = look.execute(boat, "docker", kind, "inspect", name)
-    return json.loads(said)[0] if code == 0 else None
+    (found,) = look.document(boat, "docker", kind, "inspect", name) or [None]
+    return found
 
 
 def _bindings(container: Container) -> list[list[dict]]:
