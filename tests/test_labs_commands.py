@@ -195,6 +195,13 @@ def test_hints_come_one_after_the_other_and_end_with_the_solution():
     assert progress.read()["labs"][LAB.name]["tasks"]["web"]["hints"] == 4
 
 
+def test_a_warm_up_has_two_hints_and_counts_them_so():
+    attempt = attempts.begin(LAB)
+    said = [hints.hint(attempt, "stays") for _ in range(3)]
+    assert [each.partition(".")[0] for each in said] == ["Hint 1 of 2", *["Hint 2 of 2"] * 2]
+    assert attempt.fill(LAB.task("stays").right[0].code) in said[1]
+
+
 def test_watching_ticks_a_task_off_when_it_comes_true(tmp_path):
     attempt = attempts.begin(LAB)
     log = tmp_path / "watch.log"

@@ -1,5 +1,7 @@
 """The four hints of a task: what there is now, where to look, the shape, the solution.
 
+A warm-up has the first and the last of them.
+
 The learner asks for each. None is locked, none costs anything; how many were taken is written
 down, for the learner alone.
 """
@@ -10,8 +12,6 @@ from dockyard import progress
 from dockyard.labs import judge
 from dockyard.labs.attempt import Attempt
 
-RUNGS = 4
-
 
 def hint(attempt: Attempt, name: str) -> str:
     """The next hint for a task; after it is done, the other ways that lead there."""
@@ -20,25 +20,24 @@ def hint(attempt: Attempt, name: str) -> str:
     if verdict.done:
         others = [attempt.fill(way.code) for way in task.right]
         return "Done. These ways lead there, too:\n\n" + "\n\n— or —\n\n".join(others)
-    rung = _climb(attempt, name)
-    if task.rep and rung > 1:
-        rung = RUNGS
-    title = f"Hint {rung} of {RUNGS}. "
+    rungs = 2 if task.rep else 4
+    rung = _climb(attempt, name, rungs)
+    title = f"Hint {rung} of {rungs}. "
     if rung == 1:
         why = f"\n{verdict.mistake.title}: {verdict.mistake.why}" if verdict.mistake else ""
         return f"{title}{verdict.saw}{why}"
+    if rung == rungs:
+        return f"{title}A solution:\n\n{attempt.fill(task.right[0].code)}"
     if rung == 2:
         return title + attempt.fill(task.where)
-    if rung == 3:
-        return f"{title}The shape, with gaps:\n\n{attempt.fill(task.shape)}"
-    return f"{title}A solution:\n\n{attempt.fill(task.right[0].code)}"
+    return f"{title}The shape, with gaps:\n\n{attempt.fill(task.shape)}"
 
 
-def _climb(attempt: Attempt, name: str) -> int:
+def _climb(attempt: Attempt, name: str, rungs: int) -> int:
     if attempt.kind != "lab":
-        return RUNGS
+        return rungs
     with progress.change() as data:
         tasks = data.setdefault("labs", {}).setdefault(attempt.lab.name, {}).setdefault("tasks", {})
         entry = tasks.setdefault(name, {})
-        entry["hints"] = min(entry.get("hints", 0) + 1, RUNGS)
+        entry["hints"] = min(entry.get("hints", 0) + 1, rungs)
         return entry["hints"]

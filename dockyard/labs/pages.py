@@ -41,7 +41,7 @@ def build(lab: Lab, *, solved: bool) -> NotebookNode:
     cells += [
         _text("all", _closing(lab, solved)),
         _code("check-all", "check()"),
-        _text("tidy-text", "When you are done: remove what this lab made, and nothing else."),
+        _text("tidy-text", _ending(lab, solved)),
         _code("tidy", "%tidy"),
     ]
     return nbformat.v4.new_notebook(cells=cells)
@@ -67,11 +67,12 @@ def exercise(lab: Lab) -> str:
 
 def _title(lab: Lab) -> str:
     number, _, _ = lab.name.partition("-")
+    fewer = " (two for a warm-up)" if any(task.rep for task in lab.tasks) else ""
     return (
         f"# Lab {number}: {lab.title}\n\n{lab.opening.strip()}\n\n"
         f'**Minutes:** {lab.minutes} · Stuck? `hint("TASK")` gives four hints, one after the '
-        "other; the last one is the solution. Any way that leads there is right: commands in a "
-        "cell or in a terminal, Compose, the SDK."
+        f"other{fewer}; the last one is a solution. Any way that leads there is right: commands "
+        "in a cell or in a terminal, Compose, the SDK."
     )
 
 
@@ -80,6 +81,17 @@ def _closing(lab: Lab, solved: bool) -> str:
     which = "exercise" if solved else "solution"
     text = f"## All together\n\n{lab.closing.strip()}".rstrip()
     return f"{text}\n\nThe {which} is in `{other}/{lab.name}.ipynb`."
+
+
+def _ending(lab: Lab, solved: bool) -> str:
+    text = "When you are done: remove what this lab made, and nothing else."
+    # A solution always begins anew, and always with the same values.
+    if solved:
+        return text
+    return (
+        f"{text} The next `%lab` then begins a new attempt, with other values; what you have done "
+        f"stays done. To begin again at any time: `%lab {lab.name} --new`."
+    )
 
 
 def _cells(task: Task, text: str, solved: bool) -> list[NotebookNode]:
