@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -15,6 +15,7 @@ from dockyard import client, paths, progress, wait
 from dockyard.exceptions import SceneFailed
 from dockyard.labs import attempt as attempts
 from dockyard.labs import catalogue, commands, hints, judge
+from dockyard.labs.checks import capstone
 from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken
 
@@ -38,6 +39,16 @@ def own_progress(tmp_path, monkeypatch):
             subprocess.run(["rm", "-rf", made], check=True)
     if kept.exists():
         kept.rename(work)
+
+
+@contextmanager
+def proof(name):
+    """An attempt at another lab, for the length of a ``with``."""
+    attempt = attempts.begin(catalogue.load(name), "proof", "1")
+    try:
+        yield attempt
+    finally:
+        attempts.tidy(attempt)
 
 
 def run(*arguments):
@@ -225,20 +236,51 @@ def test_watching_ticks_a_task_off_when_it_comes_true(tmp_path):
 
 
 def test_watching_is_not_woken_by_what_its_own_checks_do():
-    images = attempts.begin(catalogue.load("06-images"), "proof", "1")
-    try:
+    with proof("06-images") as images, closing(client.connect()) as daemon:
         for name in ("page", "secret"):
             assert images.run(images.lab.task(name).right[0]).returncode == 0
-        with closing(client.connect()) as daemon:
-            begin = time.time()
-            verdicts = judge.judge(images, ["page", "secret"])
-            span = {"since": f"{begin:.9f}", "until": f"{time.time():.9f}"}
-            events = list(daemon.events(decode=True, **span))
-    finally:
-        attempts.tidy(images)
+        begin = time.time()
+        verdicts = judge.judge(images, ["page", "secret"])
+        span = {"since": f"{begin:.9f}", "until": f"{time.time():.9f}"}
+        events = list(daemon.events(decode=True, **span))
     assert all(verdict.done for verdict in verdicts)
     assert {"connect", "die"} <= {event["Action"] for event in events}
     assert not list(commands.foreign(events))
+
+
+ODD = {
+    "05-registries/listed": """
+docker rm --force $SHELF
+docker run --name $SHELF --detach --publish 127.0.0.1:$SHELFPORT:5000 busybox sleep 1000
+touch repositories.txt
+""",
+    "09-basic-commands/last-line": """
+docker rm $TALKER
+docker run --name $TALKER busybox true
+touch last.txt
+""",
+}
+
+
+@pytest.mark.parametrize("task", ODD)
+def test_what_nobody_expected_has_a_verdict_of_its_own(task):
+    lab, _, name = task.partition("/")
+    with proof(lab) as attempt:
+        assert attempt.run(ODD[task]).returncode == 0
+        (verdict,) = judge.judge(attempt, [name])
+    assert not verdict.done
+    assert "not understood" not in verdict.saw
+
+
+def test_a_registry_on_this_computer_is_asked_without_a_proxy(monkeypatch):
+    with proof("05-registries") as attempt, closing(client.connect()) as daemon:
+        assert attempt.run("docker pull --quiet 127.0.0.1:$SHELFPORT/$NEWS:1").returncode == 0
+        values = {"PORT": attempt.values["SHELFPORT"], "SHOP": attempt.values["NEWS"]}
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        said = capstone.pushed(Look(daemon, replace(attempt, values=values)))
+    assert said == f"The registry has {values['SHOP']}:1, the image that is here."
 
 
 def test_a_check_that_fails_itself_says_so_and_does_not_end_the_others():
@@ -267,7 +309,7 @@ def test_a_warning_beside_a_programs_answer_is_no_part_of_it():
         web = look.running(look["WEB"])
         assert look.document(web, "sh", "-c", program) == {}
         assert look.document(web, "sh", "-c", "exit 1") is None
-        with pytest.raises(Broken, match=r"In .*, sh -c echo no says 'no'"):
+        with pytest.raises(Broken, match=r"In .*, sh says 'no'"):
             look.document(web, "sh", "-c", "echo no")
 
 

@@ -28,6 +28,9 @@ from dockyard.labs.verdict import Broken, NotYet
 # An image without a command of its own cannot be made a container without one.
 NEVER_STARTED = ["-"]
 
+PATIENCE = 20
+"""Seconds for a throw-away container to end."""
+
 
 class Look(Objects):
     """One look at the daemon."""
@@ -85,9 +88,7 @@ class Look(Objects):
         try:
             return json.loads(text)
         except ValueError:
-            raise Broken(
-                f"In {container.name}, {' '.join(argv[:3])} says {wire.brief(text)!r}."
-            ) from None
+            raise Broken(f"In {container.name}, {argv[0]} says {wire.brief(text)!r}.") from None
 
     def boat(self, guest: str = "") -> Container:
         """The container $BOAT, in which a daemon answers; guest belongs on it, and not here."""
@@ -171,16 +172,16 @@ class Look(Objects):
         names = (name for image in self.daemon.api.images() for name in image["RepoTags"] or ())
         return sorted(name for name in names if name.startswith(stem))
 
-    def run(self, image: str, *argv: str, timeout: float = 20, **options: Any) -> tuple[int, str]:
+    def run(self, image: str, *argv: str, **options: Any) -> tuple[int, str]:
         """Run a throw-away container of an image; exit code and output, both streams.
 
-        Similar to ``docker run --rm IMAGE ARGV…``. timeout is in seconds; raises Broken then.
+        Similar to ``docker run --rm IMAGE ARGV…``. Raises Broken when it does not end.
         """
         with self._started(image, list(argv) or None, **options) as container:
             try:
-                code = container.wait(timeout=timeout)["StatusCode"]
+                code = container.wait(timeout=PATIENCE)["StatusCode"]
             except OSError:
-                raise Broken(f"{image} was still running after {timeout:.0f} s.") from None
+                raise Broken(f"{image} was still running after {PATIENCE} s.") from None
             return code, container.logs().decode(errors="replace")
 
     def answer(self, image: str, inside: int) -> tuple[int, str]:
