@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from pathlib import Path
 
-from dockyard import client, progress
+import docker
+import requests
+
+from dockyard import client, paths, progress
+from dockyard.apitrace.journal import UNTRACED_HEADER
+from dockyard.exceptions import EngineNotRunning
 from dockyard.labs import attempt as attempts
 from dockyard.labs import catalogue, hints, judge
 from dockyard.labs.attempt import Attempt
 from dockyard.labs.magic import describe
 from dockyard.names import CHECK
+
+PAUSE = 1
+"""Seconds between two looks while one watches."""
 
 READING = ("exec_", "archive-path", "top", "save")
 """What the daemon says it has done when a check looks into an object: nothing changes by it."""
@@ -54,19 +64,19 @@ def check(
 
 
 def _watch(attempt: Attempt, tasks: list[str]) -> int:
-    """Follow the daemon's events and tick tasks off as they come true."""
+    """Tick tasks off as they come true. Raises EngineNotRunning when the daemon ends."""
     wanted = list(tasks) or [task.name for task in attempt.lab.tasks]
-    with closing(client.connect(timeout=None)) as daemon:
-        events = daemon.events(decode=True)
-        news = foreign(events)
+    with closing(client.connect()) as daemon:
+        daemon.api.headers[UNTRACED_HEADER.decode()] = "1"
         print(f"Watching {attempt.lab.name}; press Ctrl-C to end.", file=sys.stderr)
         try:
-            while wanted := _tick(attempt, wanted):
-                next(news, None)
+            for _ in _changes(daemon, attempt):
+                if not (wanted := _tick(attempt, wanted)):
+                    break
         except KeyboardInterrupt:
             return 1
-        finally:
-            events.close()
+        except (docker.errors.DockerException, requests.RequestException):
+            raise EngineNotRunning("It stopped answering while it was watched.") from None
     print("All done.")
     return 0
 
@@ -79,12 +89,28 @@ def _tick(attempt: Attempt, wanted: list[str]) -> list[str]:
     return [verdict.task for verdict in verdicts if not verdict.done]
 
 
-def foreign(events: Iterable[dict]) -> Iterator[dict]:
+def _changes(daemon: docker.DockerClient, attempt: Attempt) -> Iterator[None]:
+    """Say at once, and then whenever it is so, that a task could have come true."""
+    since, helpers, before = time.time(), set(), None
+    while True:
+        until = time.time()
+        span = {"since": f"{since:.9f}", "until": f"{until:.9f}"}
+        # All are read, lest the next span has a helper's event whose first was left in this one.
+        happened = list(foreign(daemon.events(decode=True, **span), helpers))
+        since, now = until, _silent(daemon, attempt)
+        if happened or now != before:
+            before = now
+            yield
+        else:
+            time.sleep(PAUSE)
+
+
+def foreign(events: Iterable[dict], helpers: set[str]) -> Iterator[dict]:
     """The events that could make a task come true, and that no check caused itself.
 
-    A check that woke itself would never end.
+    A check that woke itself would never end. helpers are the ids of the checks' own containers;
+    those that come to light are added.
     """
-    helpers = set()
     for event in events:
         attributes = event["Actor"]["Attributes"] or {}
         if CHECK in attributes:
@@ -92,6 +118,20 @@ def foreign(events: Iterable[dict]) -> Iterator[dict]:
         # A network that a helper is on, or a volume, tells no labels, but whose it is.
         elif attributes.get("container") not in helpers and not event["Action"].startswith(READING):
             yield event
+
+
+def _silent(daemon: docker.DockerClient, attempt: Attempt) -> tuple:
+    """What can change without an event: what BuildKit builds, and the learner's files."""
+    images = sorted([image["Id"], *(image["RepoTags"] or ())] for image in daemon.api.images())
+    return images, [_files(each) for each in (attempt.work, paths.docker_config(attempt.lesson))]
+
+
+def _files(folder: Path) -> dict[Path, int]:
+    files = {}
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            files[path] = path.lstat().st_mtime_ns
+    return files
 
 
 def show_progress(*, as_json: bool = False) -> int:
