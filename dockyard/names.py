@@ -9,6 +9,16 @@ COURSE = "dockyard.course"
 LESSON = "dockyard.lesson"
 """The label that says which lesson made an object."""
 
+HOME = "dockyard.home"
+"""The label of what this home's front door made: the home's token, a point, a random number.
+
+An image gives its labels to its containers, whoever makes them. The number tells a label that
+was given by the front door from one that came with the image.
+"""
+
+REGISTRY = "dockyard.registry"
+"""The label of a course registry that runs in a container, and of its volume."""
+
 CHECK = "dockyard.check"
 """The label of a container that a lab's check makes for a moment, to look into an image."""
 

@@ -29,6 +29,11 @@ def home() -> Path:
     return Path(chosen).expanduser().resolve() if chosen else CHECKOUT / ".dockyard"
 
 
+def token() -> str:
+    """What this home is called where a path is too long: in file names and labels."""
+    return hashlib.sha256(str(home()).encode()).hexdigest()[:8]
+
+
 def run_dir() -> Path:
     """The folder for sockets and pid files of this home: short, private, mode 0700.
 
@@ -38,8 +43,7 @@ def run_dir() -> Path:
     # Not $XDG_RUNTIME_DIR or $TMPDIR: what runs would be lost to a shell that has another one,
     # and the first is removed at log-out (pam_systemd(8)), when engines go on running.
     base = "/tmp" if os.access("/tmp", os.W_OK | os.X_OK) else tempfile.gettempdir()
-    token = hashlib.sha256(str(home()).encode()).hexdigest()[:8]
-    folder = Path(base, f"dockyard-{os.getuid()}-{token}")
+    folder = Path(base, f"dockyard-{os.getuid()}-{token()}")
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()

@@ -7,7 +7,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from dockyard import client, course, labels, paths
+from dockyard import client, course, labels, paths, registry
 from dockyard.engine.base import Say
 from dockyard.exceptions import DockyardError, UsageError
 from dockyard.labs import attempt as attempts
@@ -38,7 +38,9 @@ def run(name: str | None, say: Say, *, everything: bool) -> int:
                 say(f"{lab.name}: {attempts.tidy(attempt)}")
         if everything or not labs:
             with closing(client.connect()) as daemon:
-                say(str(labels.remove(daemon, lesson=None if everything else chosen[0].stem)))
+                lesson = None if everything else chosen[0].stem
+                brought = registry.references() if everything else ()
+                say(str(labels.remove(daemon, lesson, brought)))
     else:
         say("The engine is not running, so no objects were looked for.")
     for lab in labs:

@@ -1,8 +1,9 @@
 """A learner's own objects on the course's daemon, there during the whole test run.
 
 A container, an image, a network and a volume, all called ``cn``, are made on the daemon itself,
-not through the front door, before the first test or notebook runs. The last test asks whether
-they are unchanged.
+not through the front door, before the first test or notebook runs. The image carries the
+course's label, as one that is built on an image of the course does, and gives it to the
+container. The last test asks whether they are unchanged.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import docker
 import pytest
 
 from dockyard import course, paths
+from dockyard.names import COURSE
 
 NAME = "cn"
 LAST = "test_the_learners_own_objects_survived_the_whole_run"
@@ -33,7 +35,8 @@ def make(client: docker.DockerClient) -> dict:
         content = b"".join(source.export())
     finally:
         source.remove()
-    client.api.import_image_from_data(content, repository=NAME, tag="latest")
+    changes = [f"LABEL {COURSE}=1"]
+    client.api.import_image_from_data(content, repository=NAME, tag="latest", changes=changes)
     client.networks.create(NAME)
     client.volumes.create(NAME)
     container = client.containers.run(

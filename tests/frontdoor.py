@@ -16,7 +16,14 @@ from pathlib import Path
 
 import psutil
 
-from dockyard import client, paths, wait
+from dockyard import client, names, paths, wait
+
+
+def unmarked(labels: dict[str, str]) -> dict[str, str]:
+    """Labels without the mark of this home, which must be among them."""
+    home, _, number = labels[names.HOME].partition(".")
+    assert (home, len(number)) == (paths.token(), 8)
+    return {name: value for name, value in labels.items() if name != names.HOME}
 
 
 class Door:

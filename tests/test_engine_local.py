@@ -8,8 +8,12 @@ from pathlib import Path
 import docker
 import pytest
 
+from dockyard import reset
 from dockyard.engine.embedded import EmbeddedEngine
+from dockyard.names import COURSE
+from dockyard.registry.catalogue import by_reference
 from tests import elsewhere, homes
+from tests.frontdoor import Door
 from tests.test_cli import run
 
 pytestmark = [
@@ -131,3 +135,36 @@ def test_starting_again_changes_nothing(started, own):
     assert done.returncode == 0
     after = (home / "course.json").read_text(), Path(home / "logs" / "frontdoor.log").read_text()
     assert before == after
+
+
+def test_reset_leaves_what_was_not_made_through_this_courses_front_door(
+    started, own, monkeypatch, tmp_path
+):
+    home, _ = started
+    docker_client(home, "run", "--detach", "--name=made", "--volume=made:/d", "busybox", "sh")
+    docker_client(home, "create", "--name=registry", "--label=dockyard.registry=1", "busybox")
+    docker_client(home, "commit", "--change=LABEL dockyard.lesson=99-sample", "made", "given-on")
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
+    other = Door(tmp_path, own).start()
+    with closing(docker.DockerClient(base_url=f"unix://{other.socket}")) as client:
+        client.containers.create("busybox", name="of-another-home")
+    other.stop()
+    monkeypatch.setenv("DOCKYARD_HOME", str(home))
+    # The notebooks of this very checkout are none of the test's business.
+    monkeypatch.setattr(reset, "FOLDERS", ("no-notebooks",))
+    with closing(docker.DockerClient(base_url=own)) as client:
+        theirs = {"volumes": ["theirs:/d"], "stdin_open": True}
+        client.containers.run("given-on", name="theirs", detach=True, **theirs)
+        client.images.get("busybox").tag("theirs", "1")
+        labelled = {
+            name for name, image in by_reference().items()
+            for found in client.images.list(name) if COURSE in found.labels
+        }  # fmt: skip
+        reset.run(None, print, everything=True)
+        left = client.containers.list(all=True)
+        assert {each.name for each in left} == {"registry", "of-another-home", "theirs"}
+        assert client.containers.get("theirs").status == "running"
+        assert [each.name for each in client.volumes.list()] == ["theirs"]
+        names = {name for image in client.images.list() for name in image.tags}
+        assert names >= {"given-on:latest", "theirs:1"}
+        assert not names & labelled - {"busybox:latest"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from urllib.parse import quote, unquote_plus
 
-from dockyard import names
+from dockyard import names, paths
 
 LESSON_HEADER = names.LESSON_HEADER.lower().encode()
 
@@ -29,8 +30,14 @@ def wants_body(method: bytes, target: bytes) -> bool:
 
 
 def course_labels(lesson: str | None) -> dict[str, str]:
-    """The labels of everything made in a lesson."""
+    """The labels of everything made in a lesson; an image has no others, for it gives them on."""
     return {names.COURSE: "1"} | ({names.LESSON: lesson} if lesson else {})
+
+
+def object_labels(lesson: str | None) -> dict[str, str]:
+    """The labels of a container, network or volume, and of what comes along with it."""
+    mark = f"{paths.token()}.{secrets.token_hex(4)}"
+    return course_labels(lesson) | {names.HOME: mark}
 
 
 def label_body(target: bytes, body: bytes, lesson: str | None) -> bytes:
@@ -41,7 +48,7 @@ def label_body(target: bytes, body: bytes, lesson: str | None) -> bytes:
     document = _object(body)
     if document is None:
         return body
-    added = course_labels(lesson)
+    added = object_labels(lesson)
     if not _merge(document, "Labels", added):
         return body
     path = path_of(target)
@@ -73,7 +80,7 @@ def volume_requests(target: bytes, body: bytes, lesson: str | None) -> list[byte
     driver = host.get(_key(host, "VolumeDriver"))
     requests = []
     for name in dict.fromkeys(names):
-        volume = {"Name": name, "Labels": course_labels(lesson)}
+        volume = {"Name": name, "Labels": object_labels(lesson)}
         if driver:
             volume["Driver"] = driver
         content = json.dumps(volume).encode()

@@ -9,13 +9,13 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
-from dockyard import labels, paths, wait
+from dockyard import paths, wait
 from dockyard.exceptions import RegistryError
+from dockyard.names import COURSE, REGISTRY
 from dockyard.registry.api import Registry
 
 IMAGE = "registry:2"
 STORAGE = Path("/var/lib/registry")
-LABEL = f"{labels.COURSE.partition('.')[0]}.registry"
 
 
 def start(client: docker.DockerClient, name: str, port: int, port_file: Path) -> Registry:
@@ -46,7 +46,7 @@ def start(client: docker.DockerClient, name: str, port: int, port_file: Path) ->
 
 
 def _run(client: docker.DockerClient, name: str, port: int, port_file: Path) -> Registry:
-    own = {LABEL: _own(name), labels.COURSE: "1"}
+    own = {REGISTRY: _own(name), COURSE: "1"}
     # A named volume: files of root in a learner's home would be hard to remove.
     volume = client.volumes.create(_own(name), labels=own)
     container = client.containers.run(
@@ -71,7 +71,7 @@ def _run(client: docker.DockerClient, name: str, port: int, port_file: Path) -> 
 
 def find(client: docker.DockerClient, name: str) -> Container | None:
     """The container of this home's registry, running or not."""
-    found = client.containers.list(all=True, filters={"label": f"{LABEL}={_own(name)}"})
+    found = client.containers.list(all=True, filters={"label": f"{REGISTRY}={_own(name)}"})
     return found[0] if found else None
 
 
