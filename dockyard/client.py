@@ -36,6 +36,16 @@ def own_plugins() -> Path:
     return paths.home() / "cli-plugins"
 
 
+def own_programs() -> Path:
+    """The folder for the docker client, where the course had to bring one along."""
+    return paths.home() / "bin"
+
+
+def find() -> str | None:
+    """The docker client, the learner's own first."""
+    return shutil.which("docker") or shutil.which("docker", path=own_programs())
+
+
 def find_plugin(name: str) -> Path | None:
     """The client plugin ``docker-NAME``, the learner's own first."""
     for folder in (*PLUGIN_FOLDERS, str(own_plugins())):
@@ -102,6 +112,7 @@ def environment(lesson: str | None = None) -> dict[str, str]:
     see UNSET.
     """
     return {
+        **_path(),
         "DOCKER_CONFIG": str(paths.docker_config(lesson)),
         "DOCKYARD_HOME": str(paths.home()),
         # The same text whatever the terminal: outputs are stored and compared.
@@ -114,6 +125,15 @@ def environment(lesson: str | None = None) -> dict[str, str]:
         "NO_COLOR": "1",
         "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
     }
+
+
+def _path() -> dict[str, str]:
+    """The PATH with the course's own docker client at its end, where it had to bring one."""
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    own = str(own_programs())
+    if not own_programs().is_dir() or own in folders:
+        return {}
+    return {"PATH": os.pathsep.join([*folders, own])}
 
 
 UNSET = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from dataclasses import asdict, dataclass
 
-from dockyard import circumstances, course, paths
+from dockyard import circumstances, client, course, paths
 from dockyard.circumstances import Notice
-from dockyard.engine import discovery, packages
+from dockyard.engine import discovery
 from dockyard.engine.base import Need, Upstream
 from dockyard.engine.discovery import Candidate
 from dockyard.engine.providers import PROVIDERS
@@ -78,7 +78,7 @@ def _machine() -> dict[str, str]:
 
 
 def _client() -> str:
-    docker = packages.which("docker")
+    docker = client.find()
     if docker is None:
         return "no docker client"
     done = subprocess.run(

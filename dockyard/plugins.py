@@ -1,8 +1,8 @@
-"""Client plugins (Compose, buildx) for a docker client that lacks them.
+"""The docker client and its plugins (Compose, buildx), where this system lacks them.
 
-Debian 12 has neither. Debian 13 has both, as programs that need nothing but the C library, so
-they are taken out of its packages into the course's own folder. This system's package sources
-stay as they are.
+Debian 12 has no plugins. Debian 13 has them and the client as programs that need nothing but the
+C library, so they are taken out of its packages into the course's own folders. This system's
+package sources stay as they are, and nobody need be root.
 """
 
 from __future__ import annotations
@@ -12,46 +12,56 @@ import tempfile
 from pathlib import Path
 
 from dockyard import client, paths
-from dockyard.engine import debian, packages
+from dockyard.engine import debian
 from dockyard.engine.base import Say
 from dockyard.exceptions import InstallFailed
 from dockyard.process import Lock
 
-PACKAGES = {"compose": "docker-compose", "buildx": "docker-buildx"}
+PACKAGES = {"docker": "docker-cli", "compose": "docker-compose", "buildx": "docker-buildx"}
 SUITE = "trixie"
 
 
 def ensure(say: Say) -> None:
-    """Make ``docker compose`` and ``docker buildx`` work with the course's configuration.
+    """Make ``docker``, ``docker compose`` and ``docker buildx`` work in the course.
 
     Raises InstallFailed when they are missing and cannot be fetched.
     """
-    absent = [name for name in PACKAGES if client.find_plugin(name) is None]
+    absent = _absent()
     if not absent:
         return
-    if packages.which("apt-get") is None or not debian.KEYRING.exists():
+    if not debian.can_extract():
         raise InstallFailed(
-            f"These plugins of the docker client are missing: {', '.join(absent)}.",
-            "Lessons on Compose and on building use them.",
-            "Install them:  https://docs.docker.com/compose/install/linux/",
+            f"These parts of the docker client are missing: {', '.join(absent)}.",
+            "The lessons use them in their commands.",
+            "Install them:  https://docs.docker.com/engine/install/",
         )
-    say(f"fetching the client plugins {' and '.join(absent)}")
+    say(f"fetching parts of the docker client: {', '.join(absent)}")
     with Lock("plugins", timeout=300):
-        _fetch([PACKAGES[name] for name in absent if client.find_plugin(name) is None])
+        _fetch([PACKAGES[name] for name in _absent()])
+
+
+def _absent() -> list[str]:
+    return [
+        name
+        for name in PACKAGES
+        if (client.find() if name == "docker" else client.find_plugin(name)) is None
+    ]
 
 
 def _fetch(wanted: list[str]) -> None:
     log = paths.logs() / "plugins.log"
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
-        debian.extract(wanted, SUITE, tree, log, "The plugins of the docker client")
-        client.own_plugins().mkdir(parents=True, exist_ok=True)
+        debian.extract(wanted, SUITE, tree, log, "A part of the docker client")
         for program in tree.glob("usr/lib*/docker/cli-plugins/docker-*"):
-            _put(program.resolve() if program.is_symlink() else program, program.name)
+            _put(program, client.own_plugins())
+        for program in tree.glob("usr/bin/docker"):
+            _put(program, client.own_programs())
 
 
-def _put(program: Path, name: str) -> None:
-    target = client.own_plugins() / name
-    part = target.with_name(name + ".part")
-    shutil.copy2(program, part)
+def _put(program: Path, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / program.name
+    part = target.with_name(f"{target.name}.part")
+    shutil.copy2(program.resolve(), part)
     part.replace(target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -59,6 +60,11 @@ def private_apt(folder: Path, suites: Sequence[str]) -> list[str]:
     ]
 
 
+def can_extract() -> bool:
+    """Whether this host has what extract() calls, and the keys of Debian's archive."""
+    return KEYRING.is_file() and all(map(shutil.which, ("apt-get", "dpkg-deb")))
+
+
 def extract(wanted: Sequence[str], suite: str, tree: Path, log: Path, what: str) -> None:
     """Unpack packages of a suite into the folder tree; nothing is installed.
 
@@ -67,21 +73,20 @@ def extract(wanted: Sequence[str], suite: str, tree: Path, log: Path, what: str)
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, log.open("ab") as out:
-        apt = private_apt(Path(folder), [suite])
-        for words in (["update"], ["download", *wanted]):
+
+        def run(*words: str | Path) -> None:
             done = subprocess.run(
-                [*apt, *words],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                check=False,
+                words, cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False
             )
             if done.returncode != 0:
                 raise InstallFailed(
                     f"{what} could not be fetched.",
                     wait.tail(log, 3),
-                    f"Check the network, read {log}, then run this again.",
+                    f"Check the network and the free disk space, read {log}, then run this again.",
                 )
+
+        apt = private_apt(Path(folder), [suite])
+        run(*apt, "update")
+        run(*apt, "download", *wanted)
         for package in Path(folder).glob("*.deb"):
-            subprocess.run(["dpkg-deb", "--extract", package, tree], check=True)
+            run("dpkg-deb", "--extract", package, tree)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from dockyard.engine import packages
 from dockyard.engine.base import Engine, Need, Say, Upstream
 from dockyard.engine.discovery import Candidate, candidates
 from dockyard.exceptions import (
@@ -24,16 +25,19 @@ class LocalEngine(Engine):
     private: ClassVar[bool] = False
 
     def needs(self) -> list[Need]:
-        """A daemon that answers and is new enough."""
+        """A daemon that answers and is new enough, and a client."""
+        return [self._daemon(), packages.client()]
+
+    def _daemon(self) -> Need:
         asked = list(candidates())
         for candidate in asked:
             if candidate.verdict == "answers":
-                return [Need("daemon", True, f"{candidate.source}: {candidate.detail}")]
+                return Need("daemon", True, f"{candidate.source}: {candidate.detail}")
         worst = _most_telling(asked)
         if worst is None:
-            return [Need("daemon", False, "no daemon's socket was found", NEXT)]
+            return Need("daemon", False, "no daemon's socket was found", NEXT)
         error = _as_error(worst)
-        return [Need("daemon", False, f"{worst.source}: {worst.detail}", error.next)]
+        return Need("daemon", False, f"{worst.source}: {worst.detail}", error.next)
 
     def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Upstream:
         """Find the daemon. Raises the error that fits what was found instead."""

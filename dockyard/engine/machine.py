@@ -17,7 +17,7 @@ from typing import ClassVar
 import psutil
 
 from dockyard import paths, wait
-from dockyard.engine import choice, handover, image, limits, qemu, suspended
+from dockyard.engine import choice, handover, image, limits, packages, qemu, suspended
 from dockyard.engine.base import Engine, Need, Say, Upstream, disk_space
 from dockyard.engine.choice import Verdict
 from dockyard.engine.discovery import Candidate, architecture, probe
@@ -57,12 +57,13 @@ class MachineEngine(Engine):
         self.state = Suspended(image.folder() / "suspended", self.data_disk)
 
     def needs(self) -> list[Need]:
-        """Linux on amd64, memory, disk space, and the artefacts or what builds them."""
+        """Linux on amd64, a client, memory, disk space, and the artefacts or what builds them."""
         return list(self._needs(list(choice.verdicts())))
 
     def _needs(self, verdicts: list[Verdict]) -> Iterator[Need]:
         system = f"{platform.system()} on {architecture()}"
         yield Need("Linux on amd64", system == "Linux on amd64", system)
+        yield packages.client()
         memory = limits.memory()
         yield Need(
             "memory",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from dockyard import paths
+from dockyard.engine import debian
 from dockyard.engine.base import Need, Say
 from dockyard.exceptions import InstallFailed, InstallRefused
 from dockyard.process import Lock
@@ -44,6 +45,20 @@ def need(absent: list[str]) -> Need:
         f"missing packages: {' '.join(absent)}"
         + (" (the course installs them)" if installable else ""),
         f"sudo apt-get install --no-install-recommends {' '.join(absent)}",
+    )
+
+
+def client() -> Need:
+    """The need for the docker client, which the course fetches where it can."""
+    found = which("docker")
+    fetched = found is None and debian.can_extract()
+    return Need(
+        "docker client",
+        bool(found) or fetched,
+        found or ("none (the course fetches one)" if fetched else "none"),
+        f"sudo apt-get install --no-install-recommends {_as_named_here('docker-cli')}"
+        if which("apt-cache")
+        else "Install it:  https://docs.docker.com/engine/install/",
     )
 
 
