@@ -214,3 +214,17 @@ def test_missing_capabilities_are_read_from_the_bounding_set(tmp_path):
     status.write_text("CapBnd:\t000001ffffffffff\n")
     assert missing_capabilities(status) == []
     assert NAMES[24] == "SYS_RESOURCE"
+
+
+def test_mounts_below_a_folder_of_any_name_are_taken_away(tmp_path):
+    inside = tmp_path / "josé ß \\ 本" / "inside"
+    beside = tmp_path / "jose"
+    for folder in (inside, beside):
+        folder.mkdir(parents=True)
+        netfilter.run("mount", "-t", "tmpfs", "none", str(folder))
+    try:
+        netfilter.unmount_below(inside.parent)
+        assert (inside.is_mount(), beside.is_mount()) == (False, True)
+    finally:
+        netfilter.unmount_below(tmp_path)
+    assert not beside.is_mount()

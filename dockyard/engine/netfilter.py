@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -292,8 +293,9 @@ def unmount_below(*folders: Path) -> None:
     mounts = Path("/proc/self/mountinfo")
     if not mounts.exists():
         return
-    points = [line.split()[4] for line in mounts.read_text().splitlines()]
+    points = [line.split()[4] for line in mounts.read_bytes().splitlines()]
     for point in reversed(points):
-        where = Path(point.encode().decode("unicode_escape"))
+        # A space is written as \040, everything beyond ASCII as it is (proc_pid_mountinfo(5)).
+        where = Path(os.fsdecode(point.decode("unicode_escape").encode("latin-1")))
         if any(where.is_relative_to(folder) for folder in folders):
             run("umount", "--lazy", str(where))
