@@ -21,6 +21,8 @@ from dockyard import client as course_client
 from dockyard import wait
 from dockyard.apitrace import explain
 from dockyard.apitrace.record import Recorder
+from dockyard.engine import discovery
+from dockyard.engine.base import Upstream
 from tests.frontdoor import Docker, Dockerd, Door, build_busybox, short_folder, unmarked
 
 pytestmark = [
@@ -372,7 +374,10 @@ def test_a_run_is_recorded_the_same_way_every_time(docker, door):
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """A certificate authority, a server's and a client's certificate, made with openssl."""
+    """An authority, a server's and a client's certificate, made as on Docker's page.
+
+    https://docs.docker.com/engine/security/protect-access/ says nothing of keyUsage.
+    """
     made = tmp_path_factory.mktemp("tls")
     script = """
     openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca-key.pem -out ca.pem
@@ -412,6 +417,8 @@ def over_tls(dockerd, docker, certificates):
         reached = Docker(own, door.socket)
         with docker.popen("save", "busybox", stdout=subprocess.PIPE) as saving:
             reached("load", stdin=saving.stdout)
+        keys = (certificates / name for name in ("ca.pem", "client.pem", "client-key.pem"))
+        reached.past_the_door = Upstream(f"tcp://127.0.0.1:{port}", *map(str, keys))
         yield reached
         door.stop()
         secured.stop()
@@ -437,6 +444,11 @@ def far(request):
 def test_a_far_daemon_is_reached(far):
     assert "Server:" in far("version")
     assert far("run", "--rm", "busybox", "echo", "hi") == "hi"
+
+
+def test_a_daemon_behind_tls_is_found_before_there_is_a_front_door(over_tls):
+    found = discovery.probe("here", over_tls.past_the_door)
+    assert found.verdict == "answers", found.detail
 
 
 def test_a_far_command_sees_the_end_of_its_input(far):

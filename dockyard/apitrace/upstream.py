@@ -11,6 +11,7 @@ from pathlib import Path
 from dockyard.apitrace.stream import Stream
 from dockyard.apitrace.tls import TlsStream
 from dockyard.exceptions import UsageError
+from dockyard.trust import trusting
 
 TIMEOUT = 20.0
 PATIENCE = 5.0
@@ -132,7 +133,7 @@ def parse(
     if kind == "tcp" and host and port.isdecimal():
         context = None
         if ca or cert or key:
-            context = ssl.create_default_context(cafile=ca)
+            context = trusting(cafile=ca)
             if cert:
                 context.load_cert_chain(cert, key)
         return TcpUpstream(host.strip("[]"), int(port), context)

@@ -24,6 +24,7 @@ from dockyard import labels
 from dockyard.labs import wire
 from dockyard.labs.objects import Objects
 from dockyard.labs.verdict import Broken, NotYet
+from dockyard.trust import trusting
 
 # An image without a command of its own cannot be made a container without one.
 NEVER_STARTED = ["-"]
@@ -59,7 +60,7 @@ class Look(Objects):
         certificates do not lead there.
         """
         try:
-            trust = wire.trusting(cafile=folder / "ca.pem")
+            trust = trusting(cafile=folder / "ca.pem")
             trust.load_cert_chain(folder / "cert.pem", folder / "key.pem")
             return wire.ask(int(port), path, trust)
         except FileNotFoundError:

@@ -15,6 +15,7 @@ from requests.utils import parse_dict_header
 
 from dockyard.exceptions import RegistryError
 from dockyard.registry.api import Registry
+from dockyard.trust import trusting
 
 TIMEOUT = 20
 PAGE = 100
@@ -28,7 +29,7 @@ class _Pinned(HTTPAdapter):
     """Trusts one certificate, whoever has signed it and whatever it is called."""
 
     def __init__(self, certificate: str) -> None:
-        self._context = ssl.create_default_context(cadata=certificate)
+        self._context = trusting(cadata=certificate)
         self._context.check_hostname = False
         self._context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         super().__init__()

@@ -14,8 +14,9 @@ from docker.models.images import Image
 from dockyard import paths
 from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
-from dockyard.labs.wire import brief, trusting
+from dockyard.labs.wire import brief
 from dockyard.registry.api import INDEXES, MANIFESTS
+from dockyard.trust import trusting
 
 USER = "learner"
 
