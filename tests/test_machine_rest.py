@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from dockyard import paths, ports, wait
-from dockyard.engine import choice
+from dockyard.engine import choice, suspended
 from dockyard.engine.machine import MachineEngine
+from dockyard.engine.qemu import EmulatedPC
+from dockyard.exceptions import StateLost
 from tests import machines
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.machine]
@@ -166,6 +169,27 @@ def test_a_disk_without_room_for_the_state_is_told_and_the_stop_is_clean(engine,
     assert "is not saved" in "\n".join(said)
     engine.start(said.append)
     assert "starting the machine" in "\n".join(said)
+
+
+def test_a_disk_too_slow_for_the_state_is_told_and_the_machine_goes_on(
+    engine, daemon, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(suspended, "TIMEOUT", 2)
+    slow = tmp_path / "slow"
+    os.mkfifo(slow)
+    reader = threading.Thread(target=_read_slowly, args=[slow])
+    reader.start()
+    with pytest.raises(StateLost, match="not done within 2 s"):
+        EmulatedPC().rest(engine.run, slow)
+    reader.join(60)
+    assert not reader.is_alive()
+    assert daemon.ping()
+
+
+def _read_slowly(pipe: Path) -> None:
+    with pipe.open("rb") as file:
+        while file.read(2**20):
+            time.sleep(0.2)
 
 
 def test_nothing_of_it_is_open_to_others(engine):

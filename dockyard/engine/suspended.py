@@ -11,10 +11,12 @@ import contextlib
 import hashlib
 import json
 import shlex
+import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.models.containers import Container
@@ -118,17 +120,18 @@ def save(monitor: Path, target: Path) -> None:
 
 async def _save(monitor: Path, target: Path) -> None:
     async with _connected(monitor) as qemu:
-        await qemu.execute("stop")
         try:
-            await qemu.execute("migrate-set-parameters", {"max-bandwidth": FASTEST})
+            await _told(qemu, "stop")
+            await _told(qemu, "migrate-set-parameters", {"max-bandwidth": FASTEST})
             uri = f"exec:cat > {shlex.quote(str(target))}"
-            await qemu.execute("migrate", {"uri": uri})
+            await _told(qemu, "migrate", {"uri": uri})
             await _migrated(qemu)
-        except (QMPError, StateLost):
-            await qemu.execute("cont")
+        except BaseException:  # of Ctrl-C too: the machine must not stand still
+            await _told(qemu, "migrate_cancel")
+            await _told(qemu, "cont")
             raise
         with contextlib.suppress(QMPError):  # it may be gone before it has answered
-            await qemu.execute("quit")
+            await _told(qemu, "quit")
 
 
 def go_on(monitor: Path, state: Suspended) -> None:
@@ -143,7 +146,7 @@ async def _go_on(monitor: Path, state: Suspended) -> None:
     async with _connected(monitor) as qemu:
         await _migrated(qemu)
         state.discard()
-        await qemu.execute("cont")
+        await _told(qemu, "cont")
 
 
 @contextlib.asynccontextmanager
@@ -152,19 +155,27 @@ async def _connected(monitor: Path) -> AsyncIterator[QMPClient]:
     try:
         async with asyncio.timeout(TIMEOUT):
             await client.connect(str(monitor))
-            yield client
+        yield client
     except (QMPError, OSError) as error:
-        raise StateLost(str(error)) from error
+        raise StateLost(str(error) or f"QEMU gave no answer within {TIMEOUT:g} s.") from error
     finally:
         with contextlib.suppress(QMPError, OSError, EOFError):
             await client.disconnect()
 
 
+async def _told(qemu: QMPClient, command: str, arguments: dict | None = None) -> Any:
+    """What QEMU answers to a command. Raises QMPError or TimeoutError."""
+    async with asyncio.timeout(TIMEOUT):
+        return await qemu.execute(command, arguments)
+
+
 async def _migrated(qemu: QMPClient) -> None:
-    while True:
-        found = await qemu.execute("query-migrate")
+    deadline = time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        found = await _told(qemu, "query-migrate")
         if found.get("status") == "completed":
             return
         if found.get("status") in ("failed", "cancelled"):
             raise StateLost(found.get("error-desc", "no reason was given"))
         await asyncio.sleep(0.05)
+    raise StateLost(f"It was not done within {TIMEOUT:g} s.")
