@@ -104,6 +104,18 @@ def test_a_truncated_program_is_made_anew_by_the_next_start(engine):
     assert engine.start(print) is not None
 
 
+def test_what_an_earlier_edition_of_the_course_made_is_removed(own_home):
+    earlier = [image.folder() / f"0123456789ab-root.ext4{each}" for each in ("", ".size")]
+    other_kernel = image.folder() / "0123456789ab-vmlinux"
+    for file in (*earlier, other_kernel):
+        file.write_bytes(b"")
+    made = image.prepare(print)
+    assert not any(file.exists() for file in earlier)
+    assert other_kernel.exists(), "it is of the other kernel, which was not asked for"
+    other_kernel.unlink()
+    assert all(map(image.complete, vars(made).values()))
+
+
 def test_a_command_under_way_ends_when_the_kernel_is_killed(engine, daemon):
     command = ["docker", "-H", f"unix://{engine.socket}", "run", "--rm", "tools:1", "sleep", "600"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

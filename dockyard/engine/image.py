@@ -60,12 +60,15 @@ def prepare(say: Say, kernel_name: str = "linux") -> Artefacts:
     log, or DiskFull.
     """
     with Lock("machine-image", timeout=3600):
-        return Artefacts(
+        made = Artefacts(
             kernel=_made(kernel_name, say),
             network=_made("network", say),
             guest=_made("guest", say),
             root=_made("root.ext4", say),
         )
+        for name in (kernel_name, "network", "guest", "root.ext4"):
+            _forget_earlier(name)
+    return made
 
 
 def place(name: str) -> Path:
@@ -90,6 +93,13 @@ def _made(name: str, say: Say) -> Path:
     finally:
         half.unlink(missing_ok=True)
     return made
+
+
+def _forget_earlier(name: str) -> None:
+    """Remove what earlier editions of the course made; what a machine has open stays with it."""
+    for file in folder().glob(f"*-{name}*"):
+        if not file.name.startswith(place(name).name):
+            file.unlink()
 
 
 def _size_note(made: Path) -> Path:
