@@ -6,12 +6,15 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import ssl
 import subprocess
 import sys
 import tarfile
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import docker
 import pytest
@@ -22,11 +25,11 @@ from dockyard import client as course_client
 from dockyard import course, labels, paths, registry, wait
 from dockyard.engine import packages
 from dockyard.engine.discovery import architecture
-from dockyard.exceptions import RegistryError, UsageError
+from dockyard.exceptions import RegistryError
 from dockyard.registry import container, rootfs, server, transfer
 from dockyard.registry.catalogue import ORIGIN, RECIPE, by_reference, images
 from dockyard.registry.maker import Maker
-from dockyard.registry.workshop import on_host
+from dockyard.registry.workshop import host_can, on_host
 
 pytestmark = pytest.mark.engine
 PREFIX = "regtest-"
@@ -90,7 +93,8 @@ def home(tmp_path, monkeypatch):
 
 
 def need(engine, filled, *references):
-    registry.pull_into(filled, engine, say, list(references))
+    full = [name if ":" in name else f"{name}:latest" for name in references]
+    registry.pull_into(filled, engine, say, full)
 
 
 def put_file(one, path, content, mode=0o644):
@@ -256,6 +260,35 @@ def test_a_failing_build_says_why_and_leaves_nothing(engine, filled, workshop):
         Maker(workshop, engine, say).make([broken])
     assert "no-such-package" in caught.value.why
     assert everything(engine) == before
+
+
+def test_images_that_others_remove_meanwhile_do_not_end_a_making(engine, filled):
+    ended = threading.Event()
+
+    def come_and_go(number):
+        name = f"{PREFIX}passing-{number}"
+        with contextlib.closing(course_client.connect()) as own:
+            while not ended.is_set():
+                own.api.import_image_from_data(EMPTY_TAR, repository=name, tag="1")
+                own.images.remove(f"{name}:1")
+
+    with ThreadPoolExecutor(4) as pool:
+        others = [pool.submit(come_and_go, number) for number in range(4)]
+        try:
+            for _ in range(20):
+                Maker(filled, engine, say).make([])
+        finally:
+            ended.set()
+    assert [other.result() for other in others] == [None] * 4
+
+
+EMPTY_TAR = b"\0" * 10240
+
+
+def test_a_host_without_mmdebstrap_cannot_make_images_by_itself(monkeypatch, tmp_path):
+    monkeypatch.setattr(packages, "SEARCH", str(tmp_path))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert host_can.__wrapped__() is False
 
 
 # What the images promise
@@ -619,12 +652,12 @@ def test_images_reach_a_daemon_that_cannot_reach_the_registry(boat, aboard, fill
     folder = certificates(boat, tmp_path / "client")
     address = f"tcp://127.0.0.1:{port_of(boat, '2376/tcp')}"
     with contextlib.closing(docker.DockerClient(base_url=address, tls=tls(folder))) as there:
-        registry.pull_into(filled, there, say, ["hello-world"])
+        registry.pull_into(filled, there, say, ["hello-world:latest"])
         hello = there.images.get("hello-world:latest")
         assert "Hello from Docker!" in once(there, "hello-world")
         # A learner's own busybox:latest, which happens to be another image.
         hello.tag("busybox", "latest")
-        registry.pull_into(filled, there, say, ["busybox", "busybox:1"])
+        registry.pull_into(filled, there, say, ["busybox:latest", "busybox:1"])
         assert there.images.get("busybox:latest").id == hello.id
         assert there.images.get("busybox:1").id != hello.id
         assert once(there, "busybox:1", "echo", "ahoy") == "ahoy\n"
@@ -637,7 +670,7 @@ def test_images_leave_a_daemon_that_cannot_reach_the_registry(boat, filled, home
     address = f"tcp://127.0.0.1:{port_of(boat, '2376/tcp')}"
     other = server.start(say)
     with contextlib.closing(docker.DockerClient(base_url=address, tls=tls(folder))) as there:
-        registry.pull_into(filled, there, say, ["hello-world"])
+        registry.pull_into(filled, there, say, ["hello-world:latest"])
         hello = there.images.get("hello-world:latest")
         transfer.push(other, there, hello, "hello-world:latest")
         stored = other.manifest("library/hello-world", "latest")
@@ -726,11 +759,6 @@ def test_two_nested_daemons_join_one_swarm(engine, filled):
     assert sorted(nodes.split("\n")) == ["", "manager Ready", "worker Ready"]
     for one in pair:
         one.remove(force=True, v=True)
-
-
-def test_an_unknown_image_is_a_usage_error(engine, filled):
-    with pytest.raises(UsageError, match="no image 'nothing'"):
-        registry.pull_into(filled, engine, say, ["nothing"])
 
 
 def test_no_name_of_a_build_is_left(engine):

@@ -108,7 +108,8 @@ def _through_the_engine(
     remote = f"{_host()}/{image.repository}"
     try:
         digest = client.images.get_registry_data(f"{remote}:{reference.partition(':')[2]}").id
-        known = {image.id for image in client.images.list()}
+        # Not images.list(), which asks for each once more and fails if one went meanwhile.
+        known = {found["Id"] for found in client.api.images()}
         pulled = client.images.pull(f"{remote}@{digest}")
         transfer.push(registry, client, pulled, reference)
         if pulled.id not in known:

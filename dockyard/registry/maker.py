@@ -11,7 +11,7 @@ from contextlib import suppress
 from graphlib import TopologicalSorter
 
 import docker
-from docker.errors import APIError, BuildError, DockerException, ImageNotFound
+from docker.errors import APIError, BuildError, DockerException
 
 from dockyard import labels
 from dockyard.engine.base import Say
@@ -142,11 +142,12 @@ class Maker:
 
     def _forget(self) -> None:
         ours = f"{OWN}-build/{self.run}/"
-        for built in self.client.images.list():
-            for tag in built.tags:
+        # Not images.list(), which asks for each once more and fails if one went meanwhile.
+        for built in self.client.api.images():
+            for tag in built["RepoTags"] or ():
                 if tag.startswith(ours):
                     self.client.images.remove(tag)
         stages = {"dangling": True, "label": f"{BUILD}={self.run}"}
-        for stage in self.client.images.list(filters=stages):
-            with suppress(APIError, ImageNotFound):
-                self.client.images.remove(stage.id)
+        for stage in self.client.api.images(filters=stages):
+            with suppress(APIError):
+                self.client.images.remove(stage["Id"])

@@ -54,8 +54,10 @@ def host_can() -> bool:
     """Whether packages can be configured on this host: as root, or in a user namespace."""
     if os.geteuid() == 0:
         return True
+    if (program := packages.which("mmdebstrap")) is None:
+        return False
     tried = subprocess.run(
-        [packages.which("mmdebstrap") or "mmdebstrap", "--unshare-helper", "true"],
+        [program, "--unshare-helper", "true"],
         capture_output=True,
         stdin=subprocess.DEVNULL,
         check=False,
