@@ -31,7 +31,10 @@ from dockyard.engine.machine import MachineEngine
 from dockyard.engine.newer import NewerEngine
 
 START_GOAL = 5.0
+"""Seconds until the API answers, with everything made already."""
+
 IDLE_GOAL = 0.02
+"""The share of a CPU."""
 
 LOOP = "i=0; while [ $i -lt 1000000 ]; do i=$((i+1)); done"
 TIMED = f"read a rest < /proc/uptime; {LOOP}; read b rest < /proc/uptime; echo $a $b"
@@ -174,14 +177,17 @@ def main(arguments: list[str]) -> int:
             started(MachineEngine, home, folder) as machine,
         ):
             print("\n| | machine | native | ratio | goal |\n|---|---|---|---|---|")
-            met = True
+            met = []
             for pair in pairs(machine, native, options.repeat):
-                met = met and pair.met
+                met.append(pair.met)
                 print(_line(pair), flush=True)
-            print(f"| idle | {idle(machine):.1%} of a CPU | | | {IDLE_GOAL:.0%} |")
-            print(f"| start until the API answers | {answering(machine):.1f} s | | | 5 s |")
+            share = idle(machine)
+            print(f"| idle | {share:.1%} of a CPU | | | {IDLE_GOAL:.0%} |")
+            seconds = answering(machine)
+            print(f"| start until the API answers | {seconds:.1f} s | | | {START_GOAL:g} s |")
+            met += [share <= IDLE_GOAL, seconds <= START_GOAL]
     print(f"\nmean load meanwhile: {os.getloadavg()[1]:.1f} on {os.cpu_count()} CPUs")
-    return 0 if met else 1
+    return 0 if all(met) else 1
 
 
 def _line(pair: Pair) -> str:

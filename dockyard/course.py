@@ -174,7 +174,7 @@ def fill(say: Say, *, install: bool = False) -> None:
         server = registry.start(say, install=install, client=daemon)
         registry.fill(server, daemon, say)
         if not state.mirror:
-            registry.pull_into(server, daemon, say)
+            registry.pull_into(server, daemon, say, registry.references())
             _replace_hub(state, server, daemon, say)
 
 

@@ -15,6 +15,7 @@ Each says in three lines what failed, why if that is known, and what to type nex
     │   ├── EngineTooOld
     │   ├── EngineStartFailed
     │   ├── EngineStartTimeout
+    │   ├── SocketInUse              the front door's
     │   └── StateLost                a machine's saved state
     ├── RegistryError                the course registry
     ├── MeasurementFailed            a command that is measured
@@ -141,6 +142,18 @@ class EnginePermissionDenied(EngineError):
             "Join it and log out and in again:  sudo usermod -aG docker $USER\n"
             "Or use an engine of the course's own:  "
             "python3 -m dockyard learn --engine embedded",
+        )
+
+
+class SocketInUse(EngineError):
+    """Another process answers on the socket that the front door was to open."""
+
+    def __init__(self, path: object) -> None:
+        self.path = path
+        super().__init__(
+            f"Another process already listens on {path}.",
+            "It may be this course's front door, started earlier.",
+            "Look:  python3 -m dockyard engine status",
         )
 
 

@@ -49,17 +49,15 @@ class Head:
 
 
 class Message:
-    """One message: feed it bytes, it says where the message ends.
+    """One message: feed it bytes, it says where the message ends."""
 
-    body_limit is how many bytes of the decoded body are kept in ``body``.
-    """
-
-    def __init__(self, connection: h11.Connection, body_limit: int = 0) -> None:
+    def __init__(self, connection: h11.Connection) -> None:
         self.head: Head | None = None
         self.done = False
         self.body = bytearray()
         self.size = 0
-        self.body_limit = body_limit
+        self.body_limit = 0
+        """How many bytes of the decoded body are kept in ``body``."""
         self._connection = connection
         self._raw = b""
 

@@ -17,21 +17,9 @@ from dockyard.apitrace.listener import BACKLOG, Listener
 from dockyard.apitrace.standin import StandIn
 from dockyard.apitrace.stream import Stream
 from dockyard.apitrace.upstream import Upstream
-from dockyard.exceptions import EngineError
+from dockyard.exceptions import SocketInUse
 
 SETTLE = 1.0
-
-
-class SocketInUse(EngineError):
-    """Another process answers on the socket that was asked for."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        super().__init__(
-            f"Another process already listens on {path}.",
-            "It may be this course's front door, started earlier.",
-            "Look:  python3 -m dockyard engine status",
-        )
 
 
 def bind(path: Path) -> socket.socket:

@@ -6,7 +6,6 @@ back every process, mount, bridge and packet filter rule.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import json
 import os
@@ -63,6 +62,9 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
 """
 
 
+AGAIN = "Try once more:  python3 -m dockyard engine stop, then engine start"
+
+
 class EmbeddedEngine(Engine):
     """dockerd started as root on this host."""
 
@@ -97,7 +99,7 @@ class EmbeddedEngine(Engine):
     @property
     def bridge(self) -> str:
         """The name of the default bridge, unlike docker0 unique to this home."""
-        return "dy" + hashlib.sha256(str(paths.home()).encode()).hexdigest()[:8]
+        return f"dy{paths.token()}"
 
     def bridges(self) -> dict[str, ipaddress.IPv4Network]:
         """The bridges that this engine made or will make, and no others, by name."""
@@ -111,7 +113,7 @@ class EmbeddedEngine(Engine):
         return str(self.pool.network_address + 1)
 
     def needs(self) -> list[Need]:
-        """Linux, root, the programs, disk space and overlay file systems."""
+        """Linux, root, the programs and disk space."""
         return list(self._needs())
 
     def _needs(self) -> Iterator[Need]:
@@ -175,7 +177,7 @@ class EmbeddedEngine(Engine):
             timeout=60,
             log=self.dockerd.log,
             error=EngineStartTimeout,
-            next="Try once more:  python3 -m dockyard engine stop, then engine start",
+            next=AGAIN,
         )
 
     def _search(self) -> str:
@@ -226,6 +228,7 @@ class EmbeddedEngine(Engine):
             timeout=30,
             log=self.containerd.log,
             error=EngineStartTimeout,
+            next=AGAIN,
         )
 
     def _raise_if_ended(self, service: Service) -> None:

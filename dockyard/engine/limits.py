@@ -58,7 +58,7 @@ def machine_memory(total: int) -> int | None:
     """The bytes to give the machine where total bytes may be used; None when too few."""
     if total < LEAST_TOTAL:
         return None
-    return min(total - FOR_JUPYTER, max(total // 2, LEAST_TOTAL - FOR_JUPYTER, 1408 * MiB), MOST)
+    return min(total - FOR_JUPYTER, max(total // 2, 1408 * MiB), MOST)
 
 
 def calmest_cpu() -> int:

@@ -166,6 +166,7 @@ class PodmanEngine(Engine):
             timeout=60,
             log=self.service.log,
             error=EngineStartTimeout,
+            next="Try once more:  python3 -m dockyard engine start --engine podman",
         )
         self.socket.chmod(0o600)
         return Upstream(f"unix://{self.socket}")

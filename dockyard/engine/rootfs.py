@@ -108,20 +108,8 @@ def build(
     run(
         [
             *(loader, "--library-path", libraries, tools / "usr/sbin/mke2fs"),
-            *(
-                "-q",
-                "-F",
-                "-t",
-                "ext4",
-                "-b",
-                "4096",
-                "-m",
-                "0",
-                "-i",
-                "65536",
-                "-O",
-                "^has_journal,^resize_inode",
-            ),
+            *("-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-i", "65536"),
+            *("-O", "^has_journal,^resize_inode"),
             *("-U", "d0c4a7d0-0000-4000-8000-000000000001"),
             *("-E", "hash_seed=d0c4a7d0-0000-4000-8000-000000000002,root_owner=0:0,nodiscard"),
             *("-d", shaped, target, str(blocks)),
@@ -178,7 +166,7 @@ def _added(
     certificates: bytes, accounts: dict[str, bytes], seen: set[str]
 ) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
     for name in FOLDERS:
-        if name not in seen and name.split("/", maxsplit=1)[0] + "/" not in seen:
+        if name not in seen:
             yield _member(name, tarfile.DIRTYPE, 0o755), b""
     for name, target in LINKS.items():
         yield _member(name, tarfile.SYMTYPE, 0o777, target), b""

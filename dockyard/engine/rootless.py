@@ -205,10 +205,10 @@ def _needs_fuse() -> bool:
     return found is not None and (int(found[1]), int(found[2])) < OVERLAY_SINCE
 
 
-def subordinate_ids(user: str, folder: Path = Path("/etc")) -> Need:
+def subordinate_ids(user: str) -> Need:
     """The need for user and group ids that user may hand to containers (subuid(5), subgid(5))."""
-    counts = {name: _count(folder / name, user) for name in ("subuid", "subgid")}
-    told = ", ".join(f"{count} in {folder / name}" for name, count in counts.items())
+    counts = {name: _count(Path("/etc") / name, user) for name in ("subuid", "subgid")}
+    told = ", ".join(f"{count} in /etc/{name}" for name, count in counts.items())
     return Need(
         "subordinate ids",
         all(count >= IDS_NEEDED for count in counts.values()),

@@ -9,7 +9,6 @@ from functools import cache
 from pathlib import Path
 
 from dockyard import names
-from dockyard.exceptions import UsageError
 
 HERE = Path(__file__).parent
 ORIGIN = f"{names.COURSE.partition('.')[0]}.origin"
@@ -97,18 +96,3 @@ def references() -> list[str]:
 def by_reference() -> dict[str, Image]:
     """The entry of each name and tag."""
     return {reference: image for image in images() for reference in image.references}
-
-
-def find(reference: str) -> str:
-    """The full name of what a learner calls ``busybox`` or ``debian:12-slim``.
-
-    Raises UsageError when the catalogue has no such image.
-    """
-    full = reference if ":" in reference else f"{reference}:latest"
-    if full not in by_reference():
-        raise UsageError(
-            f"The course has no image {reference!r}.",
-            f"It has {', '.join(image.reference for image in images())}.",
-            "See them all:  python3 -m dockyard registry list",
-        )
-    return full

@@ -113,4 +113,10 @@ def _wait(registry: Registry, container: Container) -> None:
             )
         return registry.answers()
 
-    wait.until("the course registry to answer", ready, timeout=60, error=RegistryError)
+    wait.until(
+        "the course registry to answer",
+        ready,
+        timeout=60,
+        error=RegistryError,
+        next=f"Read its log:  docker logs {container.name}",
+    )

@@ -15,7 +15,7 @@ from dockyard.exceptions import DiskFull, DockyardError, RegistryError, UsageErr
 from dockyard.process import Lock
 from dockyard.registry import hub, server, transfer
 from dockyard.registry.api import Registry
-from dockyard.registry.catalogue import Image, find, images
+from dockyard.registry.catalogue import Image, images
 from dockyard.registry.maker import Maker
 from dockyard.registry.verify import damaged_blobs, is_complete, is_current
 
@@ -116,19 +116,14 @@ def check_room(absent: Sequence[Image]) -> None:
 
 
 def pull_into(
-    registry: Registry,
-    client: docker.DockerClient,
-    say: Say,
-    references: Sequence[str] | None = None,
+    registry: Registry, client: docker.DockerClient, say: Say, references: Sequence[str]
 ) -> None:
     """Make images available under their plain names on an engine without the mirror.
 
-    references are names of the catalogue; None is the name of every image that lessons use. A
-    name that the engine knows already is left as it is, whatever it points at. Raises
-    RegistryError, DiskFull or UsageError.
+    references are names of the catalogue, with their tags. A name that the engine knows already
+    is left as it is, whatever it points at. Raises RegistryError or DiskFull.
     """
-    for reference in [image.reference for image in images()] if references is None else references:
-        name = find(reference)
+    for name in references:
         if _known(client, name):
             continue
         say(f"bringing {name} to the engine")

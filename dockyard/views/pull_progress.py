@@ -41,7 +41,6 @@ class Progress(View):
     kinds = ()
 
     def __init__(self, **traits: object) -> None:
-        self._shown_in: Any = None
         self._drawn = 0.0
         self._steps: dict[str, Fact] = {}
         super().__init__(**traits)
