@@ -273,6 +273,8 @@ def test_a_view_says_when_the_daemon_goes_and_follows_when_it_is_back(
         scene.docker("--host", f"unix://{door.socket}", "volume", "create", "notes")
         scene.until("the volume", lambda: [each["name"] for each in panel.volumes] == ["notes"])
         assert "The daemon answers again." in panel.announcements
+        # It is of another home than the scene's, whose end leaves it.
+        scene.docker("volume", "rm", "notes")
     finally:
         panel.close()
         door.stop()
