@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockyard import paths
-from dockyard.engine import discovery, packages
+from dockyard import client, paths
+from dockyard.engine import discovery
 from dockyard.engine.base import free_space
 from dockyard.engine.discovery import Candidate
 from dockyard.exceptions import EnginePermissionDenied
@@ -54,7 +54,7 @@ def examine(
     answering = next((each for each in asked if each.verdict == "answers"), None)
     info = _info(answering)
     noticed = [
-        *daemon(asked, packages.which("docker")),
+        *daemon(asked, client.find()),
         *client_proxy(os.environ),
         *build_proxy(_client_config()),
         *msys_paths(os.environ),

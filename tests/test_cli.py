@@ -205,9 +205,17 @@ def test_reset_without_git_says_what_to_install(folder):
     assert "Traceback" not in done.stderr
 
 
-def test_progress_that_another_command_holds_is_told_with_the_lock(clone, monkeypatch):
+@pytest.fixture
+def begun(clone, monkeypatch):
+    """The progress of somebody who has begun the lab of 05, in the clone."""
     file = clone / "progress.json"
     monkeypatch.setenv("DOCKYARD_PROGRESS", str(file))
+    with progress.change() as data:
+        data["labs"] = {"05-registries": {"id": "abcd", "values": {}, "tasks": {}}}
+    return file
+
+
+def test_progress_that_another_command_holds_is_told_with_the_lock(clone, begun):
     with progress.change():
         done = reset(clone, "labs/05-registries")
     assert done.returncode == 1
@@ -216,10 +224,13 @@ def test_progress_that_another_command_holds_is_told_with_the_lock(clone, monkey
     assert "Traceback" not in done.stderr
 
 
-def test_a_failure_of_the_system_is_told_in_three_lines(clone):
-    done = reset(clone, "labs/05-registries", DOCKYARD_PROGRESS="/proc/nowhere/progress.json")
+def test_a_failure_of_the_system_is_told_in_three_lines(clone, begun):
+    lock = clone / ".progress.json.lock"
+    lock.unlink()
+    lock.mkdir()
+    done = reset(clone, "labs/05-registries")
     assert done.returncode == 1
     assert "The command could not be carried out." in done.stderr
-    assert "/proc/nowhere" in done.stderr
+    assert str(lock) in done.stderr
     assert "engine status" in done.stderr
     assert "Traceback" not in done.stderr
