@@ -271,6 +271,27 @@ def test_a_share_of_the_cpu_holds(daemon):
     assert 0.2 < quarter / rest < 0.4
 
 
+def test_an_engine_in_a_container_hands_limits_on_although_something_runs_in_it_meanwhile(daemon):
+    """Three times a process comes back to the root of the groups before they can be shared out,
+    as that of a `docker exec` does.
+    """
+    folder = paths.CHECKOUT / "dockyard/registry/images/docker-dind"
+    begins, end = "nested_cgroups() {\n", "\n}\n"
+    _, _, rest = (folder / "entrypoint.sh").read_text().partition(begins)
+    program = f"""{begins}{rest.partition(end)[0]}{end}
+        sleep 60 & late=$!
+        xargs() {{
+            busybox xargs "$@"
+            calls=$((calls + 1))
+            [ "$calls" -gt 3 ] || echo "$late" > /sys/fs/cgroup/cgroup.procs
+        }}
+        nested_cgroups
+        grep -q pids /sys/fs/cgroup/cgroup.subtree_control
+    """
+    # Raises ContainerError when the last line does not find it.
+    daemon.containers.run("tools:1", ["sh", "-c", program], privileged=True, cgroupns="private")
+
+
 def test_stats_events_and_top_answer(daemon):
     container = daemon.containers.run("tools:1", "sleep 60", detach=True)
     assert container.stats(stream=False)["memory_stats"]["usage"] > 0

@@ -49,9 +49,18 @@ certificates() (
 nested_cgroups() {
     [ -f /sys/fs/cgroup/cgroup.controllers ] || return 0
     mkdir -p /sys/fs/cgroup/init
-    xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs 2>/dev/null || :
-    sed -e 's/ / +/g' -e 's/^/+/' < /sys/fs/cgroup/cgroup.controllers \
-        > /sys/fs/cgroup/cgroup.subtree_control 2>/dev/null || :
+    tries=0
+    # A `docker exec` that begins meanwhile puts one more process there: that has to move as well.
+    until
+        xargs -rn1 < /sys/fs/cgroup/cgroup.procs > /sys/fs/cgroup/init/cgroup.procs
+        sed -e 's/ / +/g' -e 's/^/+/' < /sys/fs/cgroup/cgroup.controllers \
+            > /sys/fs/cgroup/cgroup.subtree_control
+        grep -q . /sys/fs/cgroup/cgroup.subtree_control
+    do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || return 0
+        sleep 0.02
+    done 2>/dev/null
 }
 
 # Debian's iptables speaks nf_tables; a kernel may know the older interface only.
