@@ -106,7 +106,7 @@ def test_the_registrys_package_is_installed_once_that_is_agreed_to(own, words, s
         done = elsewhere.run(
             "engine", "start", "--engine", "local", *words, folder=folder, network=False,
             before=elsewhere.as_if_never_installed("docker-registry", folder),
-            DOCKER_HOST=own, DOCKYARD_HOME=f"{folder}/home",
+            DOCKER_HOST=own, DOCKYARD_HOME=f"{folder}/home", CI="",
         )  # fmt: skip
         elsewhere.run("engine", "stop", folder=folder, DOCKYARD_HOME=f"{folder}/home")
     assert elsewhere.is_clear(done), done.stderr
@@ -151,7 +151,7 @@ def test_reset_leaves_what_was_not_made_through_this_courses_front_door(
     other.stop()
     monkeypatch.setenv("DOCKYARD_HOME", str(home))
     # The notebooks of this very checkout are none of the test's business.
-    monkeypatch.setattr(reset, "FOLDERS", ("no-notebooks",))
+    monkeypatch.setattr(reset, "_all", list)
     with closing(docker.DockerClient(base_url=own)) as client:
         theirs = {"volumes": ["theirs:/d"], "stdin_open": True}
         client.containers.run("given-on", name="theirs", detach=True, **theirs)
