@@ -260,9 +260,9 @@ def test_a_view_says_when_the_daemon_goes_and_follows_when_it_is_back(
 ):
     upstream = course.State.load().upstream["address"]
     own_home = os.environ["DOCKYARD_HOME"]
+    panel = views.panel()
     monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
     door = Door(paths.run_dir(), upstream).start()
-    panel = views.panel()
     try:
         show(panel)
         door.stop()
