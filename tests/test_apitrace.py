@@ -16,6 +16,7 @@ import time
 import docker as sdk
 import pexpect
 import pytest
+from docker.errors import BuildError
 
 from dockyard import client as course_client
 from dockyard import wait
@@ -316,6 +317,16 @@ def test_an_image_of_the_classic_builder_is_labelled(docker, context):
     del docker.env["DOCKER_BUILDKIT"]
     assert labels(docker, "classic", "image") == LESSON | {"mine": "1"}
     docker("rmi", "classic")
+
+
+def test_a_failed_step_of_the_classic_builder_leaves_no_container(docker, client, context):
+    (context / "Dockerfile").write_text("FROM busybox\nLABEL dockyard.lesson=99\nRUN false\n")
+    with pytest.raises(BuildError):
+        client.images.build(path=str(context), forcerm=False)
+    lesson = {"label": "dockyard.lesson=99"}
+    assert client.api.containers(all=True, filters=lesson) == []
+    for image in client.api.images(all=True, filters=lesson):
+        client.images.remove(image["Id"])
 
 
 def test_buildkit_builds_through_the_front_door(docker, door, context):

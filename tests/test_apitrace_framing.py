@@ -222,7 +222,7 @@ def test_a_build_gets_the_labels_in_its_query(behind):
     first = bytes(upstream.got).split(b"\r\n")[0]
     path, _, query = first.split()[1].partition(b"?")
     assert path == b"/v1.41/build"
-    assert query.startswith(b"t=web&q=1&labels=")
+    assert query.startswith(b"t=web&q=1&forcerm=1&labels=")
     assert json.loads(label.unquote_plus(query.rpartition(b"=")[2].decode())) == {
         "mine": "ü",
         "dockyard.course": "1",

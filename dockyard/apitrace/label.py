@@ -93,7 +93,11 @@ def volume_requests(target: bytes, body: bytes, lesson: str | None) -> list[byte
 
 
 def label_target(method: bytes, target: bytes, lesson: str | None) -> bytes:
-    """The request target with the labels added to its query, where they belong there."""
+    """The request target with the labels added to its query, where they belong there.
+
+    The container in which a step of a classic build failed goes as well: the daemon itself made it,
+    without a mark, so nothing else would ever remove it.
+    """
     if method != b"POST" or path_of(target) not in _QUERY:
         return target
     path, _, query = target.partition(b"?")
@@ -102,8 +106,9 @@ def label_target(method: bytes, target: bytes, lesson: str | None) -> bytes:
     rest = []
     for field in fields:
         name, _, value = field.partition(b"=")
-        if unquote_plus(name.decode("latin-1")) != "labels":
-            rest.append(field)
+        known = unquote_plus(name.decode("latin-1"))
+        if known != "labels":
+            rest += [field] if known != "forcerm" else []
             continue
         try:
             found = json.loads(unquote_plus(value.decode("latin-1")) or "{}") or {}
@@ -113,7 +118,7 @@ def label_target(method: bytes, target: bytes, lesson: str | None) -> bytes:
             return target
     found |= course_labels(lesson)
     value = quote(json.dumps(found, separators=(",", ":")))
-    return path + b"?" + b"&".join([*rest, b"labels=" + value.encode()])
+    return path + b"?" + b"&".join([*rest, b"forcerm=1", b"labels=" + value.encode()])
 
 
 def rewrite_head(
