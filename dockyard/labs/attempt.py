@@ -215,14 +215,16 @@ def draw(lab: Lab, kind: str, place: str = "", taken: Collection[str] = ()) -> d
     digit: attempts in different places never share one.
     """
     source = random.Random(lab.name) if kind == "solution" else secrets.SystemRandom()
-    words = source.sample(WORDS, len(WORDS))
+    words = source.sample(WORDS, len(WORDS))[::-1]
     among = PORTS[int(place) :: 10] if place else PORTS
     values: dict[str, str] = {}
     for name, recipe in lab.values.items():
         what, _, stem = recipe.partition(":")
         if what == "name":
-            drawn = (f"{stem}-{words.pop()}{place}" for _ in WORDS)
-            values[name] = next(each for each in drawn if each not in taken)
+            # A word that is taken for this stem may serve another one.
+            word = next(each for each in words if f"{stem}-{each}{place}" not in taken)
+            words.remove(word)
+            values[name] = f"{stem}-{word}{place}"
         elif what == "token":
             values[name] = "".join(source.choices("abcdefghjkmnpqrstuvwxyz23456789", k=10))
         elif what == "port":
