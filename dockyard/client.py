@@ -16,7 +16,7 @@ import docker
 
 from dockyard import paths
 from dockyard.exceptions import EngineNotRunning
-from dockyard.names import LESSON_HEADER
+from dockyard.names import LESSON_HEADER, UNTRACED_HEADER
 
 CONTEXT = "dockyard"
 
@@ -146,15 +146,21 @@ UNSET = (
 """Variables that would lead a client past the course's context."""
 
 
-def connect(timeout: float = 60) -> docker.DockerClient:
-    """An SDK client on the front door. Raises EngineNotRunning when nobody answers there."""
+def connect(timeout: float = 60, *, untraced: bool = False) -> docker.DockerClient:
+    """An SDK client on the front door; ``%%trace`` leaves out the requests of an untraced one.
+
+    timeout is in seconds. Raises EngineNotRunning when nobody answers there.
+    """
     socket = paths.front_door()
     if not socket.exists():
         raise EngineNotRunning()
     try:
-        return docker.DockerClient(base_url=f"unix://{socket}", timeout=timeout)
+        daemon = docker.DockerClient(base_url=f"unix://{socket}", timeout=timeout)
     except docker.errors.DockerException as error:
         raise EngineNotRunning(f"Nothing answers on {socket} ({_short(error)}).") from None
+    if untraced:
+        daemon.api.headers[UNTRACED_HEADER] = "1"
+    return daemon
 
 
 def _short(error: Exception) -> str:

@@ -24,3 +24,6 @@ CHECK = "dockyard.check"
 
 LESSON_HEADER = "X-Dockyard-Lesson"
 """The HTTP header in which a lesson's clients name it."""
+
+UNTRACED_HEADER = "X-Dockyard-Untraced"
+"""The HTTP header of requests of the course's own, which ``%%trace`` leaves out."""

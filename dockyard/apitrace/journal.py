@@ -8,10 +8,11 @@ import re
 import time
 from collections.abc import Iterable
 
+from dockyard import names
 from dockyard.apitrace.label import LESSON_HEADER
 from dockyard.apitrace.message import Head
 
-UNTRACED_HEADER = b"x-dockyard-untraced"
+UNTRACED_HEADER = names.UNTRACED_HEADER.lower().encode()
 BODY_LIMIT = 64 * 1024
 FOLDED = 4 * 1024
 HIDDEN = "…"

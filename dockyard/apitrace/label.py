@@ -107,8 +107,10 @@ def label_target(method: bytes, target: bytes, lesson: str | None) -> bytes:
     for field in fields:
         name, _, value = field.partition(b"=")
         known = unquote_plus(name.decode("latin-1"))
+        if known == "forcerm":
+            continue
         if known != "labels":
-            rest += [field] if known != "forcerm" else []
+            rest.append(field)
             continue
         try:
             found = json.loads(unquote_plus(value.decode("latin-1")) or "{}") or {}

@@ -66,8 +66,8 @@ def prepare(say: Say, kernel_name: str = "linux") -> Artefacts:
             guest=_made("guest", say),
             root=_made("root.ext4", say),
         )
-        for name in (kernel_name, "network", "guest", "root.ext4"):
-            _forget_earlier(name)
+        for artefact in vars(made).values():
+            _forget_earlier(artefact)
     return made
 
 
@@ -95,10 +95,11 @@ def _made(name: str, say: Say) -> Path:
     return made
 
 
-def _forget_earlier(name: str) -> None:
+def _forget_earlier(made: Path) -> None:
     """Remove what earlier editions of the course made; what a machine has open stays with it."""
+    _, _, name = made.name.partition("-")
     for file in folder().glob(f"*-{name}*"):
-        if not file.name.startswith(place(name).name):
+        if not file.name.startswith(made.name):
             file.unlink()
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from dockyard import client as docker_client
 from dockyard import paths
 from dockyard.engine import debian
 from dockyard.engine.base import Need, Say
@@ -50,7 +51,7 @@ def need(absent: list[str]) -> Need:
 
 def client() -> Need:
     """The need for the docker client, which the course fetches where it can."""
-    found = which("docker")
+    found = docker_client.find()
     fetched = found is None and debian.can_extract()
     return Need(
         "docker client",

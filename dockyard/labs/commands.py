@@ -13,7 +13,6 @@ import docker
 import requests
 
 from dockyard import client, paths, progress
-from dockyard.apitrace.journal import UNTRACED_HEADER
 from dockyard.exceptions import EngineNotRunning
 from dockyard.labs import attempt as attempts
 from dockyard.labs import catalogue, hints, judge
@@ -66,8 +65,7 @@ def check(
 def _watch(attempt: Attempt, tasks: list[str]) -> int:
     """Tick tasks off as they come true. Raises EngineNotRunning when the daemon ends."""
     wanted = list(tasks) or [task.name for task in attempt.lab.tasks]
-    with closing(client.connect()) as daemon:
-        daemon.api.headers[UNTRACED_HEADER.decode()] = "1"
+    with closing(client.connect(untraced=True)) as daemon:
         print(f"Watching {attempt.lab.name}; press Ctrl-C to end.", file=sys.stderr)
         try:
             for _ in _changes(daemon, attempt):

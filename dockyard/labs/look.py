@@ -91,6 +91,21 @@ class Look(Objects):
         except ValueError:
             raise Broken(f"In {container.name}, {argv[0]} says {wire.brief(text)!r}.") from None
 
+    def inspected(self, engine: Container, kind: str, name: str) -> dict | None:
+        """What an engine in a container tells of an object; None when it has none of that name.
+
+        Similar to ``docker exec ENGINE docker KIND inspect NAME``.
+        """
+        (found,) = self.document(engine, "docker", kind, "inspect", name) or [None]
+        return found
+
+    def there(self, engine: Container, name: str) -> dict:
+        """What an engine in a container tells of a container, which must be there."""
+        found = self.inspected(engine, "container", name)
+        if found is None:
+            raise NotYet(f"There is no container {name} on {engine.name}.")
+        return found
+
     def boat(self, guest: str = "") -> Container:
         """The container $BOAT, in which a daemon answers; guest belongs on it, and not here."""
         boat = self.running(self["BOAT"])

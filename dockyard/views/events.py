@@ -16,7 +16,6 @@ import requests
 import urllib3
 
 from dockyard import client
-from dockyard.apitrace.journal import UNTRACED_HEADER
 from dockyard.exceptions import DockyardError, EngineNotRunning
 
 ACTIONS = {
@@ -82,13 +81,6 @@ UNREACHABLE = (
 """What the SDK raises when nobody answers any more, besides OSError."""
 
 
-def connect() -> docker.DockerClient:
-    """An SDK client whose requests ``%%trace`` leaves out. Raises EngineNotRunning."""
-    daemon = client.connect()
-    daemon.api.headers[UNTRACED_HEADER.decode()] = "1"
-    return daemon
-
-
 class EventStream:
     """The daemon's events for any number of listeners, each called in the one background thread.
 
@@ -143,7 +135,7 @@ class EventStream:
         return self._thread is not None
 
     def _open(self) -> None:
-        self._client = connect()
+        self._client = client.connect(untraced=True)
         actions = sorted({_EXEC_ENDED, *(one for each in ACTIONS.values() for one in each)})
         try:
             self._stream = self._client.events(

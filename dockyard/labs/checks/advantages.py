@@ -42,10 +42,9 @@ def moved(look: Look) -> str:
     """The boat has the very same image."""
     reference = f"{look['CARGO']}:1"
     here = look.image(reference).attrs
-    found = look.document(look.boat(), "docker", "image", "inspect", reference)
-    if not found:
+    there = look.inspected(look.boat(), "image", reference)
+    if there is None:
         raise NotYet(f"The boat has no image {reference}.")
-    (there,) = found
     if there["RootFS"]["Layers"] != here["RootFS"]["Layers"]:
         flat = len(there["RootFS"]["Layers"]) == 1 and not there["Config"].get("Cmd")
         raise NotYet(
@@ -63,7 +62,7 @@ def twins(look: Look) -> str:
     """Both containers wrote the same."""
     name, image = look["TWIN"], f"{look['CARGO']}:1"
     boat = look.boat()
-    (there,) = look.document(boat, "docker", "container", "inspect", name) or [None]
+    there = look.inspected(boat, "container", name)
     try:
         here = look.container(name) if there else look.kept(name)
     except NotYet:

@@ -122,11 +122,9 @@ def alone(look: Look) -> str:
     """On the second engine a container runs, and no client does."""
     name = look["LONG"]
     boat = look.boat(name)
-    code, said = look.execute(boat, "docker", "inspect", name, "--format", "{{.State.Status}}")
-    if code:
-        raise NotYet(f"There is no container {name} on {boat.name}.")
-    if said.strip() != "running":
-        raise Broken(f"{name} on {boat.name} is {said.strip()}.")
+    state = look.there(boat, name)["State"]["Status"]
+    if state != "running":
+        raise Broken(f"{name} on {boat.name} is {state}.")
     programs = [row[-1].split() for row in boat.top(ps_args="-e -o pid,args")["Processes"]]
     # Another check may be looking at the same time, with a docker client of its own.
     if any("docker" in words[:1] and WAITING & set(words) for words in programs):

@@ -98,10 +98,9 @@ def pushed(look: Look) -> str:
 def shipped(look: Look) -> str:
     """The boat has the image that was pushed."""
     reference = f"{look['REGISTRY']}:5000/{look['SHOP']}:1"
-    found = look.document(look.boat(), "docker", "image", "inspect", reference)
-    if not found:
+    image = look.inspected(look.boat(), "image", reference)
+    if image is None:
         raise NotYet(f"The boat has no image {reference}.")
-    (image,) = found
     if _pushed(look) not in _digests(image) & _digests(_image(look).attrs):
         raise NotYet(
             f"The boat's image {reference} is not the one that was pushed.", mistake="built-twice"

@@ -97,11 +97,9 @@ def there(look: Look) -> str:
     """The container runs there, and the course's daemon is the current one."""
     name = look["FAR"]
     boat = look.boat(name)
-    code, state = look.execute(boat, "docker", "inspect", name, "--format", "{{.State.Status}}")
-    if code:
-        raise NotYet(f"There is no container {name} on {boat.name}.")
-    if state.strip() != "running":
-        raise NotYet(f"{name} on {boat.name} is {state.strip()}.")
+    state = look.there(boat, name)["State"]["Status"]
+    if state != "running":
+        raise NotYet(f"{name} on {boat.name} is {state}.")
     current = _current(look)
     if current == boat.name:
         raise NotYet(

@@ -127,8 +127,8 @@ def _info(look: Look, boat: Container) -> dict:
 
 
 def _inspect(look: Look, boat: Container, name: str) -> dict:
-    if found := look.document(boat, "docker", "container", "inspect", name):
-        return found[0]
+    if found := look.inspected(boat, "container", name):
+        return found
     _info(look, boat)
     look.not_here(name, boat)
     raise NotYet(f"There is no container {name} on {boat.name}.")

@@ -174,8 +174,8 @@ def _lines(look: Look, *argv: str) -> list[str]:
 
 def _service(look: Look, name: str) -> dict:
     north = _node(look, "NORTH")
-    if found := look.document(north, "docker", "service", "inspect", name):
-        return found[0]
+    if found := look.inspected(north, "service", name):
+        return found
     _swarm(look)
     if look.execute(north, "docker", "container", "inspect", name)[0] == 0:
         raise NotYet(

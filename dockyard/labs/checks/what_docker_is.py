@@ -107,14 +107,12 @@ def moved(look: Look) -> str:
     name = f"{look['APP']}:2"
     layers = look.layers(name)
     boat = look.boat(look["FAR"])
-    there = _inspect_there(look, boat, "image", name)
+    there = look.inspected(boat, "image", name)
     if there is None:
         raise NotYet(f"The daemon on {boat.name} has no image {name}.")
     if there["RootFS"].get("Layers") != layers:
         raise NotYet(f"{name} on {boat.name} is another image than {name} here.")
-    far = _inspect_there(look, boat, "container", look["FAR"])
-    if far is None:
-        raise NotYet(f"There is no container {look['FAR']} on {boat.name}.")
+    far = look.there(boat, look["FAR"])
     if far["State"]["Status"] != "running":
         raise NotYet(f"{look['FAR']} on {boat.name} is {far['State']['Status']}.")
     inner = far["NetworkSettings"]["Ports"].get(f"{INSIDE}/tcp")
@@ -156,11 +154,6 @@ def _sells(look: Look, port: str) -> str:
     if wanted not in text:
         raise NotYet(f"At port {port} one hears {brief(text)!r}.")
     return wanted
-
-
-def _inspect_there(look: Look, boat: Container, kind: str, name: str) -> dict | None:
-    (found,) = look.document(boat, "docker", kind, "inspect", name) or [None]
-    return found
 
 
 def _bindings(container: Container) -> list[list[dict]]:
