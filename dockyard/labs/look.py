@@ -39,13 +39,15 @@ class Look(Objects):
     def get(self, port: int | str, path: str = "/", patience: float = 3) -> tuple[int, str]:
         """Ask http://127.0.0.1:PORT/path; returns status and text.
 
-        A server that has just been started is given patience seconds. Raises Broken when
-        nobody answers.
+        A server that has just been started, or waits for another one (status 503, RFC 9110), is
+        given patience seconds. Raises Broken when nobody answers.
         """
         deadline = time.monotonic() + patience
         while True:
             try:
-                return wire.ask(int(port), path)
+                status, text = wire.ask(int(port), path)
+                if status != 503 or time.monotonic() > deadline:
+                    return status, text
             except (OSError, http.client.HTTPException) as error:
                 if time.monotonic() > deadline:
                     raise Broken(
