@@ -1,10 +1,12 @@
-"""What a check of a lab does with servers that have only just been started."""
+"""What a check of a lab does with programs that have only just been started."""
 
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
 
+from dockyard import client
 from dockyard.labs.look import Look
 
 
@@ -52,3 +54,12 @@ def test_a_server_that_never_reaches_its_store_is_quoted_when_patience_ends(look
 @pytest.mark.parametrize("status", [200, 404, 500])
 def test_any_other_answer_is_taken_at_once(look, server, status):
     assert look.get(server(status, 200)) == (status, f"status {status}")
+
+
+@pytest.mark.engine
+def test_a_program_that_has_just_started_is_given_time_to_write(scene):
+    scene.run("late", command=("sh", "-c", "sleep 1; echo now; sleep 60"))
+    with closing(client.connect()) as daemon:
+        look, late = Look(daemon, attempt=None), daemon.containers.get("late")
+        assert look.logged(late, "now")
+        assert not look.logged(late, "then", patience=0.3)

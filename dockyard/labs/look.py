@@ -70,6 +70,15 @@ class Look(Objects):
         except (OSError, http.client.HTTPException) as error:
             raise Broken(f"https://127.0.0.1:{port} refuses ({wire.reason(error)}).") from None
 
+    def logged(self, container: Container, text: str, patience: float = 3) -> bool:
+        """Whether the log of a running container has a text, or gets it within patience seconds."""
+        deadline = time.monotonic() + patience
+        while text not in container.logs().decode(errors="replace"):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
     def execute(self, container: Container, *argv: str) -> tuple[int, str]:
         """Run a command that only reads inside a running container; exit code and output.
 

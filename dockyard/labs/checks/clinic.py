@@ -176,7 +176,7 @@ def setting_missing(look: Look) -> str:
             f"{mail.name} is {mail.status}; its log says {_last_line(mail)!r}.",
             mistake="set-outside-only" if "GREETING" not in given and retried else None,
         )
-    if look["TOKEN"] not in mail.logs().decode(errors="replace"):
+    if not look.logged(mail, look["TOKEN"]):
         raise Broken(f"{mail.name} runs; its log says {_last_line(mail)!r}.")
     return f"{mail.name} runs, and its log says {look['TOKEN']}."
 
