@@ -126,14 +126,13 @@ def _clean() -> None:
 
 def _notebooks(names: list[str]) -> list[Path]:
     known = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
-    stems = [Path(name).name.removesuffix(".ipynb") for name in names]
-    found = [path for path in known if path.stem in stems or path.stem[:2] in stems]
-    if names and len(found) < len(set(stems)):
+    meant = {name: [path for path in known if paths.means(name, path.stem)] for name in names}
+    if unknown := [name for name, found in meant.items() if not found]:
         raise UsageError(
-            f"These are not all engines or notebooks: {' '.join(names)}.",
+            f"No engine or notebook is called so: {' '.join(unknown)}.",
             next=f"Engines: {', '.join(ENGINES)}. Notebooks: {paths.NOTEBOOKS}/*.ipynb.",
         )
-    return found if names else known
+    return sorted({path for found in meant.values() for path in found}) if names else known
 
 
 def prove_notebook(path: Path, log: Path, timeout: float) -> dict[str, str]:

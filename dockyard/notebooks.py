@@ -82,8 +82,7 @@ def stored() -> list[Path]:
 
 
 def _find(name: str) -> Path:
-    stem = Path(name).name.removesuffix(".ipynb")
-    found = [path for path in stored() if path.stem == stem or path.stem.startswith(f"{stem}-")]
+    found = [path for path in stored() if paths.means(name, path.stem)]
     if (exact := Path(name).resolve()) in found:
         return exact
     if not found:

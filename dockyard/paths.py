@@ -19,6 +19,15 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = CHECKOUT / "notebooks"
 
 
+def means(word: str, name: str) -> bool:
+    """Whether a word that was typed means the notebook of this name.
+
+    It may be the name, the notebook's file, or the number that the name begins with.
+    """
+    typed = Path(word).name.removesuffix(".ipynb")
+    return name == typed or name.startswith(f"{typed}-")
+
+
 def home() -> Path:
     """The folder that holds everything a running course keeps.
 

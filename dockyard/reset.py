@@ -93,11 +93,10 @@ def _git(*words: str) -> bytes:
 
 
 def _find(name: str) -> Path:
-    stem = Path(name).name.removesuffix(".ipynb")
     folders = [part for part in FOLDERS if part in Path(name).parts] or FOLDERS
     known = _all()
     for path in known:
-        if path.stem == stem and path.parent.name in folders:
+        if paths.means(name, path.stem) and path.parent.name in folders:
             return path
     raise UsageError(
         f"There is no notebook called {name!r}.",

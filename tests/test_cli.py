@@ -163,7 +163,9 @@ def reset(folder, *words, **variables):
     ("name", "restored", "left"),
     [
         ("05-registries", "notebooks", "labs"),
+        ("05", "notebooks", "labs"),
         ("labs/05-registries.ipynb", "labs", "notebooks"),
+        ("labs/05", "labs", "notebooks"),
     ],
 )
 def test_reset_restores_the_lesson_and_the_lab_only_when_it_is_named(clone, name, restored, left):

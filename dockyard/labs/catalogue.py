@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dockyard import paths
 from dockyard.exceptions import UsageError
 
 FOLDER = Path(__file__).parent / "catalog"
@@ -109,8 +110,7 @@ def names() -> list[str]:
 @functools.cache
 def load(name: str) -> Lab:
     """One lab by its name, or by the number it begins with. Raises UsageError."""
-    stem = Path(name).name.removesuffix(".ipynb")
-    found = [each for each in names() if each == stem or each.startswith(f"{stem}-")]
+    found = [each for each in names() if paths.means(name, each)]
     if len(found) != 1:
         raise UsageError(
             f"There is no lab called {name!r}.", next=f"Choose one of: {', '.join(names())}."

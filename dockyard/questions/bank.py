@@ -16,6 +16,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from dockyard import paths
 from dockyard.exceptions import UsageError
 
 FOLDER = Path(__file__).parent / "bank"
@@ -92,7 +93,7 @@ def names() -> list[str]:
 @functools.cache
 def load(name: str) -> Lesson:
     """What is asked in a lesson, by its name or the number it begins with. Raises UsageError."""
-    found = [each for each in names() if each == name or each.startswith(f"{name}-")]
+    found = [each for each in names() if paths.means(name, each)]
     if len(found) != 1:
         raise UsageError(
             f"There are no questions for {name!r}.", next=f"Choose one of: {', '.join(names())}."
