@@ -20,6 +20,17 @@ def tail(log: Path, lines: int = 20) -> str:
         return ""
 
 
+def within(timeout: float, probe: Callable[[], T], interval: float = 0.05) -> T:
+    """Call probe until it returns something true or the time is over; return its last answer.
+
+    timeout and interval are in seconds. An exception from probe ends the wait at once.
+    """
+    deadline = time.monotonic() + timeout
+    while not (answer := probe()) and time.monotonic() < deadline:
+        time.sleep(interval)
+    return answer
+
+
 def until(
     description: str,
     probe: Callable[[], T | None],
@@ -35,12 +46,7 @@ def until(
     timeout and interval are in seconds. Raises error, with the description and the last 20
     lines of log, when the time is over. An exception from probe ends the wait at once.
     """
-    deadline = time.monotonic() + timeout
-    while True:
-        answer = probe()
-        if answer:
-            return answer
-        if time.monotonic() >= deadline:
-            why = tail(log) if log else ""
-            raise error(f"Gave up after {timeout:g} s waiting for {description}.", why, next)
-        time.sleep(interval)
+    if answer := within(timeout, probe, interval):
+        return answer
+    why = tail(log) if log else ""
+    raise error(f"Gave up after {timeout:g} s waiting for {description}.", why, next)

@@ -20,7 +20,7 @@ import requests
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from dockyard import labels
+from dockyard import labels, wait
 from dockyard.labs import wire
 from dockyard.labs.objects import Objects
 from dockyard.labs.verdict import Broken, NotYet
@@ -72,12 +72,7 @@ class Look(Objects):
 
     def logged(self, container: Container, text: str, patience: float = 3) -> bool:
         """Whether the log of a running container has a text, or gets it within patience seconds."""
-        deadline = time.monotonic() + patience
-        while text not in container.logs().decode(errors="replace"):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.1)
-        return True
+        return wait.within(patience, lambda: text in container.logs().decode(errors="replace"), 0.1)
 
     def execute(self, container: Container, *argv: str) -> tuple[int, str]:
         """Run a command that only reads inside a running container; exit code and output.
