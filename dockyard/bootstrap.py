@@ -26,11 +26,12 @@ def main(arguments: list[str]) -> int:
     """Run the command line in an environment that has what it imports."""
     try:
         # The pins of this very interpreter count: Binder and containers bring them along.
-        if not _installed(_pins(CORE)) and not _inside_venv():
-            ensure_core()
-            return _again(arguments)
         if not _installed(_pins(CORE)):
-            ensure_core()
+            # Reading what .venv holds takes a millisecond; asking pip would take two seconds.
+            if not (_has_pip() and _installed(_pins(CORE), _site_packages())):
+                ensure_core()
+            if not _inside_venv():
+                return _again(arguments)
         from dockyard.cli import main as commands
     except DockyardError as error:
         print(error, file=sys.stderr)
@@ -64,13 +65,17 @@ def _pins(names: tuple[str, ...] | None = None) -> list[str]:
     return [line for line in lines if line and (names is None or line.partition("==")[0] in names)]
 
 
-def _installed(pins: list[str]) -> bool:
+def _site_packages() -> list[str]:
+    return [str(folder) for folder in VENV.glob("lib/python*/site-packages")]
+
+
+def _installed(pins: list[str], where: list[str] | None = None) -> bool:
+    """Whether these versions are in the folders ``where``, by default this interpreter's own."""
     for pin in pins:
         name, _, version = pin.partition("==")
-        try:
-            if importlib.metadata.version(name) != version:
-                return False
-        except importlib.metadata.PackageNotFoundError:
+        path = sys.path if where is None else where
+        found = next(iter(importlib.metadata.distributions(name=name, path=path)), None)
+        if found is None or found.version != version:
             return False
     return True
 

@@ -12,10 +12,22 @@ import pytest
 from dockyard import bootstrap, paths
 
 
-def test_environment_yml_reads_the_one_list_of_packages():
-    text = (paths.CHECKOUT / "environment.yml").read_text()
-    assert "- -r requirements.txt" in text
+@pytest.mark.parametrize("name", ["environment.yml", "binder/environment.yml"])
+def test_environment_yml_reads_the_one_list_of_packages(name):
+    """conda and mamba look for the list beside the file that names it."""
+    file = paths.CHECKOUT / name
+    text = file.read_text()
+    listed = re.search(r"^ +- -r (\S+)$", text, re.MULTILINE)[1]
+    assert (file.parent / listed).resolve() == bootstrap.REQUIREMENTS
     assert "python=3.11" in text
+
+
+def test_the_dev_containers_docker_is_one_that_its_base_image_supports():
+    """The feature refuses Debian 13 together with moby, and the plain tag moves with Debian."""
+    found = json.loads((paths.CHECKOUT / ".devcontainer" / "devcontainer.json").read_text())
+    assert found["image"].endswith("python:3.11-bookworm")
+    (feature,) = found["features"].items()
+    assert feature == ("ghcr.io/devcontainers/features/docker-in-docker:4", {"moby": False})
 
 
 def test_every_requirement_has_an_exact_version():
