@@ -1,3 +1,3 @@
 """What holds for tests and notebooks alike."""
 
-pytest_plugins = ["tests.canary", "tests.scene"]
+pytest_plugins = ["tests.support.canary", "tests.support.scene"]

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from benchmarks import cell, course, door, learn
 from benchmarks.sides import Pair
-from dockyard import client
 from dockyard import course as engine
+from dockyard.core import docker_client
 
 PARTS = {"door": door, "cell": cell, "learn": learn, "course": course}
 HERE = Path(__file__).parent
@@ -83,7 +83,7 @@ def _seconds(value: float) -> str:
 
 
 def _where() -> str:
-    with closing(client.connect()) as daemon:
+    with closing(docker_client.connect()) as daemon:
         version = daemon.version()["Version"]
     load = statistics.mean(os.getloadavg())
     return f"{os.cpu_count()} CPUs, Docker {version}, mean load {load:.1f}"

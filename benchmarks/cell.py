@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from jupyter_client.manager import KernelManager
 
 from benchmarks.sides import Pair, in_turn
-from dockyard import course, paths
+from dockyard import course
+from dockyard.core import paths
 
 GOAL = 1.05
 COMMANDS = {"docker ps": 60, "docker run --rm busybox true": 20}

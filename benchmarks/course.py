@@ -10,8 +10,10 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.sides import Pair
-from dockyard import client, course, labels, paths, prove
-from dockyard.registry import catalogue
+from dockyard import cleanup, course
+from dockyard.commands import test
+from dockyard.core import docker_client, paths
+from dockyard.registry import image_catalog
 
 GOAL = 1.5
 
@@ -34,8 +36,8 @@ def measure(chosen: Sequence[Path] = ()) -> Iterator[Pair]:
 
 def _bring_images() -> None:
     # Only the first side would pull them.
-    with closing(client.connect(timeout=600)) as daemon:
-        for image in catalogue.images():
+    with closing(docker_client.connect(timeout=600)) as daemon:
+        for image in image_catalog.images():
             daemon.images.pull(*image.reference.split(":"))
 
 
@@ -45,9 +47,9 @@ def _proved(path: Path) -> float:
     done = subprocess.run(
         [
             sys.executable, "-m", "pytest", "--quiet", "--nbval", "--nbval-current-env",
-            f"--nbval-sanitize-with={prove.SANITIZE}", "-p", "no:cacheprovider",
+            f"--nbval-sanitize-with={test.SANITIZE}", "-p", "no:cacheprovider",
             # Other objects on the daemon are a test, not a cost of nbval.
-            "-p", "no:tests.canary", str(path),
+            "-p", "no:tests.support.canary", str(path),
         ],
         env=course.whole_environment(), cwd=paths.CHECKOUT,
         capture_output=True, text=True, check=False,
@@ -61,7 +63,7 @@ def _proved(path: Path) -> float:
 
 def _bare(path: Path) -> float:
     environment = course.whole_environment()
-    client.write_config(path.stem)
+    docker_client.write_config(path.stem)
     environment |= course.environment(path.stem)
     _clean(path.stem)
     began = time.perf_counter()
@@ -75,5 +77,5 @@ def _bare(path: Path) -> float:
 
 
 def _clean(lesson: str) -> None:
-    with closing(client.connect()) as daemon:
-        labels.remove(daemon, lesson=lesson)
+    with closing(docker_client.connect()) as daemon:
+        cleanup.remove(daemon, lesson=lesson)

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 
 from benchmarks.sides import Pair, in_turn
-from dockyard import course, paths
+from dockyard import course
+from dockyard.core import paths
 
 GOAL = 1.10
 COMMANDS = {"docker ps": 60, "docker run --rm busybox true": 20}

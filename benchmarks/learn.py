@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.sides import Pair, in_turn
-from dockyard import paths, ports, wait
-from dockyard.engine import packages
+from dockyard.core import paths, ports, wait
+from dockyard.engine import system_packages
 from dockyard.engine.base import answers
 
 GOAL = 1.2
@@ -68,7 +68,7 @@ def _children(parent: int) -> list[int]:
     return [
         int(word)
         for word in found.split()
-        if b"dockyard.lab" in Path(f"/proc/{word}/cmdline").read_bytes()
+        if b"dockyard.commands.jupyterlab" in Path(f"/proc/{word}/cmdline").read_bytes()
     ]
 
 
@@ -82,7 +82,7 @@ def _bare(folder: Path) -> float:
     socket = folder / "docker.sock"
     dockerd = [
         # In a network of its own, where it leaves no bridge and no rules behind.
-        "unshare", "--net", packages.which("dockerd"),
+        "unshare", "--net", system_packages.which("dockerd"),
         f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}",
         f"--pidfile={folder / 'pid'}", f"--host=unix://{socket}",
     ]  # fmt: skip

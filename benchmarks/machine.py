@@ -24,11 +24,12 @@ from pathlib import Path
 import docker
 
 from benchmarks.sides import Pair, in_turn
-from dockyard import client, paths, plugins
-from dockyard.engine import image, limits, packages
+from dockyard.core import docker_client, paths
+from dockyard.engine import client_programs, system_packages
 from dockyard.engine.base import Engine
-from dockyard.engine.machine import MachineEngine
-from dockyard.engine.newer import NewerEngine
+from dockyard.engine.docker_26 import NewerEngine
+from dockyard.engine.vm import artifacts, resources
+from dockyard.engine.vm.machine import MachineEngine
 
 START_GOAL = 5.0
 """Seconds until the API answers, with everything made already."""
@@ -90,8 +91,8 @@ def started(kind: type[Engine], home: Path, folder: Path) -> Iterator[Side]:
     engine = kind()
     try:
         address = engine.start(print, install=True).address
-        plugins.ensure(print)
-        client.write_config()
+        client_programs.ensure(print)
+        docker_client.write_config()
         side = Side(engine, address, folder, paths.docker_config())
         with closing(docker.DockerClient(base_url=address, timeout=300)) as daemon:
             daemon.api.import_image_from_data(tools(), repository="tools", tag="1")
@@ -108,8 +109,10 @@ def started(kind: type[Engine], home: Path, folder: Path) -> Iterator[Side]:
 @functools.cache
 def tools() -> bytes:
     """An image's root: BusyBox from the distribution's package."""
-    packages.install(packages.missing({"busybox": "busybox-static"}), print, agreed=True)
-    busybox = packages.which("busybox")
+    system_packages.install(
+        system_packages.missing({"busybox": "busybox-static"}), print, agreed=True
+    )
+    busybox = system_packages.which("busybox")
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(busybox, "bin/busybox")
@@ -162,8 +165,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks.machine", description=__doc__)
     parser.add_argument("--repeat", type=int, default=10, help="pairs of each measure")
     options = parser.parse_args(arguments)
-    made = image.folder()
-    os.sched_setaffinity(0, {limits.calmest_cpu()})
+    made = artifacts.folder()
+    os.sched_setaffinity(0, {resources.calmest_cpu()})
     with tempfile.TemporaryDirectory(dir=paths.home()) as scratch:
         folder = Path(scratch) / "build"
         folder.mkdir()

@@ -26,11 +26,11 @@ from pathlib import Path
 import docker
 
 from benchmarks.machine import tools
-from dockyard import paths
-from dockyard.engine import image
+from dockyard.core import paths
 from dockyard.engine.base import Engine
-from dockyard.engine.machine import MachineEngine
-from dockyard.engine.newer import NewerEngine
+from dockyard.engine.docker_26 import NewerEngine
+from dockyard.engine.vm import artifacts
+from dockyard.engine.vm.machine import MachineEngine
 
 STAND_INS = ("alpine:3.10", "alpine:latest", "busybox:latest", "busybox:buildroot-2014.02")
 
@@ -114,7 +114,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("checkout", type=Path)
     parser.add_argument("more", nargs="*", help="options for pytest, after --")
     options = parser.parse_args(arguments)
-    made = image.folder()
+    made = artifacts.folder()
     found = {}
     with tempfile.TemporaryDirectory(dir=paths.home()) as scratch:
         libraries = Path(scratch) / "libraries"

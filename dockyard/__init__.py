@@ -5,13 +5,13 @@ __version__ = "0.1.0"
 
 def load_ipython_extension(ipython):
     """What ``%load_ext dockyard`` calls."""
-    from dockyard.ipython import load
+    from dockyard.notebook.extension import load
 
     load(ipython)
 
 
 def unload_ipython_extension(ipython):
     """What ``%unload_ext dockyard`` calls."""
-    from dockyard.ipython import unload
+    from dockyard.notebook.extension import unload
 
     unload(ipython)

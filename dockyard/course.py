@@ -13,10 +13,12 @@ from pathlib import Path
 
 import docker
 
-from dockyard import client, exceptions, paths, plugins, ports, registry, wait
-from dockyard.engine import base, discovery, providers
-from dockyard.engine.base import Engine, Say, Upstream
-from dockyard.process import Lock, Service
+from dockyard import exceptions, registry
+from dockyard.core import docker_client, paths, ports, wait
+from dockyard.core.console import Say
+from dockyard.core.process import Lock, Service
+from dockyard.engine import base, client_programs, discovery, providers
+from dockyard.engine.base import Endpoint, Engine
 
 FRONT_DOOR = Service("frontdoor")
 MIRROR_PORT = 5050
@@ -30,7 +32,7 @@ class State:
     engine: str
     mirror: str = ""
     inner_mirror: str = ""
-    upstream: dict = field(default_factory=dict)
+    endpoint: dict = field(default_factory=dict)
     stand_in: bool = False
     """Whether the front door answers pulls of the course's images in Docker Hub's place."""
     buildkit: bool = True
@@ -91,34 +93,34 @@ def _start(engine: Engine, say: Say, install: bool) -> State:
     say(f"engine: {engine.title}")
     began = time.monotonic()
     mirror = registry.start(say, install=install).url if engine.private else ""
-    upstream = engine.start(say, mirror=mirror or None, install=install)
+    endpoint = engine.start(say, mirror=mirror or None, install=install)
     inner, options = _forwarding(engine.bridge_gateway, mirror)
-    _open_front_door(upstream, *options)
+    _open_front_door(endpoint, *options)
     inner = inner or (engine.inner_mirror if mirror else "")
-    state = State(engine.name, mirror, inner, asdict(upstream))
+    state = State(engine.name, mirror, inner, asdict(endpoint))
     state.save()  # before anything can fail, so that a stop finds what runs
     found = _check_version()
     if discovery.product(found) == "Podman":
         state = replace(state, buildkit=False)
         state.save()
-    plugins.ensure(say)
-    client.write_config()
+    client_programs.ensure(say)
+    docker_client.write_config()
     say(f"the daemon answers ({time.monotonic() - began:.1f} s)")
     return state
 
 
-def _open_front_door(upstream: Upstream, *options: str) -> None:
+def _open_front_door(endpoint: Endpoint, *options: str) -> None:
     """Start the proxy before a daemon, or start it anew with other options."""
     argv = [
-        sys.executable, "-m", "dockyard.apitrace",
+        sys.executable, "-m", "dockyard.proxy",
         "--listen", paths.front_door(),
-        "--upstream", upstream.address,
+        "--upstream", endpoint.address,
         "--records", paths.records_socket(),
         *options,
     ]  # fmt: skip
-    if upstream.tls_cert:
-        argv += ["--tlscacert", upstream.tls_ca, "--tlscert", upstream.tls_cert]
-        argv += ["--tlskey", upstream.tls_key]
+    if endpoint.tls_cert:
+        argv += ["--tlscacert", endpoint.tls_ca, "--tlscert", endpoint.tls_cert]
+        argv += ["--tlskey", endpoint.tls_key]
     FRONT_DOOR.stop()
     FRONT_DOOR.start(argv, env={"PYTHONPATH": str(paths.CHECKOUT)})
     again = f"Read {FRONT_DOOR.log}, then:  python3 -m dockyard engine start"
@@ -149,7 +151,7 @@ def answers() -> bool:
 
 
 def _check_version() -> dict:
-    with closing(client.connect()) as daemon:
+    with closing(docker_client.connect()) as daemon:
         found = daemon.version()
     if not base.is_new_enough(found["ApiVersion"]):
         needed = ".".join(map(str, base.MINIMUM_API))
@@ -170,7 +172,7 @@ def fill(say: Say, *, install: bool = False) -> None:
     state = State.load()
     if state is None:
         raise exceptions.EngineNotRunning()
-    with closing(client.connect(timeout=600)) as daemon:
+    with closing(docker_client.connect(timeout=600)) as daemon:
         server = registry.start(say, install=install, client=daemon)
         registry.fill(server, daemon, say)
         if not state.mirror:
@@ -195,13 +197,13 @@ def _replace_hub(
         say("Docker Hub does not answer; docker pull finds the course's images all the same")
         for image in registry.references():
             options += ["--stand-in", image]
-    _open_front_door(Upstream(**state.upstream), *options)
+    _open_front_door(Endpoint(**state.endpoint), *options)
     changed.save()
 
 
 def _own_gateway(state: State, daemon: docker.DockerClient) -> str | None:
     """The default bridge's gateway, if that is an address of this very host."""
-    if not state.upstream["address"].startswith("unix://"):
+    if not state.endpoint["address"].startswith("unix://"):
         return None
     with suppress(docker.errors.APIError, LookupError, TypeError, ValueError):
         found = daemon.networks.get("bridge").attrs["IPAM"]["Config"][0]
@@ -222,7 +224,7 @@ def stop(say: Say) -> None:
 
 def _stop(say: Say) -> None:
     if registry.in_container() and answers():
-        with closing(client.connect()) as daemon:
+        with closing(docker_client.connect()) as daemon:
             registry.stop(client=daemon)
     FRONT_DOOR.stop()
     # All of them, whatever the state file says: it may be missing after a crash.
@@ -246,7 +248,7 @@ def status() -> dict:
         "api_version": None,
     }
     if report["running"]:
-        with closing(client.connect()) as daemon:
+        with closing(docker_client.connect()) as daemon:
             version = daemon.version()
         report |= {"version": version["Version"], "api_version": version["ApiVersion"]}
     return report
@@ -257,7 +259,7 @@ def environment(lesson: str | None = None) -> dict[str, str]:
     state = State.load()
     inner = state.inner_mirror if state else ""
     # A second engine inside a container finds the same images with this option.
-    return client.environment(lesson) | {
+    return docker_client.environment(lesson) | {
         "DOCKYARD_MIRROR": f"--registry-mirror={inner}" if inner else "",
         "DOCKER_BUILDKIT": "0" if state and not state.buildkit else "1",
     }
@@ -265,5 +267,5 @@ def environment(lesson: str | None = None) -> dict[str, str]:
 
 def whole_environment() -> dict[str, str]:
     """This process's environment, pointed at the course: for JupyterLab, kernels and tests."""
-    kept = {name: value for name, value in os.environ.items() if name not in client.UNSET}
+    kept = {name: value for name, value in os.environ.items() if name not in docker_client.UNSET}
     return kept | environment() | {"PYTHONPATH": str(paths.CHECKOUT)}

@@ -1,6 +1,6 @@
 import pytest
 
-from tests import canary
+from tests.support import canary
 
 pytestmark = pytest.mark.engine
 

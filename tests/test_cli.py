@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from dockyard import paths, progress
+from dockyard.core import paths, progress_file
 
 
 def run(*words, home=None, checkout=paths.CHECKOUT, **variables):
@@ -212,13 +212,13 @@ def begun(clone, monkeypatch):
     """The progress of somebody who has begun the lab of 05, in the clone."""
     file = clone / "progress.json"
     monkeypatch.setenv("DOCKYARD_PROGRESS", str(file))
-    with progress.change() as data:
+    with progress_file.change() as data:
         data["labs"] = {"05-registries": {"id": "abcd", "values": {}, "tasks": {}}}
     return file
 
 
 def test_progress_that_another_command_holds_is_told_with_the_lock(clone, begun):
-    with progress.change():
+    with progress_file.change():
         done = reset(clone, "labs/05-registries")
     assert done.returncode == 1
     assert "has been busy for 10 seconds." in done.stderr

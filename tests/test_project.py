@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from dockyard import bootstrap, paths
+from dockyard.core import paths, python_packages
 
 
 @pytest.mark.parametrize("name", ["environment.yml", "binder/environment.yml"])
@@ -18,7 +18,7 @@ def test_environment_yml_reads_the_one_list_of_packages(name):
     file = paths.CHECKOUT / name
     text = file.read_text()
     listed = re.search(r"^ +- -r (\S+)$", text, re.MULTILINE)[1]
-    assert (file.parent / listed).resolve() == bootstrap.REQUIREMENTS
+    assert (file.parent / listed).resolve() == python_packages.REQUIREMENTS
     assert "python=3.11" in text
 
 
@@ -31,7 +31,7 @@ def test_the_dev_containers_docker_is_one_that_its_base_image_supports():
 
 
 def test_every_requirement_has_an_exact_version():
-    pins = bootstrap._pins()
+    pins = python_packages.pins()
     assert pins
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][\w.]*", pin) for pin in pins)
     assert pins == sorted(pins, key=str.lower)
@@ -49,7 +49,7 @@ def test_every_package_that_is_imported_is_in_the_list():
         name: {distribution.replace("_", "-") for distribution in distributions}
         for name, distributions in importlib.metadata.packages_distributions().items()
     }
-    pinned = {pin.partition("==")[0] for pin in bootstrap._pins()}
+    pinned = {pin.partition("==")[0] for pin in python_packages.pins()}
     foreign = imported - sys.stdlib_module_names - {"dockyard"}
     assert foreign
     assert [name for name in foreign if not pinned & brought_by.get(name, set())] == []
@@ -58,7 +58,8 @@ def test_every_package_that_is_imported_is_in_the_list():
 FIRST = """
 import json, sys
 before = set(sys.modules)
-from dockyard import cli, learn, prove
+from dockyard import cli
+from dockyard.commands import learn, setup, test
 print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
 """
 
@@ -72,7 +73,7 @@ def test_the_commands_import_nothing_but_the_first_packages():
         for name in json.loads(done.stdout)
         for distribution in brought_by.get(name, ())
     }
-    first, further = set(), {*bootstrap.CORE}
+    first, further = set(), {*python_packages.CORE}
     while further:
         first |= further
         needed = [line for name in further for line in importlib.metadata.requires(name) or ()]

@@ -5,15 +5,12 @@ from __future__ import annotations
 import shutil
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from dockyard import paths
-
-Say = Callable[[str], None]
-"""Tells a person what is going on: one line, no newline at its end."""
+from dockyard.core import paths
+from dockyard.core.console import Say
 
 MINIMUM_API = (1, 41)
 """The oldest Docker Engine API the lessons work with: that of Docker 20.10."""
@@ -40,7 +37,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Upstream:
+class Endpoint:
     """How the front door reaches the daemon.
 
     address is ``unix:///path``, ``tcp://host:port`` (with the three files for mutual TLS) or
@@ -69,7 +66,7 @@ class Engine(ABC):
         """What this provider would need on this machine. Changes nothing."""
 
     @abstractmethod
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Upstream:
+    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
         """Make a daemon answer and say how to reach it; reuse one that runs already.
 
         mirror is the URL of the course registry. install allows missing packages to be
@@ -81,7 +78,7 @@ class Engine(ABC):
         """End what start began and leave nothing behind. Does nothing when nothing runs."""
 
     @abstractmethod
-    def upstream(self) -> Upstream | None:
+    def endpoint(self) -> Endpoint | None:
         """How to reach the daemon that runs now, or None."""
 
     @property

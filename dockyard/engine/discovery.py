@@ -19,9 +19,9 @@ from docker.errors import DockerException, ImageNotFound
 from docker.tls import TLSConfig
 from requests.adapters import HTTPAdapter
 
-from dockyard import paths
-from dockyard.engine.base import Upstream, is_new_enough
-from dockyard.trust import trusting
+from dockyard.core import paths
+from dockyard.core.tls_context import trusting
+from dockyard.engine.base import Endpoint, is_new_enough
 
 WELL_KNOWN = (
     ("Docker Engine", "/var/run/docker.sock"),
@@ -49,7 +49,7 @@ class Candidate:
     """
 
     source: str
-    upstream: Upstream
+    endpoint: Endpoint
     verdict: str
     detail: str = ""
 
@@ -57,14 +57,14 @@ class Candidate:
 def candidates() -> Iterator[Candidate]:
     """Ask every known place, best first: DOCKER_HOST, the current context, known sockets."""
     seen = set()
-    for source, upstream in _places():
-        if upstream.address in seen or _is_ours(upstream.address):
+    for source, endpoint in _places():
+        if endpoint.address in seen or _is_ours(endpoint.address):
             continue
-        seen.add(upstream.address)
-        yield probe(source, upstream)
+        seen.add(endpoint.address)
+        yield probe(source, endpoint)
 
 
-def _places() -> Iterator[tuple[str, Upstream]]:
+def _places() -> Iterator[tuple[str, Endpoint]]:
     if host := os.environ.get("DOCKER_HOST"):
         yield "DOCKER_HOST", _from_host(host)
         return  # a learner who set it means it
@@ -74,21 +74,21 @@ def _places() -> Iterator[tuple[str, Upstream]]:
     for name, pattern in WELL_KNOWN:
         path = os.path.expandvars(os.path.expanduser(pattern))
         if "$" not in path:
-            yield name, Upstream(f"unix://{path}")
+            yield name, Endpoint(f"unix://{path}")
 
 
 def _is_ours(address: str) -> bool:
     return address.startswith(f"unix://{paths.run_dir()}/")
 
 
-def _from_host(host: str) -> Upstream:
+def _from_host(host: str) -> Endpoint:
     certificates = os.environ.get("DOCKER_CERT_PATH", "")
     if host.startswith("tcp://") and os.environ.get("DOCKER_TLS_VERIFY"):
         folder = Path(certificates or "~/.docker").expanduser()
-        return Upstream(host, *(str(folder / f"{part}.pem") for part in ("ca", "cert", "key")))
+        return Endpoint(host, *(str(folder / f"{part}.pem") for part in ("ca", "cert", "key")))
     if host.startswith(("unix://", "tcp://")):
-        return Upstream(host)
-    return Upstream(f"dial-stdio:{host}")
+        return Endpoint(host)
+    return Endpoint(f"dial-stdio:{host}")
 
 
 def _current_context():
@@ -98,28 +98,28 @@ def _current_context():
         return None
 
 
-def _from_context(context) -> Upstream:
+def _from_context(context) -> Endpoint:
     host = context.Host or ""
     tls = context.TLSConfig
     if host.startswith("tcp://") and tls and tls.cert:
-        return Upstream(host, tls.ca_cert or "", *tls.cert)
+        return Endpoint(host, tls.ca_cert or "", *tls.cert)
     if host.startswith("unix://"):
-        return Upstream(host)
-    return Upstream(f"dial-stdio:{context.name}")
+        return Endpoint(host)
+    return Endpoint(f"dial-stdio:{context.name}")
 
 
-def probe(source: str, upstream: Upstream, timeout: float = 5) -> Candidate:
+def probe(source: str, endpoint: Endpoint, timeout: float = 5) -> Candidate:
     """Ask one place for its version. timeout is in seconds."""
-    scheme, _, rest = upstream.address.partition("://")
+    scheme, _, rest = endpoint.address.partition("://")
     if scheme == "unix" and (refusal := _refusal(Path(rest), timeout)):
-        return Candidate(source, upstream, *refusal)
+        return Candidate(source, endpoint, *refusal)
     try:
-        found = _version(upstream, timeout)
+        found = _version(endpoint, timeout)
     except UNREACHABLE as error:
-        return Candidate(source, upstream, "error", str(error).splitlines()[0][:200])
+        return Candidate(source, endpoint, "error", str(error).splitlines()[0][:200])
     detail = f"{product(found)} {found['Version']}, API {found['ApiVersion']}"
     verdict = "answers" if is_new_enough(found["ApiVersion"]) else "too-old"
-    return Candidate(source, upstream, verdict, detail)
+    return Candidate(source, endpoint, verdict, detail)
 
 
 def _refusal(path: Path, timeout: float) -> tuple[str, str] | None:
@@ -136,31 +136,31 @@ def _refusal(path: Path, timeout: float) -> tuple[str, str] | None:
     return None
 
 
-def _version(upstream: Upstream, timeout: float) -> dict:
-    if upstream.address.startswith("dial-stdio:"):
-        return _by_client(upstream, timeout, "version", "{{json .Server}}")
-    with closing(_sdk(upstream, timeout)) as client:
+def _version(endpoint: Endpoint, timeout: float) -> dict:
+    if endpoint.address.startswith("dial-stdio:"):
+        return _by_client(endpoint, timeout, "version", "{{json .Server}}")
+    with closing(_sdk(endpoint, timeout)) as client:
         return client.version()
 
 
-def info(upstream: Upstream, timeout: float = 5) -> dict:
+def info(endpoint: Endpoint, timeout: float = 5) -> dict:
     """What a daemon says of itself (Docker Engine API: SystemInfo). timeout is in seconds.
 
     Raises one of UNREACHABLE.
     """
-    if upstream.address.startswith("dial-stdio:"):
-        return _by_client(upstream, timeout, "info", "{{json .}}")
-    with closing(_sdk(upstream, timeout)) as client:
+    if endpoint.address.startswith("dial-stdio:"):
+        return _by_client(endpoint, timeout, "info", "{{json .}}")
+    with closing(_sdk(endpoint, timeout)) as client:
         return client.info()
 
 
-def images(upstream: Upstream, names: Iterable[str], timeout: float = 5) -> dict[str, str]:
+def images(endpoint: Endpoint, names: Iterable[str], timeout: float = 5) -> dict[str, str]:
     """The architecture of each named image that a daemon has; of none when it cannot be asked."""
-    if upstream.address.startswith("dial-stdio:"):
+    if endpoint.address.startswith("dial-stdio:"):
         return {}
     found = {}
     try:
-        with closing(_sdk(upstream, timeout)) as client:
+        with closing(_sdk(endpoint, timeout)) as client:
             for name in names:
                 with suppress(ImageNotFound):
                     found[name] = client.images.get(name).attrs["Architecture"]
@@ -188,19 +188,19 @@ class _Certificates(TLSConfig):
         client.mount("https://", _Trust(self.ca_cert))
 
 
-def _sdk(upstream: Upstream, timeout: float) -> docker.DockerClient:
+def _sdk(endpoint: Endpoint, timeout: float) -> docker.DockerClient:
     tls = None
-    if upstream.tls_cert:
+    if endpoint.tls_cert:
         tls = _Certificates(
-            client_cert=(upstream.tls_cert, upstream.tls_key), ca_cert=upstream.tls_ca, verify=True
+            client_cert=(endpoint.tls_cert, endpoint.tls_key), ca_cert=endpoint.tls_ca, verify=True
         )
     return docker.DockerClient(
-        base_url=upstream.address, timeout=timeout, tls=tls or False, version=None
+        base_url=endpoint.address, timeout=timeout, tls=tls or False, version=None
     )
 
 
-def _by_client(upstream: Upstream, timeout: float, command: str, form: str) -> dict:
-    where = upstream.address.removeprefix("dial-stdio:")
+def _by_client(endpoint: Endpoint, timeout: float, command: str, form: str) -> dict:
+    where = endpoint.address.removeprefix("dial-stdio:")
     option = "--host" if "://" in where else "--context"
     try:
         done = subprocess.run(

@@ -17,24 +17,17 @@ from typing import ClassVar
 
 import psutil
 
-from dockyard import paths, wait
-from dockyard.engine import netfilter, packages, runtime
-from dockyard.engine.base import (
-    Engine,
-    Need,
-    Say,
-    Upstream,
-    answers,
-    disk_space,
-    free_space,
-)
+from dockyard.core import paths, wait
+from dockyard.core.console import Say
+from dockyard.core.process import Service, end
+from dockyard.engine import netfilter, oci_runtime, system_packages
+from dockyard.engine.base import Endpoint, Engine, Need, answers, disk_space, free_space
 from dockyard.exceptions import (
     DiskFull,
     EngineStartFailed,
     EngineStartTimeout,
     EngineUnavailable,
 )
-from dockyard.process import Service, end
 
 PROGRAMS = {
     "dockerd": "docker.io",
@@ -126,19 +119,19 @@ class EmbeddedEngine(Engine):
             "yes" if root else f"user id {os.geteuid()}",
             "" if root else "sudo python3 -m dockyard learn --engine embedded",
         )
-        yield packages.need(packages.missing(PROGRAMS))
+        yield system_packages.need(system_packages.missing(PROGRAMS))
         yield disk_space(ROOM_NEEDED, "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn")
 
-    def upstream(self) -> Upstream | None:
+    def endpoint(self) -> Endpoint | None:
         """The daemon's own socket, when it answers."""
-        return Upstream(f"unix://{self.socket}") if answers(self.socket) else None
+        return Endpoint(f"unix://{self.socket}") if answers(self.socket) else None
 
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Upstream:
+    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
         """Start containerd and dockerd, or find them running."""
-        if running := self.upstream():
+        if running := self.endpoint():
             return running
         self._check()
-        packages.install(packages.missing(PROGRAMS), say, agreed=install)
+        system_packages.install(system_packages.missing(PROGRAMS), say, agreed=install)
         self.stop(say)  # what a killed daemon left
         self._check_room()
         netfilter.remember_before()
@@ -149,7 +142,7 @@ class EmbeddedEngine(Engine):
         with netfilter.others_kept(self.bridges()):
             self._start_dockerd(mirror)
         self.socket.chmod(0o600)
-        return Upstream(f"unix://{self.socket}")
+        return Endpoint(f"unix://{self.socket}")
 
     def _start_dockerd(self, mirror: str | None) -> None:
         self.dockerd.start(
@@ -163,7 +156,7 @@ class EmbeddedEngine(Engine):
                 f"--bridge={self.bridge}",
                 f"--default-address-pool=base={self.pool},size=24",
                 *([f"--registry-mirror={mirror}"] if mirror else []),
-                *runtime.options(self.data),
+                *oci_runtime.options(self.data),
             ],
             # Administration programs must be found although a learner's PATH may lack them.
             env={"PATH": self._search(), OWNER: str(paths.home())},
@@ -182,7 +175,7 @@ class EmbeddedEngine(Engine):
 
     def _search(self) -> str:
         """Where this engine's programs are found, each by the other."""
-        return packages.SEARCH
+        return system_packages.SEARCH
 
     def _program(self, name: str) -> str | None:
         return shutil.which(name, path=self._search())

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from dockyard.engine import packages
-from dockyard.engine.base import Engine, Need, Say, Upstream
+from dockyard.core.console import Say
+from dockyard.engine import system_packages
+from dockyard.engine.base import Endpoint, Engine, Need
 from dockyard.engine.discovery import Candidate, candidates
 from dockyard.exceptions import (
     EngineError,
@@ -26,7 +27,7 @@ class LocalEngine(Engine):
 
     def needs(self) -> list[Need]:
         """A daemon that answers and is new enough, and a client."""
-        return [self._daemon(), packages.client()]
+        return [self._daemon(), system_packages.client()]
 
     def _daemon(self) -> Need:
         asked = list(candidates())
@@ -39,13 +40,13 @@ class LocalEngine(Engine):
         error = _as_error(worst)
         return Need("daemon", False, f"{worst.source}: {worst.detail}", error.next)
 
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Upstream:
+    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
         """Find the daemon. Raises the error that fits what was found instead."""
         asked = list(candidates())
         for candidate in asked:
             if candidate.verdict == "answers":
                 say(f"found {candidate.detail} by {candidate.source}")
-                return candidate.upstream
+                return candidate.endpoint
         worst = _most_telling(asked)
         if worst is None:
             raise EngineUnavailable(
@@ -58,9 +59,9 @@ class LocalEngine(Engine):
     def stop(self, say: Say) -> None:
         """Leave the learner's daemon alone."""
 
-    def upstream(self) -> Upstream | None:
+    def endpoint(self) -> Endpoint | None:
         """The first daemon that answers, or None."""
-        return next((each.upstream for each in candidates() if each.verdict == "answers"), None)
+        return next((each.endpoint for each in candidates() if each.verdict == "answers"), None)
 
 
 def _most_telling(asked: list[Candidate]) -> Candidate | None:
@@ -72,7 +73,7 @@ def _most_telling(asked: list[Candidate]) -> Candidate | None:
 
 
 def _as_error(candidate: Candidate) -> EngineError:
-    address = candidate.upstream.address
+    address = candidate.endpoint.address
     if candidate.verdict == "permission":
         return EnginePermissionDenied(address)
     if candidate.verdict == "too-old":

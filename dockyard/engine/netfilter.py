@@ -19,8 +19,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from dockyard.engine.packages import which
-from dockyard.process import Lock
+from dockyard.core.process import Lock
+from dockyard.engine.system_packages import which
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 FIRST_POOL, POOLS = 128, 120

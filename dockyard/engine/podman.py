@@ -20,12 +20,13 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from dockyard import paths, wait
-from dockyard.engine import netfilter, packages
-from dockyard.engine.base import Engine, Need, Say, Upstream, answers, disk_space
+from dockyard.core import paths, wait
+from dockyard.core.console import Say
+from dockyard.core.process import Service, end
+from dockyard.engine import netfilter, system_packages
+from dockyard.engine.base import Endpoint, Engine, Need, answers, disk_space
 from dockyard.engine.embedded import ROOM_NEEDED
 from dockyard.exceptions import EngineStartFailed, EngineStartTimeout, EngineUnavailable
-from dockyard.process import Service, end
 
 PROGRAMS = {
     "podman": "podman",
@@ -128,16 +129,16 @@ class PodmanEngine(Engine):
         yield Need("Linux", system == "Linux", system)
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         yield Need("root", root, "yes" if root else f"user id {os.getuid()}")
-        yield packages.need(_missing())
+        yield system_packages.need(_missing())
         yield disk_space(ROOM_NEEDED, "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn")
 
-    def upstream(self) -> Upstream | None:
+    def endpoint(self) -> Endpoint | None:
         """The service's own socket, when it answers."""
-        return Upstream(f"unix://{self.socket}") if answers(self.socket) else None
+        return Endpoint(f"unix://{self.socket}") if answers(self.socket) else None
 
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Upstream:
+    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
         """Start Podman's API service, or find it running."""
-        if running := self.upstream():
+        if running := self.endpoint():
             return running
         for need in self.unmet():
             raise EngineUnavailable(
@@ -145,7 +146,7 @@ class PodmanEngine(Engine):
                 f"Found: {need.found}.",
                 f"Next:  {need.next or 'python3 -m dockyard doctor'}",
             )
-        packages.install(_missing(), say, agreed=install)
+        system_packages.install(_missing(), say, agreed=install)
         self.stop(say)
         self._write_settings(mirror)
         netfilter.run("ip", "address", "replace", f"{self.bridge_gateway}/32", "dev", "lo")
@@ -169,11 +170,11 @@ class PodmanEngine(Engine):
             next="Try once more:  python3 -m dockyard engine start --engine podman",
         )
         self.socket.chmod(0o600)
-        return Upstream(f"unix://{self.socket}")
+        return Endpoint(f"unix://{self.socket}")
 
     def _podman(self) -> list[str]:
         return [
-            packages.which("podman"),
+            system_packages.which("podman"),
             f"--root={self.data / 'storage'}",
             f"--runroot={self.exec / 'run'}",
             f"--tmpdir={self.exec / 'tmp'}",
@@ -181,7 +182,7 @@ class PodmanEngine(Engine):
 
     def _environment(self) -> dict[str, str]:
         return {
-            "PATH": packages.SEARCH,
+            "PATH": system_packages.SEARCH,
             "CONTAINERS_CONF": str(self._settings),
             "CONTAINERS_REGISTRIES_CONF": str(self.data / "registries.conf"),
         }
@@ -228,7 +229,7 @@ class PodmanEngine(Engine):
 
     def stop(self, say: Say) -> None:
         """Stop containers and service; take back mounts, bridges and rules."""
-        if self._settings.exists() and packages.which("podman"):
+        if self._settings.exists() and system_packages.which("podman"):
             self._run("stop", "--all", "--time=1")
             self._run("network", "prune", "--force")
         self.service.stop(timeout=10)
@@ -279,4 +280,4 @@ def _limits() -> Iterator[str]:
 
 def _missing() -> list[str]:
     absent = {package for path, package in NETWORK_PROGRAMS.items() if not Path(path).exists()}
-    return sorted({*packages.missing(PROGRAMS), *absent})
+    return sorted({*system_packages.missing(PROGRAMS), *absent})

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable
 
 from dockyard.engine.base import Engine
+from dockyard.engine.docker_26 import NewerEngine
 from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.engine.local import LocalEngine
-from dockyard.engine.machine import MachineEngine
-from dockyard.engine.newer import NewerEngine
 from dockyard.engine.podman import PodmanEngine
 from dockyard.engine.rootless import RootlessEngine
+from dockyard.engine.vm.machine import MachineEngine
 from dockyard.exceptions import EngineUnavailable, UsageError
 
 

@@ -22,9 +22,10 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from dockyard import paths
-from dockyard.engine import netfilter, packages
-from dockyard.engine.base import Need, Say, Upstream, disk_space
+from dockyard.core import paths
+from dockyard.core.console import Say
+from dockyard.engine import netfilter, system_packages
+from dockyard.engine.base import Endpoint, Need, disk_space
 from dockyard.engine.embedded import PROGRAMS as DAEMON_PROGRAMS
 from dockyard.engine.embedded import ROOM_NEEDED, EmbeddedEngine
 
@@ -92,7 +93,7 @@ class RootlessEngine(EmbeddedEngine):
     def _needs(self) -> Iterator[Need]:
         system = platform.system()
         yield Need("Linux", system == "Linux", system)
-        absent = packages.missing(_programs())
+        absent = system_packages.missing(_programs())
         yield Need(
             "programs",
             not absent,
@@ -109,11 +110,11 @@ class RootlessEngine(EmbeddedEngine):
         yield disk_space(ROOM_NEEDED, "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn")
         yield _limits()
 
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Upstream:
+    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
         """Start RootlessKit with dockerd in it, or find them running."""
         port = urlsplit(mirror).port if mirror else None
         self.inner_mirror = f"http://{self.host}:{port}" if port else ""
-        if running := self.upstream():
+        if running := self.endpoint():
             return running
         self._check()
         self.stop(say)  # what a killed daemon left
@@ -126,17 +127,17 @@ class RootlessEngine(EmbeddedEngine):
         self.dockerd.start(
             [*self._rootlesskit(), "sh", "-c", self._child(port), "sh", *self._daemon()],
             env={
-                "PATH": packages.SEARCH,
+                "PATH": system_packages.SEARCH,
                 "XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR") or str(paths.run_dir()),
             },
         )
         self._wait_for_daemon()
         self.socket.chmod(0o600)
-        return Upstream(f"unix://{self.socket}")
+        return Endpoint(f"unix://{self.socket}")
 
     def _rootlesskit(self) -> list[str]:
         return [
-            packages.which("rootlesskit"),
+            system_packages.which("rootlesskit"),
             "--net=slirp4netns",
             f"--cidr={self.outside}",
             f"--mtu={MTU}",
@@ -159,7 +160,7 @@ class RootlessEngine(EmbeddedEngine):
         default = next(self.pool.subnets(new_prefix=24))
         inner = next(self.pool.subnets(new_prefix=17))
         return [
-            packages.which("dockerd"),
+            system_packages.which("dockerd"),
             f"--data-root={self.data / 'docker'}",
             f"--exec-root={self.exec / 'docker'}",
             f"--pidfile={paths.run_dir() / 'dockerd-own.pid'}",
@@ -229,12 +230,12 @@ def _count(file: Path, user: str) -> int:
 
 def _namespaces() -> Need:
     """The need for user namespaces, by making one as the engine would."""
-    kit = packages.which("rootlesskit")
+    kit = system_packages.which("rootlesskit")
     words = [kit] if kit else ["unshare", "--user", "--map-root-user"]
     try:
         done = subprocess.run(
             [*words, "true"], capture_output=True, text=True, timeout=20, check=False,
-            env={**os.environ, "PATH": packages.SEARCH},
+            env={**os.environ, "PATH": system_packages.SEARCH},
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return Need("user namespaces", False, str(error))

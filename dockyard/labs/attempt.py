@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dockyard import client, course, labels, paths, ports, progress
+from dockyard import cleanup, course
+from dockyard.core import docker_client, paths, ports, progress_file
 from dockyard.exceptions import SceneFailed
-from dockyard.labs.catalogue import Lab, Way
-from dockyard.shell import SHELL
+from dockyard.labs.lab_catalog import Lab, Way
+from dockyard.notebook.shell_runner import SHELL
 
 # fmt: off
 WORDS = (
@@ -82,7 +83,9 @@ class Attempt:
         if isinstance(way, str):
             way = Way("shell", way)
         program = [sys.executable, "-c"] if way.language == "python" else [SHELL, "-c"]
-        kept = {name: value for name, value in os.environ.items() if name not in client.UNSET}
+        kept = {
+            name: value for name, value in os.environ.items() if name not in docker_client.UNSET
+        }
         return subprocess.run(
             [*program, way.code],
             env={**kept, **self.environment()},
@@ -112,23 +115,23 @@ def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
     if kind == "lab":
         # Before its scene: what one that fails has made is removed by the next attempt.
         _write_down(lab, values=dict(attempt.values), id=id, begun=None)
-    client.write_config(attempt.lesson)
+    docker_client.write_config(attempt.lesson)
     _fresh_folder(attempt)
     set_scene(attempt, lab.scene)
     if kind == "lab":
-        _write_down(lab, begun=progress.now())
+        _write_down(lab, begun=progress_file.now())
     return attempt
 
 
-def tidy(attempt: Attempt) -> labels.Removed:
+def tidy(attempt: Attempt) -> cleanup.Removed:
     """Remove what was made in an attempt, and the names given in it to the course's images."""
-    with closing(client.connect()) as daemon:
-        removed = labels.remove(daemon, lesson=attempt.lesson)
-        labels.untag(daemon, attempt.values.values())
+    with closing(docker_client.connect()) as daemon:
+        removed = cleanup.remove(daemon, lesson=attempt.lesson)
+        cleanup.untag(daemon, attempt.values.values())
     return removed
 
 
-def finish(attempt: Attempt) -> labels.Removed:
+def finish(attempt: Attempt) -> cleanup.Removed:
     """Tidy an attempt. The learner's is over then: its scene is gone, and the next sets its own."""
     removed = tidy(attempt)
     # Another may have begun meanwhile, in a terminal or another notebook.
@@ -157,7 +160,7 @@ def resume(lab: Lab) -> Attempt:
     if attempt is None:
         return begin(lab)
     if not paths.docker_config(attempt.lesson).exists():
-        client.write_config(attempt.lesson)
+        docker_client.write_config(attempt.lesson)
     attempt.work.mkdir(parents=True, exist_ok=True)
     return attempt
 
@@ -172,7 +175,7 @@ def forget(lab: Lab) -> None:
 
 
 def _entry(lab: Lab) -> dict:
-    return progress.read().get("labs", {}).get(lab.name, {})
+    return progress_file.read().get("labs", {}).get(lab.name, {})
 
 
 def _from(lab: Lab, entry: dict) -> Attempt:
@@ -180,7 +183,7 @@ def _from(lab: Lab, entry: dict) -> Attempt:
 
 
 def _write_down(lab: Lab, **facts: Any) -> None:
-    with progress.change() as data:
+    with progress_file.change() as data:
         data.setdefault("labs", {}).setdefault(lab.name, {"tasks": {}}).update(facts)
 
 
@@ -199,7 +202,7 @@ def set_scene(attempt: Attempt, scene: str) -> None:
 
 def _drawn_for_others(lab: Lab) -> set[str]:
     """What the learner's attempts at other labs have: their containers may still be there."""
-    labs = progress.read().get("labs", {})
+    labs = progress_file.read().get("labs", {})
     return {
         value
         for name, entry in labs.items()

@@ -8,7 +8,7 @@ down, for the learner alone.
 
 from __future__ import annotations
 
-from dockyard import progress
+from dockyard.core import progress_file
 from dockyard.labs import judge
 from dockyard.labs.attempt import Attempt
 
@@ -36,7 +36,7 @@ def hint(attempt: Attempt, name: str) -> str:
 def _climb(attempt: Attempt, name: str, rungs: int) -> int:
     if attempt.kind != "lab":
         return rungs
-    with progress.change() as data:
+    with progress_file.change() as data:
         tasks = data.setdefault("labs", {}).setdefault(attempt.lab.name, {}).setdefault("tasks", {})
         entry = tasks.setdefault(name, {})
         entry["hints"] = min(entry.get("hints", 0) + 1, rungs)

@@ -10,11 +10,11 @@ from contextlib import closing
 import docker
 import requests
 
-from dockyard import client, progress
+from dockyard.core import docker_client, progress_file
 from dockyard.exceptions import EngineNotRunning
-from dockyard.labs import catalogue
+from dockyard.labs import lab_catalog
 from dockyard.labs.attempt import Attempt
-from dockyard.labs.catalogue import Lab, Task
+from dockyard.labs.lab_catalog import Lab, Task
 from dockyard.labs.look import Look
 from dockyard.labs.verdict import NotYet, Verdict
 
@@ -39,7 +39,7 @@ def judge(attempt: Attempt, tasks: Iterable[str] = ()) -> list[Verdict]:
     progress.
     """
     chosen = [attempt.lab.task(name) for name in tasks] or attempt.lab.graded
-    with closing(client.connect()) as daemon, ThreadPoolExecutor(AT_ONCE) as pool:
+    with closing(docker_client.connect()) as daemon, ThreadPoolExecutor(AT_ONCE) as pool:
         look = Look(daemon, attempt)
         verdicts = list(pool.map(lambda task: _verdict(attempt, task, look), chosen))
     if attempt.kind == "lab":
@@ -51,7 +51,7 @@ def _verdict(attempt: Attempt, task: Task, look: Look) -> Verdict:
     try:
         return Verdict(task.name, "done", check_of(attempt.lab, task)(look))
     except NotYet as found:
-        mistake = catalogue.mistakes()[found.mistake] if found.mistake else None
+        mistake = lab_catalog.mistakes()[found.mistake] if found.mistake else None
         expected = found.expected or " ".join(attempt.fill(task.goal).split())
         return Verdict(task.name, found.state, found.saw, expected, mistake)
     except requests.ConnectionError:
@@ -66,7 +66,7 @@ def _verdict(attempt: Attempt, task: Task, look: Look) -> Verdict:
 
 
 def _write_down(lab: Lab, verdicts: list[Verdict]) -> None:
-    with progress.change() as data:
+    with progress_file.change() as data:
         tasks = data.setdefault("labs", {}).setdefault(lab.name, {}).setdefault("tasks", {})
         for verdict in verdicts:
             entry = tasks.setdefault(verdict.task, {})
@@ -74,7 +74,7 @@ def _write_down(lab: Lab, verdicts: list[Verdict]) -> None:
             if entry.get("edition") != edition:
                 entry.pop("done", None)
             if verdict.done:
-                entry.setdefault("done", progress.now())
+                entry.setdefault("done", progress_file.now())
                 entry["edition"] = edition
             elif verdict.mistake:
                 met = entry.setdefault("mistakes", [])

@@ -20,11 +20,12 @@ import requests
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from dockyard import labels, wait
+from dockyard import cleanup
+from dockyard.core import wait
+from dockyard.core.tls_context import trusting
 from dockyard.labs import wire
 from dockyard.labs.objects import Objects
 from dockyard.labs.verdict import Broken, NotYet
-from dockyard.trust import trusting
 
 # An image without a command of its own cannot be made a container without one.
 NEVER_STARTED = ["-"]
@@ -180,12 +181,12 @@ class Look(Objects):
         self.volume(volume)
         mount = {volume: {"bind": "/volume", "mode": "ro"}}
         image = self.image("busybox:latest").id
-        with labels.helper(self.daemon, image, NEVER_STARTED, volumes=mount) as container:
+        with cleanup.helper(self.daemon, image, NEVER_STARTED, volumes=mount) as container:
             return self.read(container, f"/volume/{path.lstrip('/')}")
 
     def read_image(self, reference: str, path: str) -> str | None:
         """The text of a file in an image; None when there is none."""
-        with labels.helper(self.daemon, self.image(reference).id, NEVER_STARTED) as container:
+        with cleanup.helper(self.daemon, self.image(reference).id, NEVER_STARTED) as container:
             return self.read(container, path)
 
     def image_names(self, stem: str) -> list[str]:
@@ -251,7 +252,7 @@ class Look(Objects):
     def _started(self, image: str, argv: list[str] | None, **options: Any) -> Iterator[Container]:
         self.image(image)
         try:
-            with labels.helper(self.daemon, image, argv, **options) as container:
+            with cleanup.helper(self.daemon, image, argv, **options) as container:
                 container.start()
                 yield container
         except APIError as error:

@@ -10,9 +10,10 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from dockyard import notebooks, paths
-from dockyard.labs import catalogue
-from dockyard.labs.catalogue import Lab, Task
+from dockyard.authoring import store
+from dockyard.core import paths
+from dockyard.labs import lab_catalog
+from dockyard.labs.lab_catalog import Lab, Task
 
 ANSWER = "answer"
 """The tag of a cell that holds the learner's commands, or the solution's."""
@@ -50,9 +51,9 @@ def build(lab: Lab, *, solved: bool) -> NotebookNode:
 def write_exercises() -> list[Path]:
     """Write labs/ anew; returns the pages whose text changed."""
     changed = []
-    for name in catalogue.names():
-        page = path(catalogue.load(name), solved=False)
-        text = exercise(catalogue.load(name))
+    for name in lab_catalog.names():
+        page = path(lab_catalog.load(name), solved=False)
+        text = exercise(lab_catalog.load(name))
         if not page.exists() or page.read_text() != text:
             page.parent.mkdir(exist_ok=True)
             page.write_text(text)
@@ -62,7 +63,7 @@ def write_exercises() -> list[Path]:
 
 def exercise(lab: Lab) -> str:
     """The text of the exercise's file."""
-    return notebooks.canonical(build(lab, solved=False))
+    return store.canonical(build(lab, solved=False))
 
 
 def _title(lab: Lab) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dockyard.labs.catalogue import Mistake
+from dockyard.labs.lab_catalog import Mistake
 
 
 class NotYet(Exception):

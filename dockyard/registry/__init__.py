@@ -2,9 +2,9 @@
 
 from dockyard.registry.api import Registry
 from dockyard.registry.archive import export_archive, import_archive
-from dockyard.registry.catalogue import references
 from dockyard.registry.fill import fill, pull_into
 from dockyard.registry.hub import answers as hub_answers
+from dockyard.registry.image_catalog import references
 from dockyard.registry.server import in_container, start, stop
 from dockyard.registry.verify import list_images, verify
 

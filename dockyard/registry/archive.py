@@ -17,10 +17,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from dockyard import paths
+from dockyard.core import paths
 from dockyard.exceptions import DiskFull, RegistryError
 from dockyard.registry.api import CHUNK, Manifest, Registry
-from dockyard.registry.catalogue import images
+from dockyard.registry.image_catalog import images
 
 LAYOUT = b'{"imageLayoutVersion": "1.0.0"}'
 NAME = "org.opencontainers.image.ref.name"

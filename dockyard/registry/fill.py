@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import docker
 from docker.errors import ImageNotFound
 
-from dockyard import paths
-from dockyard.engine.base import Say
+from dockyard.core import paths
+from dockyard.core.console import Say
+from dockyard.core.process import Lock
 from dockyard.exceptions import DiskFull, DockyardError, RegistryError, UsageError
-from dockyard.process import Lock
 from dockyard.registry import hub, server, transfer
 from dockyard.registry.api import Registry
-from dockyard.registry.catalogue import Image, images
-from dockyard.registry.maker import Maker
+from dockyard.registry.image_catalog import Image, images
+from dockyard.registry.offline.maker import Maker
 from dockyard.registry.verify import damaged_blobs, is_complete, is_current
 
 SOURCES = ("auto", "hub", "debian")

@@ -11,13 +11,13 @@ import docker
 import requests
 from docker.errors import APIError, ImageNotFound
 
-from dockyard.engine import packages
-from dockyard.engine.base import Say
+from dockyard.core.console import Say
+from dockyard.engine import system_packages
 from dockyard.engine.discovery import architecture
 from dockyard.exceptions import RegistryError
 from dockyard.registry import transfer
 from dockyard.registry.api import Registry
-from dockyard.registry.catalogue import Image
+from dockyard.registry.image_catalog import Image
 
 HUB = "https://registry-1.docker.io"
 WORKERS = 2
@@ -49,7 +49,7 @@ def copy_all(
     only: bool,
 ) -> list[Image]:
     """Copy images from Hub; return those it did not give, or raise when Hub is the only source."""
-    copy = _with_skopeo if packages.which("skopeo") else _through_the_engine
+    copy = _with_skopeo if system_packages.which("skopeo") else _through_the_engine
     refused: list[Image] = []
 
     def one(image: Image) -> None:

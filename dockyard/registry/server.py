@@ -13,12 +13,12 @@ from pathlib import Path
 
 import docker
 
-from dockyard import paths, ports, wait
-from dockyard.engine import debian, packages
-from dockyard.engine.base import Say
+from dockyard.core import paths, ports, wait
+from dockyard.core.console import Say
+from dockyard.core.process import Lock, Service
+from dockyard.engine import debian_archive, system_packages
 from dockyard.exceptions import PortInUse, RegistryError, UnwritableFolder
-from dockyard.process import Lock, Service
-from dockyard.registry import container
+from dockyard.registry import registry_container as container
 from dockyard.registry.api import Registry
 
 PROGRAM = "docker-registry"
@@ -98,23 +98,23 @@ def start(
             return running
         if _wants_container(client):
             return container.start(client, name, _choose_port(place, port), place.port_file)
-        packages.install(_missing(), say, agreed=install)
+        system_packages.install(_missing(), say, agreed=install)
         place.service.stop()
         return _start_process(place, _choose_port(place, port))
 
 
 def _missing() -> list[str]:
-    wanted = packages.missing(PACKAGES)
+    wanted = system_packages.missing(PACKAGES)
     # apt on Ubuntu does not know the keys that Debian's packages are signed with.
-    if packages.which("apt-get") and not debian.KEYRING.exists():
+    if system_packages.which("apt-get") and not debian_archive.KEYRING.exists():
         wanted.append("debian-archive-keyring")
     return wanted
 
 
 def _wants_container(client: docker.DockerClient | None) -> bool:
-    if client is None or packages.which(PROGRAM):
+    if client is None or system_packages.which(PROGRAM):
         return False
-    return packages.which("apt-get") is None or os.geteuid() != 0
+    return system_packages.which("apt-get") is None or os.geteuid() != 0
 
 
 def _start_process(place: Place, port: int) -> Registry:
@@ -132,7 +132,7 @@ def _start_process(place: Place, port: int) -> Registry:
     place.port_file.write_text(str(port))
     registry = Registry(f"http://127.0.0.1:{port}")
     service = place.service
-    service.start([packages.which(PROGRAM), "serve", place.config])
+    service.start([system_packages.which(PROGRAM), "serve", place.config])
     wait.until(
         "the course registry to answer",
         lambda: (

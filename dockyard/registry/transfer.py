@@ -17,8 +17,8 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.images import Image as EngineImage
 
-from dockyard import paths
-from dockyard.engine import packages
+from dockyard.core import paths
+from dockyard.engine import system_packages
 from dockyard.exceptions import DiskFull, RegistryError
 from dockyard.registry.api import Registry
 
@@ -111,7 +111,7 @@ def load(client: docker.DockerClient, archive: Path, reference: str) -> EngineIm
 
 def copy(source: str, target: str, *options: str, what: str) -> None:
     """Copy an image with skopeo. what is the error's first line. Raises RegistryError, DiskFull."""
-    program = packages.which("skopeo")
+    program = system_packages.which("skopeo")
     if program is None:
         raise RegistryError(
             what,

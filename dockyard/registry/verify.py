@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from dockyard.engine.discovery import architecture
 from dockyard.exceptions import RegistryError
 from dockyard.registry.api import Manifest, Registry
-from dockyard.registry.catalogue import ORIGIN, RECIPE, Image, images
+from dockyard.registry.image_catalog import ORIGIN, RECIPE, Image, images
 
 
 @dataclass(frozen=True)
-class Finding:
+class ImageFinding:
     """One tag of the catalogue and what is wrong with it; fault is empty when nothing is.
 
     size is in bytes, compressed. blob is the digest of the damaged blob, if that is the fault.
@@ -42,7 +42,7 @@ def is_current(registry: Registry, image: Image) -> bool:
     return ORIGIN not in found or found.get(RECIPE) == image.recipe
 
 
-def verify(registry: Registry) -> list[Finding]:
+def verify(registry: Registry) -> list[ImageFinding]:
     """Read every blob of every image for this machine and compare digests, sizes, platform."""
     checked: dict[str, str] = {}
     return [
@@ -52,14 +52,14 @@ def verify(registry: Registry) -> list[Finding]:
     ]
 
 
-def list_images(registry: Registry) -> list[Finding]:
+def list_images(registry: Registry) -> list[ImageFinding]:
     """Every tag of the catalogue with digest, size and origin; reads no layer."""
     findings = []
     for image in images():
         for reference in image.references:
             manifest = _for_here(registry, image, reference)
             if manifest is None:
-                findings.append(Finding(reference, fault="not in the registry"))
+                findings.append(ImageFinding(reference, fault="not in the registry"))
             else:
                 findings.append(_found(registry, image, reference, manifest))
     return findings
@@ -98,30 +98,32 @@ def _for_here(registry: Registry, image: Image, reference: str) -> Manifest | No
     return None
 
 
-def _found(registry: Registry, image: Image, reference: str, manifest: Manifest) -> Finding:
+def _found(registry: Registry, image: Image, reference: str, manifest: Manifest) -> ImageFinding:
     size = sum(blob["size"] for blob in manifest.blobs())
     origin = labels(registry, image, manifest).get(ORIGIN, "copied from Docker Hub")
-    return Finding(reference, manifest.digest, size, origin)
+    return ImageFinding(reference, manifest.digest, size, origin)
 
 
 def _verify_one(
     registry: Registry, image: Image, reference: str, checked: dict[str, str]
-) -> Finding:
+) -> ImageFinding:
     try:
         manifest = _for_here(registry, image, reference)
     except RegistryError as error:
-        return Finding(reference, fault=f"its manifest cannot be read: {error.why}")
+        return ImageFinding(reference, fault=f"its manifest cannot be read: {error.why}")
     if manifest is None:
-        return Finding(reference, fault=f"not in the registry for linux/{architecture()}")
+        return ImageFinding(reference, fault=f"not in the registry for linux/{architecture()}")
     size = sum(blob["size"] for blob in manifest.blobs())
     for blob in manifest.blobs():
         digest = blob["digest"]
         if digest not in checked:
             checked[digest] = _fault(registry, image, blob)
         if checked[digest]:
-            return Finding(reference, manifest.digest, size, fault=checked[digest], blob=digest)
+            return ImageFinding(
+                reference, manifest.digest, size, fault=checked[digest], blob=digest
+            )
     found = _found(registry, image, reference, manifest)
-    return Finding(
+    return ImageFinding(
         found.reference, found.digest, found.size, found.origin, _misfit(registry, image, manifest)
     )
 

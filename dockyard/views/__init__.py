@@ -9,12 +9,12 @@ course; with ``everything=True`` all that the daemon has.
 
 from __future__ import annotations
 
-from dockyard.views.build import Build
+from dockyard.views.build_view import Build
 from dockyard.views.layers import Layers
 from dockyard.views.life_cycle import LifeCycle
 from dockyard.views.network_map import NetworkMap
 from dockyard.views.panel import Panel
-from dockyard.views.pull import Pull
+from dockyard.views.pull_view import Pull
 from dockyard.views.registry_browser import RegistryBrowser
 
 

@@ -15,7 +15,7 @@ import docker
 import requests
 import urllib3
 
-from dockyard import client
+from dockyard.core import docker_client
 from dockyard.exceptions import DockyardError, EngineNotRunning
 
 ACTIONS = {
@@ -135,7 +135,7 @@ class EventStream:
         return self._thread is not None
 
     def _open(self) -> None:
-        self._client = client.connect(untraced=True)
+        self._client = docker_client.connect(untraced=True)
         actions = sorted({_EXEC_ENDED, *(one for each in ACTIONS.values() for one in each)})
         try:
             self._stream = self._client.events(

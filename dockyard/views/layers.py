@@ -7,7 +7,7 @@ import threading
 from traitlets import Bool, Dict, List
 
 from dockyard.exceptions import DockyardError
-from dockyard.palette import COLOURS as HUES
+from dockyard.notebook.palette import COLOURS as HUES
 from dockyard.views import layers_facts
 from dockyard.views.events import EXEC, UNREACHABLE, Event
 from dockyard.views.facts import Fact

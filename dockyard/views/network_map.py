@@ -7,13 +7,13 @@ import threading
 from traitlets import Bool, Dict, List, Unicode
 
 from dockyard.exceptions import DockyardError, UsageError
-from dockyard.palette import COLOURS as HUES
-from dockyard.palette import INK
-from dockyard.views import connection, facts
-from dockyard.views.connection import Attempt
+from dockyard.notebook.palette import COLOURS as HUES
+from dockyard.notebook.palette import INK
+from dockyard.views import facts, reachability
 from dockyard.views.events import UNREACHABLE, Event
 from dockyard.views.facts import Fact
 from dockyard.views.picture import STATES, Picture
+from dockyard.views.reachability import ConnectionAttempt
 from dockyard.views.view import View
 
 BUILT_IN = {
@@ -50,13 +50,13 @@ class NetworkMap(View):
         super().__init__(everything=everything)
         self.title = f"Network map: {self.scope}"
 
-    def try_connection(self, source: str, target: str, port: int | str = 80) -> Attempt:
+    def try_connection(self, source: str, target: str, port: int | str = 80) -> ConnectionAttempt:
         """Connect from one container to a port of another, for real, by name and by address.
 
         Takes up to 2 s for each address that does not answer. Raises UsageError for a container
         that the map does not show.
         """
-        port = connection.checked_port(port)
+        port = reachability.checked_port(port)
         self.watch()
         found = {container["name"]: container for container in self.containers}
         for name in (source, target):
@@ -67,7 +67,7 @@ class NetworkMap(View):
                 )
         self.trying, self.complaint = True, ""
         try:
-            result = connection.attempt(
+            result = reachability.attempt(
                 self.daemon, found[source], found[target], port, self.scope.lesson
             )
         finally:

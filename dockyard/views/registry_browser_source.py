@@ -13,9 +13,9 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase, HTTPBasicAuth
 from requests.utils import parse_dict_header
 
+from dockyard.core.tls_context import trusting
 from dockyard.exceptions import RegistryError
 from dockyard.registry.api import Registry
-from dockyard.trust import trusting
 
 TIMEOUT = 20
 PAGE = 100

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dockyard import client
-from dockyard.names import COURSE, LESSON
+from dockyard.core import docker_client
+from dockyard.core.labels import COURSE, LESSON
 
 HELPER = "dockyard.view"
 """The label of a container that a view starts for a moment; views do not show it."""
@@ -25,7 +25,7 @@ class Scope:
     @classmethod
     def here(cls, *, everything: bool = False) -> Scope:
         """The scope of this kernel: its lesson, if ``%lesson`` has begun one."""
-        return cls(client.lesson(), everything)
+        return cls(docker_client.lesson(), everything)
 
     @property
     def filters(self) -> dict[str, str]:

@@ -52,7 +52,11 @@ class View(anywidget.AnyWidget):
             # A class made in a notebook has no file.
             own = Path(getattr(sys.modules.get(cls.__module__), "__file__", None) or "none.py")
             cls._esm = _read(FOLDER / "view.js") + (_read(own.with_suffix(".js")) or PLAIN)
-            looks = (FOLDER.parent / "theme.css", FOLDER / "view.css", own.with_suffix(".css"))
+            looks = (
+                FOLDER.parent / "notebook" / "theme.css",
+                FOLDER / "view.css",
+                own.with_suffix(".css"),
+            )
             cls._css = "".join(map(_read, looks))
         super().__init_subclass__(**options)
 

@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
-from dockyard import ports, wait  # noqa: E402
+from dockyard.core import ports, wait  # noqa: E402
 
 NOTEBOOK, CELL = "12-advantages", "speed-predict"
 SIZE = {"width": 1200, "height": 760}

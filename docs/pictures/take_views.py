@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from tests.browser.lab import THEMES, Lab, screen  # noqa: E402
+from tests.browser.jupyterlab_page import THEMES, Lab, screen  # noqa: E402
 
 WIDTH, HEIGHT = 1280, 1000
 COLOURS = 128

@@ -5,22 +5,22 @@ import os
 import pytest
 from playwright.sync_api import sync_playwright
 
-from dockyard.engine import packages
+from dockyard.engine import system_packages
 from dockyard.exceptions import DockyardError
-from tests.browser.lab import Lab, screen
+from tests.browser.jupyterlab_page import Lab, screen
 
 
 @pytest.fixture(scope="session")
 def chromium():
     """The browser's program; installed when it is missing and may be installed."""
-    if not packages.which("chromium"):
+    if not system_packages.which("chromium"):
         try:
-            packages.install(["chromium"], print, agreed=False)
+            system_packages.install(["chromium"], print, agreed=False)
         except DockyardError as error:
             if os.environ.get("CI"):
                 raise
             pytest.skip(f"needs chromium. {error}")
-    return packages.which("chromium")
+    return system_packages.which("chromium")
 
 
 # Of the folder, not of the run: while Playwright is open, its event loop runs in this thread, and

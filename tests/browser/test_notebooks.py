@@ -6,8 +6,8 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from dockyard import paths
-from tests.browser.lab import screen
+from dockyard.core import paths
+from tests.browser.jupyterlab_page import screen
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
 

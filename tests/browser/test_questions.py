@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from dockyard.questions import bank
+from dockyard.quiz import bank
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
@@ -40,8 +40,8 @@ def asked(lab, page_of, home):
         path = str(home / "progress.json")
         begin = [
             f"%load_ext dockyard\n%lesson {LESSON.name}",
-            f"import pathlib\nfrom dockyard import progress\n"
-            f"progress.path = lambda: pathlib.Path({path!r})",
+            f"import pathlib\nfrom dockyard.core import progress_file\n"
+            f"progress_file.path = lambda: pathlib.Path({path!r})",
         ]
         predict = f"%%predict {ASKED.name}\n!docker run --rm busybox echo from a container"
         name = lab.write(f"{home.name}.ipynb", [*begin, predict, "%quiz", "%tidy"])

@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lab import ENLARGED, THEMES, faults
-from tests.scene import LESSON
+from tests.browser.jupyterlab_page import ENLARGED, THEMES, faults
+from tests.support.scene import LESSON
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
 

@@ -5,8 +5,8 @@ import secrets
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lab import ENLARGED, faults
-from tests.scene import LESSON
+from tests.browser.jupyterlab_page import ENLARGED, faults
+from tests.support.scene import LESSON
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
 

@@ -6,8 +6,8 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.lab import ENLARGED, THEMES, faults
-from tests.scene import LESSON
+from tests.browser.jupyterlab_page import ENLARGED, THEMES, faults
+from tests.support.scene import LESSON
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 

@@ -6,7 +6,7 @@ import json
 
 from docker.models.containers import Container
 
-from dockyard import paths
+from dockyard.core import paths
 from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
 from dockyard.labs.wire import brief

@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from dockyard import client, paths
+from dockyard.core import docker_client, paths
 from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
 from dockyard.labs.wire import brief
@@ -106,7 +106,7 @@ def there(look: Look) -> str:
             f"{name} runs on {boat.name}, and your plain commands still go there.",
             mistake="left-in-another-context",
         )
-    if current != client.CONTEXT:
+    if current != docker_client.CONTEXT:
         raise NotYet(f"Your plain commands go to the context {current}.")
     return f"{name} runs on {boat.name}, and your plain commands go to the course's daemon."
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from dockyard import client
+from dockyard.core import docker_client
 from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
 
@@ -199,7 +199,7 @@ def pages(look: Look) -> str:
 
 def plugin(look: Look) -> str:
     """The client knows the word."""
-    environment = {k: v for k, v in os.environ.items() if k not in client.UNSET}
+    environment = {k: v for k, v in os.environ.items() if k not in docker_client.UNSET}
     environment |= look.attempt.environment()
     done = subprocess.run(
         ["docker", "ahoy"],

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from docker.models.images import Image
 
-from dockyard import paths
+from dockyard.core import paths
+from dockyard.core.tls_context import trusting
 from dockyard.labs.look import Look
 from dockyard.labs.verdict import Broken, NotYet
 from dockyard.labs.wire import brief
 from dockyard.registry.api import INDEXES, MANIFESTS
-from dockyard.trust import trusting
 
 USER = "learner"
 

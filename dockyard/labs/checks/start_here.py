@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dockyard import client
+from dockyard.core import docker_client
 from dockyard.labs.look import Look
 from dockyard.labs.verdict import NotYet
 from dockyard.labs.wire import brief
@@ -30,9 +30,9 @@ def usage(look: Look) -> str:
 def in_use(look: Look) -> str:
     """The file names the course's context."""
     written = look.file("context.txt")
-    if client.CONTEXT not in written.split():
+    if docker_client.CONTEXT not in written.split():
         raise NotYet(f"context.txt says {brief(written)!r}.")
-    return f"context.txt says {client.CONTEXT}."
+    return f"context.txt says {docker_client.CONTEXT}."
 
 
 def hello(look: Look) -> str:

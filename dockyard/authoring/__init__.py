@@ -1,0 +1,1 @@
+"""For authors: running notebooks, storing their outputs, comparing engines."""

@@ -1,0 +1,53 @@
+"""``engine start|stop|status|env``: the engine alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+
+from dockyard import course
+from dockyard.core import docker_client
+from dockyard.core.console import say
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out one action; ``status`` returns 1 when no engine runs."""
+    if options.action == "env":
+        _print_environment(options.lab, as_json=options.json)
+        return 0
+    if options.action == "start":
+        course.start(options.engine, say, install=options.yes)
+        course.fill(say, install=options.yes)
+    elif options.action == "stop":
+        course.stop(say)
+    status = course.status()
+    if options.json:
+        print(json.dumps(status, indent=1))
+    elif status["running"]:
+        say(f"running: {status['engine']}, Docker {status['version']}, {status['docker_host']}")
+        if status["remark"]:
+            say(status["remark"])
+    elif options.action == "stop":
+        say("stopped; what it held is kept")
+    else:
+        say("not running; start it:  python3 -m dockyard engine start")
+    return 0 if status["running"] or options.action == "stop" else 1
+
+
+def _print_environment(lab: str | None, *, as_json: bool) -> None:
+    variables = _variables(lab)
+    if as_json:
+        print(json.dumps({"set": variables, "unset": docker_client.UNSET}, indent=1))
+        return
+    print(f"unset {' '.join(docker_client.UNSET)}")
+    for name, value in variables.items():
+        print(f"export {name}={shlex.quote(value)}")
+
+
+def _variables(lab: str | None) -> dict[str, str]:
+    if lab is None:
+        return course.environment()
+    from dockyard.labs import attempt, lab_catalog
+
+    return attempt.resume(lab_catalog.load(lab)).environment()

@@ -1,0 +1,72 @@
+"""``registry fill|list|verify|export|import``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+from dockyard.core import docker_client
+from dockyard.core.console import say
+from dockyard.exceptions import UsageError
+from dockyard.registry import server
+from dockyard.registry.api import Registry
+from dockyard.registry.archive import export_archive, import_archive
+from dockyard.registry.fill import fill
+from dockyard.registry.verify import list_images, verify
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out one action; returns the exit code.
+
+    With ``--json``, ``fill`` prints what ``list`` finds, and ``export`` and ``import`` print the
+    number of tags.
+    """
+    action, file, as_json = options.action, options.file, options.json
+    if (action in ("export", "import")) != (file is not None):
+        expected = "needs a file" if file is None else "takes no file"
+        raise UsageError(
+            f"registry {action} {expected}.",
+            next="For example:  python3 -m dockyard registry export course.tar",
+        )
+    if action == "fill":
+        registry = server.find()
+        _fill(registry)
+        return _report("list", registry, as_json) if as_json else 0
+    with server.available(say) as registry:
+        if file is None:
+            return _report(action, registry, as_json)
+        if action == "export":
+            tags, what = export_archive(registry, Path(file)), "are in"
+        else:
+            tags, what = import_archive(registry, Path(file)), "came from"
+    if as_json:
+        print(json.dumps({"file": file, "tags": tags}, indent=1))
+    else:
+        say(f"{tags} tags {what} {file}")
+    return 0
+
+
+def _fill(registry: Registry) -> None:
+    source = os.environ.get("DOCKYARD_SOURCE", "auto")
+    every = os.environ.get("DOCKYARD_PLATFORMS") == "all"
+    with closing(docker_client.connect(timeout=600)) as daemon:
+        fill(registry, daemon, say, source, deep=True, all_platforms=every)
+
+
+def _report(action: str, registry: Registry, as_json: bool) -> int:
+    findings = verify(registry) if action == "verify" else list_images(registry)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            size = f"{finding.size / 1e6:7.1f} MB" if finding.size else " " * 10
+            what = finding.fault or f"{finding.digest[:19]}…  {finding.origin}"
+            print(f"{finding.reference:20} {size}  {what}")
+    faults = [finding for finding in findings if finding.fault]
+    if faults and not as_json:
+        say(f"{len(faults)} tags are not right; mend them:  python3 -m dockyard registry fill")
+    return 1 if faults else 0

@@ -1,0 +1,1 @@
+"""What this computer has and lacks, and what will make commands of Docker fail."""

@@ -1,0 +1,107 @@
+"""What a machine is given at its start: a folder with programs, settings and mounts."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dockyard.core import paths
+from dockyard.engine.vm import artifact_builds
+from dockyard.engine.vm.backend import Backend, Boot, Lan
+from dockyard.exceptions import UsageError
+
+HOST_AS_SEEN_INSIDE = "192.168.127.1"
+"""Where the machine finds this host's loopback (guest/network.c)."""
+
+GUEST_NAMES = (
+    *("docker-proxy", "iptables", "libnetwork-setkey", "runc", "crun"),
+    *("clock", "listen", "poweroff", "restart", "reseed"),
+)
+"""The names under which guest/guest.c is called."""
+
+
+def write(boot: Boot, backend: Backend, data_disk: Path, mirror: str | None) -> None:
+    """Make the run folder anew: disks by plain names, programs, settings, mounts."""
+    shutil.rmtree(boot.run, ignore_errors=True)
+    guest = boot.run / "guest"
+    guest.mkdir(parents=True, mode=0o700)
+    # User-Mode Linux splits its disks' names at commas and colons, which a home may have.
+    (boot.run / "root.ext4").symlink_to(boot.artefacts.root)
+    (boot.run / "data.ext4").symlink_to(data_disk)
+    for name in ("init", "containerd.toml"):
+        shutil.copy(artifact_builds.GUEST / name, guest / name)
+    (guest / "init").chmod(0o755)
+    for name in GUEST_NAMES:
+        shutil.copy(boot.artefacts.guest, guest / name)
+        (guest / name).chmod(0o755)
+    (guest / "settings").write_text(_settings(backend, boot, mirror))
+    (guest / "shares").write_text("".join(_mounts(backend, boot)))
+
+
+def _settings(backend: Backend, boot: Boot, mirror: str | None) -> str:
+    options = ["--add-runtime=crun=/mnt/crun"]
+    port = ""
+    if mirror:
+        address = urlsplit(mirror)
+        host = address.hostname or ""
+        port = str(address.port or 80)
+        if host in ("localhost", "127.0.0.1"):
+            host = HOST_AS_SEEN_INSIDE
+        options += [
+            f"--registry-mirror=http://{host}:{port}",
+            f"--insecure-registry={host}:{port}",
+        ]
+    values = {
+        **backend.settings,
+        "lan": boot.lan.address if boot.lan else "",
+        "mirror_port": port,
+        "dockerd_options": shlex.join(options),
+    }
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _mounts(backend: Backend, boot: Boot) -> Iterator[str]:
+    """The shell commands that make the host's folders appear."""
+    for number, folder in enumerate(boot.shares):
+        place = shlex.quote(str(folder))
+        kind, options, source = backend.share(folder, number)
+        yield f"mkdir -p {place}\n"
+        yield f"mount -t {kind} -o {shlex.quote(options)} {source} {place}\n"
+
+
+def lan() -> Lan | None:
+    """The network named by ``$DOCKYARD_MACHINE_LAN``, a folder; every home has a number of its own.
+
+    Raises UsageError for a folder that is not there.
+    """
+    asked = os.environ.get("DOCKYARD_MACHINE_LAN")
+    if not asked:
+        return None
+    folder = Path(asked)
+    if not folder.is_dir():
+        raise UsageError(
+            f"There is no folder {folder} for the machines' common network.",
+            next=f"Make it, for your eyes alone:  mkdir -m 700 {shlex.quote(str(folder))}",
+        )
+    return Lan(folder, 2 + zlib.crc32(str(paths.home()).encode()) % 250)
+
+
+def shared_folders() -> list[Path]:
+    """The host's folders that a bind mount finds in the machine, at the same path.
+
+    The checkout, the user's home, and those in ``$DOCKYARD_MACHINE_SHARE`` (separated by
+    colons); never the whole file system.
+    """
+    extra = os.environ.get("DOCKYARD_MACHINE_SHARE", "")
+    asked = [paths.CHECKOUT, Path.home(), *map(Path, filter(None, extra.split(":")))]
+    chosen: list[Path] = []
+    for folder in sorted({folder.resolve() for folder in asked}):
+        usable = folder != Path("/") and folder.is_dir() and ":" not in str(folder)
+        if usable and not any(folder.is_relative_to(above) for above in chosen):
+            chosen.append(folder)
+    return chosen

@@ -1,0 +1,60 @@
+"""What has been done so far, as a table: one row a lesson."""
+
+from __future__ import annotations
+
+from dockyard.commands import progress
+from dockyard.quiz import bank
+
+HEADINGS = ("lesson", "questions", "predictions", "lab")
+
+
+class Overview:
+    """The progress, read when it is shown."""
+
+    def __init__(self) -> None:
+        self.report = progress.report()
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        answers, guesses = (
+            {each["lesson"]: each for each in self.report[key]} for key in ("answers", "guesses")
+        )
+        labs = {each["lab"]: each for each in self.report["labs"]}
+        rows = []
+        for name in dict.fromkeys([*bank.names(), *labs]):
+            asked = bank.load(name) if name in bank.names() else None
+            rows.append(
+                (
+                    name,
+                    _right(answers.get(name), len(asked.questions) if asked else 0),
+                    _right(guesses.get(name), len(asked.predictions) if asked else 0),
+                    f"{len(labs[name]['done'])} of {labs[name]['of']}" if name in labs else "",
+                )
+            )
+        return rows
+
+    def __repr__(self) -> str:
+        """The table in plain text."""
+        rows = [HEADINGS, *self._rows()]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+
+    def _repr_html_(self) -> str:
+        head = "".join(f'<th scope="col">{each}</th>' for each in HEADINGS)
+        body = "\n".join(
+            f'<tr><th scope="row">{first}</th>'
+            + "".join(f"<td>{each}</td>" for each in rest)
+            + "</tr>"
+            for first, *rest in self._rows()
+        )
+        return (
+            "<table>\n<caption>What you have done so far: answers and predictions that were "
+            "right, tasks that are done</caption>\n"
+            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+        )
+
+
+def _right(given: dict | None, of: int) -> str:
+    return f"{given['right'] if given else 0} of {of}" if of else ""

@@ -1,0 +1,78 @@
+"""The questions of a lesson as a form: choose, check, read why."""
+
+from __future__ import annotations
+
+import threading
+
+from traitlets import Dict, List, Unicode
+
+from dockyard.exceptions import Busy
+from dockyard.quiz import answers, static_page
+from dockyard.quiz.bank import Lesson
+from dockyard.quiz.form import Form
+
+
+class Quiz(Form):
+    """The questions of a lesson. The form learns which answer is right only when one is checked.
+
+    Its HTML, for pages on which nothing is live, holds all answers behind folds.
+    """
+
+    title = Unicode().tag(sync=True)
+    questions = List(help="name, ask and options, each with letter and text.").tag(sync=True)
+    answers = Dict(help="By question: chosen, right, note, settle.").tag(sync=True)
+
+    def __init__(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self._answering = threading.Lock()
+        super().__init__(
+            title=_title(lesson),
+            questions=[
+                {
+                    "name": question.name,
+                    "ask": question.ask,
+                    "options": [
+                        {"letter": option.letter, "text": option.text}
+                        for option in question.options
+                    ],
+                }
+                for question in lesson.questions
+            ],
+        )
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
+        """The widget for a live page, text for all others."""
+        data, metadata = super()._repr_mimebundle_()
+        return data | {
+            "text/plain": static_page.text(self.lesson),
+            "text/html": static_page.markup(self.lesson),
+        }, metadata
+
+    def hear(self, message: dict) -> None:
+        """An answer: ``{"question": NAME, "chosen": LETTER}``."""
+        question = self.lesson.question(message["question"])
+        option = question.option(message["chosen"])
+        # Messages may be handled in more than one thread.
+        with self._answering:
+            try:
+                answers.note(answers.ANSWERS, self.lesson.name, question, option.letter)
+                self.trouble = ""
+            except (Busy, OSError) as error:
+                self.trouble = f"Your answer could not be written down. {error}"
+            self.answers = self.answers | {
+                question.name: {
+                    "chosen": option.letter,
+                    "right": option.right,
+                    "note": option.note,
+                    "settle": question.settle,
+                }
+            }
+
+
+def _title(lesson: Lesson) -> str:
+    before = answers.earlier(answers.ANSWERS, lesson.name)
+    given = [before[each.name] for each in lesson.questions if each.name in before]
+    count = len(lesson.questions)
+    if not given:
+        return f"{count} questions"
+    return f"{count} questions (last time {sum(each['right'] for each in given)} were right)"

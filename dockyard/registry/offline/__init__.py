@@ -1,0 +1,1 @@
+"""Making the course's images from Debian packages, where Docker Hub does not answer."""

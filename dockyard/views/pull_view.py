@@ -1,0 +1,85 @@
+"""Pulling an image: each layer's way from the registry to the disk, as the SDK streams it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docker.utils import parse_repository_tag
+from traitlets import Unicode
+
+from dockyard.views.facts import Fact
+from dockyard.views.layers_facts import human_size
+from dockyard.views.progress_view import Progress
+
+WORDS = {
+    "Pulling fs layer": ("waits", "waits"),
+    "Waiting": ("waits", "waits"),
+    "Downloading": ("works", "downloading"),
+    "Verifying Checksum": ("works", "checking"),
+    "Download complete": ("works", "downloaded"),
+    "Extracting": ("works", "unpacking"),
+    "Pull complete": ("done", "pulled"),
+    "Already exists": ("kept", "already here"),
+    "Layer already exists": ("kept", "already here"),
+}
+"""What a layer is told to do by the daemon, as a state and in words."""
+
+HALF = 0.5
+"""Downloading is the first half of a layer's way, unpacking the second."""
+
+
+class Pull(Progress):
+    """The layers of an image that is being pulled."""
+
+    _esm, _css = Progress._esm, Progress._css
+
+    reference = Unicode(help="The image that is pulled.").tag(sync=True)
+
+    def __init__(self, reference: str) -> None:
+        repository, tag = parse_repository_tag(reference)
+        self._repository, self._tag = repository, tag or "latest"
+        self._end = ""
+        self._bytes: dict[str, int] = {}
+        super().__init__(reference=reference)
+        self.title = f"Pulling {reference}"
+
+    def messages(self) -> Any:
+        """See Progress. Docker Engine API: ImageCreate."""
+        return self.client.api.pull(self._repository, tag=self._tag, stream=True, decode=True)
+
+    def hear(self, message: dict) -> None:
+        """See Progress."""
+        status, id = message.get("status", ""), message.get("id", "")
+        if status in WORDS and id:
+            self._hear_layer(id, status, message.get("progressDetail") or {})
+        elif status.startswith("Status: "):
+            self._end = status.removeprefix("Status: ")
+
+    def _hear_layer(self, id: str, status: str, detail: dict) -> None:
+        state, note = WORDS[status]
+        number = len(self._steps) + 1 if id not in self._steps else self._steps[id]["number"]
+        before = self._steps.get(id, {}).get("state")
+        part = {"Download complete": HALF, "Pull complete": 1.0}.get(status)
+        if detail.get("total"):
+            part = HALF * detail.get("current", 0) / detail["total"]
+            part += HALF if status == "Extracting" else 0
+            self._bytes[id] = detail["total"]
+        step = self.step(id, name=f"layer {number}", number=number, state=state, note=note)
+        if part is not None:
+            step["part"] = min(part, 1.0)
+        if id in self._bytes:
+            step["took"] = human_size(self._bytes[id])
+        if state in ("done", "kept") and before != state:
+            self.announce(f"Layer {number}: {note}.")
+
+    def summary(self) -> str:
+        """See Progress."""
+        count = len(self._steps)
+        if count == 0 or "up to date" in self._end:
+            return "nothing to do: this image is here already"
+        new = sum(step["state"] == "done" for step in self._steps.values())
+        return f"pulled: {new} of {count} layer{'s' if count != 1 else ''} new"
+
+    def line(self, step: Fact) -> str:
+        """See Progress."""
+        return f"{step['name']}: {step['note']}"

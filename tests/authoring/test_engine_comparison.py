@@ -1,0 +1,107 @@
+"""What ``test --engine all`` says: outcomes from a real run of nbval, the table, the reasons."""
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from dockyard.authoring import engine_comparison, store
+from dockyard.authoring.engine_comparison import DIFFERS, LEFT_OUT, SAME, Reason, Run
+from dockyard.core import paths
+
+
+def cell(id, source, text, **metadata):
+    made = new_code_cell(source, id=id, metadata=metadata, execution_count=1)
+    if text:
+        made.outputs = [new_output("stream", name="stdout", text=text)]
+    return made
+
+
+@pytest.mark.slow
+def test_a_cell_differs_when_its_output_does_when_it_fails_and_when_it_takes_too_long(
+    tmp_path, monkeypatch
+):
+    notebook = new_notebook(
+        cells=[
+            cell("agrees", "print('a')", "a\n"),
+            cell("other", "print('b')", "c\n"),
+            cell("fails", "1 / 0", ""),
+            cell("skipped", "print('d')", "d\n", tags=["nbval-skip"]),
+            cell("ignored", "print('e')", "f\n", tags=["nbval-ignore-output"]),
+            cell("slow", "import time; time.sleep(60)", ""),
+            cell("after", "print('g')", "g\n"),
+        ]
+    )
+    path = tmp_path / "99-sample.ipynb"
+    path.write_text(store.canonical(notebook))
+    monkeypatch.setattr(engine_comparison, "CELL_TIMEOUT", 3)
+    found = engine_comparison.prove_notebook(path, tmp_path / "log" / "99-sample.txt", timeout=60)
+    assert found == {
+        "agrees": SAME,
+        "other": DIFFERS,
+        "fails": DIFFERS,
+        "skipped": LEFT_OUT,
+        "ignored": SAME,
+        "slow": DIFFERS,
+        "after": SAME,
+    }
+    assert "ZeroDivisionError" in (tmp_path / "log" / "99-sample.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_notebook_that_takes_too_long_is_cut_off_and_what_was_seen_counts(tmp_path):
+    notebook = new_notebook(
+        cells=[
+            cell("agrees", "print('a')", "a\n"),
+            cell("slow", "import time; time.sleep(600)", ""),
+        ]
+    )
+    path = tmp_path / "99-sample.ipynb"
+    path.write_text(store.canonical(notebook))
+    found = engine_comparison.prove_notebook(path, tmp_path / "log.txt", timeout=15)
+    assert found == {"agrees": SAME, "slow": DIFFERS}
+
+
+@pytest.fixture
+def page(tmp_path):
+    page = tmp_path / "engines.md"
+    page.write_text(f"Before.\n\n{engine_comparison.BEGIN}old\n{engine_comparison.END}\nAfter.\n")
+    return page
+
+
+RUN = Run("podman", "4.3.1", {"07-sample": {"one": SAME, "two": DIFFERS, "three": DIFFERS}})
+
+
+def test_a_difference_without_a_reason_fails_and_is_named(page):
+    said = []
+    known = [Reason("podman", "07-sample", ("two",), "Podman says it otherwise.")]
+    assert engine_comparison.report([RUN], known, page, said.append) == 1
+    assert any("podman 07-sample three" in line for line in said)
+    text = page.read_text()
+    assert text.startswith("Before.\n") and text.endswith("\nAfter.\n") and "old" not in text
+    assert "| `podman` | 4.3.1 | 1 | 1 | 2 |" in text
+    assert "| `podman` | 07-sample | `two` | Podman says it otherwise. |" in text
+    assert "| `podman` | 07-sample | `three` | **no reason known yet** |" in text
+
+
+def test_a_reason_covers_its_own_engine_and_notebook_and_outdated_ones_are_said(page):
+    said = []
+    known = [
+        Reason("podman", "07-sample", ("two", "three", "one"), "Podman says it otherwise."),
+        Reason("docker-26", "07-sample", ("*",), "Another engine."),
+    ]
+    assert engine_comparison.report([RUN], known, page, said.append) == 0
+    assert any("no longer differs on podman, 07-sample: one" in line for line in said)
+
+
+def test_every_reason_names_an_engine_a_notebook_and_cells_that_exist():
+    for reason in engine_comparison.reasons():
+        assert reason.engine in engine_comparison.ENGINES
+        notebook = nbformat.read(paths.NOTEBOOKS / f"{reason.notebook}.ipynb", as_version=4)
+        ids = {cell.id for cell in notebook.cells} | {"*"}
+        assert set(reason.cells) <= ids, reason
+        assert len(reason.why) > 15
+
+
+def test_the_page_has_a_place_for_the_table():
+    text = engine_comparison.PAGE.read_text()
+    assert text.count(engine_comparison.BEGIN) == text.count(engine_comparison.END) == 1

@@ -1,0 +1,165 @@
+"""``learn`` as learners start it: from a script, at a terminal, once more, and to its end."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pexpect
+import psutil
+import pytest
+from jupyter_client import BlockingKernelClient
+
+from dockyard.core import paths, ports, wait
+from tests.support import homes
+from tests.test_cli import run
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.slow,
+    pytest.mark.skipif(os.geteuid() != 0, reason="a second daemon is started as root"),
+]
+TOKEN = "tugboat"
+PATIENCE = 120
+FIRST_CELL = """\
+%load_ext dockyard
+!docker run --rm busybox echo "a real daemon"
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("learn")
+    homes.fill(folder)
+    yield folder
+    run("engine", "stop", home=folder)
+
+
+def _heed_signals():
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+class Course:
+    """What is needed to start ``learn`` in a home, and to see what it has started."""
+
+    def __init__(self, home):
+        self.home = home
+        self.port = ports.choose(0)
+        self.argv = [
+            *("-m", "dockyard", "learn", "--engine", "embedded"),
+            *("--no-browser", "--port", str(self.port)),
+        ]
+        self.environment = os.environ | {
+            "DOCKYARD_HOME": str(home),
+            "JUPYTER_TOKEN": TOKEN,
+            "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        }
+
+    def ask(self, path, method="GET"):
+        """What JupyterLab answers, or None while it does not."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", method=method,
+            headers={"Authorization": f"token {TOKEN}"},
+        )  # fmt: skip
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.read().decode()
+        except OSError:
+            return None
+
+    def wait(self):
+        wait.until("JupyterLab", lambda: self.ask("/api"), PATIENCE)
+
+    def run_cell(self, code):
+        """What a cell prints in a kernel that JupyterLab has started."""
+        kernel = json.loads(self.ask("/api/kernels", "POST"))["id"]
+        client = BlockingKernelClient()
+        client.load_connection_file(str(self.home / "runtime" / f"kernel-{kernel}.json"))
+        client.start_channels()
+        said = []
+
+        def hear(message):
+            said.append(message["content"].get("text", ""))
+
+        try:
+            client.wait_for_ready(timeout=PATIENCE)
+            client.execute_interactive(code, output_hook=hear, timeout=PATIENCE)
+        finally:
+            client.stop_channels()
+        return "".join(said)
+
+    def processes(self):
+        """The processes that know this home."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if str(self.home) in " ".join([*process.cmdline(), *process.environ().values()]):
+                    found.append(process.name())
+            except psutil.Error:
+                continue
+        return found
+
+    def at_a_terminal(self):
+        """Started as a shell at a terminal does it, whatever ignores signals around the tests."""
+        return pexpect.spawn(
+            sys.executable, self.argv, env=self.environment, cwd=str(paths.CHECKOUT),
+            encoding="utf-8", timeout=PATIENCE,
+            preexec_fn=_heed_signals,
+        )  # fmt: skip
+
+
+def test_from_a_script_it_opens_the_course_on_a_daemon_and_kill_ends_both(home):
+    course = Course(home)
+    log = home / "said.txt"
+    with log.open("w") as said:
+        started = subprocess.Popen(
+            [sys.executable, *course.argv], env=course.environment, cwd=paths.CHECKOUT,
+            stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+        )  # fmt: skip
+    try:
+        course.wait()
+        assert "JupyterLab" in course.ask("/lab/tree/notebooks/00-start-here.ipynb")
+        assert "a real daemon" in course.run_cell(FIRST_CELL)
+    finally:
+        started.terminate()
+    assert started.wait(PATIENCE) == 0
+    lines = log.read_text()
+    assert re.search(r"\[ +\d+\.\d s\] the daemon answers", lines)
+    assert "\x1b" not in lines
+    assert course.processes() == []
+    assert str(home) not in Path("/proc/self/mountinfo").read_text()
+
+
+def test_at_a_terminal_a_second_start_reuses_everything_and_control_c_ends_it(home):
+    images = {file: file.stat().st_mtime_ns for file in (home / "registry").rglob("data")}
+    course = Course(home)
+    terminal = course.at_a_terminal()
+    try:
+        terminal.expect("starting JupyterLab; press Ctrl-C here to end the course")
+        before = terminal.before
+        course.wait()
+        terminal.sendintr()
+        terminal.expect("stopping the engine; your work is kept")
+        terminal.expect(pexpect.EOF)
+    finally:
+        terminal.close()
+    assert terminal.exitstatus == 0
+    for once in ("installing", "copying", "building", "making"):
+        assert once not in before
+    assert {file: file.stat().st_mtime_ns for file in images} == images
+    assert course.processes() == []
+
+
+def test_a_terminal_that_is_closed_ends_it_too(home):
+    course = Course(home)
+    terminal = course.at_a_terminal()
+    course.wait()
+    terminal.ptyproc.fileobj.close()
+    terminal.ptyproc.closed = terminal.closed = True
+    wait.until("the course to end", lambda: not course.processes(), PATIENCE)
+    assert str(home) not in Path("/proc/self/mountinfo").read_text()

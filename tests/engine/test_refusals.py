@@ -1,0 +1,215 @@
+"""What can be wrong with a machine: each refusal is told in a few lines with the next command."""
+
+import json
+import re
+import shutil
+import socketserver
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import ClassVar
+
+import psutil
+import pytest
+
+from dockyard.core import docker_client, paths
+from tests.support import restricted_host
+from tests.support.restricted_host import NOBODY, is_clear, needs_root
+
+START = ("engine", "start", "--engine")
+
+
+@pytest.fixture
+def folder():
+    with restricted_host.open_folder() as made:
+        yield made
+
+
+def processes_of(folder: Path) -> list[str]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(str(folder) in word for word in process.cmdline()):
+                found.append(process.name())
+        except psutil.Error:
+            continue
+    return found
+
+
+class OldDaemon(socketserver.UnixStreamServer):
+    """Answers as Docker 1.12 did: no such daemon can be had for this kernel any more."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), OldAnswers)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class OldAnswers(BaseHTTPRequestHandler):
+    version: ClassVar = {"Version": "1.12.6", "ApiVersion": "1.24", "Os": "linux", "Arch": "amd64"}
+
+    def address_string(self) -> str:
+        return "client"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        body = json.dumps(self.version).encode() if "version" in self.path else b"OK"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Api-Version", "1.24")
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@needs_root
+def test_permission_denied_says_what_the_group_means_and_never_chmod(folder):
+    with OldDaemon(folder / "docker.sock") as daemon:
+        (folder / "docker.sock").chmod(0o600)
+        done = restricted_host.run(
+            *START, "local", folder=folder, user=NOBODY,
+            DOCKER_HOST=f"unix://{folder}/docker.sock", DOCKYARD_HOME=f"{folder}/home",
+            before=f"mkdir -m 777 -p {folder}/home",
+        )  # fmt: skip
+        daemon.shutdown()
+    assert is_clear(done), done.stderr
+    assert "Permission denied on unix://" in done.stderr
+    assert "as powerful as being root" in done.stderr
+    assert "usermod -aG docker" in done.stderr
+    assert "--engine embedded" in done.stderr
+    assert "chmod" not in done.stderr
+    assert processes_of(folder) == []
+
+
+def test_a_daemon_too_old_is_told_with_its_version_and_the_needed_one(folder):
+    with OldDaemon(folder / "docker.sock") as daemon:
+        done = elsewhere_or_here(
+            *START, "local", folder=folder, DOCKER_HOST=f"unix://{folder}/docker.sock"
+        )
+        daemon.shutdown()
+    assert is_clear(done), done.stderr
+    assert "too old: Docker 1.12.6, API 1.24" in done.stderr
+    assert "API 1.41 (Docker 20.10)" in done.stderr
+    assert "--engine embedded" in done.stderr
+
+
+def elsewhere_or_here(*words, folder, **variables):
+    """The plain command: this refusal needs no namespace."""
+    from tests.test_cli import run
+
+    return run(*words, home=folder / "home", **variables)
+
+
+@needs_root
+def test_no_engine_at_all_names_for_each_provider_what_is_missing(folder):
+    # A user without rights, no daemon, no programs to build a machine with, no room.
+    done = restricted_host.run(
+        *START, "auto", folder=folder, user=NOBODY,
+        DOCKER_HOST=f"unix://{folder}/nobody.sock", DOCKYARD_HOME=f"{folder}/home",
+        before=f"mkdir {folder}/home; mount -t tmpfs -o size=32m,mode=777 none {folder}/home",
+    )  # fmt: skip
+    assert is_clear(done), done.stderr
+    assert "No Docker engine can run here." in done.stderr
+    for provider in ("local:", "embedded:", "machine:"):
+        assert provider in done.stderr
+    assert "python3 -m dockyard doctor" in done.stderr
+
+
+@needs_root
+@pytest.mark.engine
+def test_a_disk_too_full_is_told_with_the_numbers_and_nothing_is_left_running(folder):
+    done = restricted_host.run(
+        *START, "embedded", "--yes", folder=folder, DOCKYARD_HOME=f"{folder}/home",
+        before=f"mkdir {folder}/home; mount -t tmpfs -o size=64m none {folder}/home",
+    )  # fmt: skip
+    assert is_clear(done), done.stderr
+    assert re.search(r"Only 0\.\d GB are free in \S+/home\.", done.stderr)
+    assert "DOCKYARD_HOME=" in done.stderr
+    assert processes_of(folder) == []
+
+
+@needs_root
+def test_a_read_only_checkout_needs_a_home_elsewhere(folder):
+    done = restricted_host.run(*START, "embedded", "--yes", folder=folder, options="bind,ro")
+    assert is_clear(done), done.stderr
+    assert f"{folder}/course/.dockyard cannot be written." in done.stderr
+    assert "DOCKYARD_HOME=" in done.stderr
+
+
+@needs_root
+def test_a_read_only_checkout_without_an_environment_says_where_else_to_clone(folder):
+    done = restricted_host.run(
+        "doctor", folder=folder, python="/usr/bin/python3", options="bind,ro",
+        before="export PYTHONNOUSERSITE=1",
+        checkout=_copy_without_environment(folder),
+    )  # fmt: skip
+    assert is_clear(done), done.stderr
+    assert "cannot be written" in done.stderr
+    assert ".venv" in done.stderr
+    assert "git clone" in done.stderr
+
+
+@needs_root
+def test_an_environment_that_could_not_be_made_is_made_once_that_is_mended(folder):
+    python = "/usr/bin/python3"
+    report = "import ensurepip; print(ensurepip.__path__[0])"
+    found = subprocess.run([python, "-c", report], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        pytest.skip("needs python3-venv:  apt-get install python3-venv")
+    fresh = _copy_without_environment(folder)
+    where = {"folder": folder, "python": python, "checkout": fresh, "options": "bind"}
+    # As on Debian without the package python3-venv.
+    hide = f"export PYTHONNOUSERSITE=1; mount -t tmpfs none {found.stdout.strip()}"
+    refused = restricted_host.run("doctor", before=hide, **where)
+    assert is_clear(refused), refused.stderr
+    assert "apt-get install python3-venv" in refused.stderr
+    assert (fresh / ".venv" / "bin" / "python").exists()
+    # No index, so that this ends where pip is asked for packages.
+    again = restricted_host.run(
+        "doctor", before="export PYTHONNOUSERSITE=1 PIP_NO_INDEX=1", **where
+    )
+    assert "No module named pip" not in again.stderr
+    assert "No matching distribution found" in again.stderr
+
+
+def _copy_without_environment(folder: Path) -> Path:
+    fresh = folder / "fresh"
+    fresh.mkdir()
+    shutil.copytree(paths.CHECKOUT / "dockyard", fresh / "dockyard")
+    shutil.copy(paths.CHECKOUT / "requirements.txt", fresh)
+    return fresh
+
+
+@needs_root
+@pytest.mark.engine
+def test_without_a_network_missing_packages_are_told_by_name(folder):
+    done = restricted_host.run(
+        *START, "embedded", "--yes", folder=folder, network=False, DOCKYARD_HOME=f"{folder}/home",
+        before=restricted_host.as_if_never_installed("docker-registry", folder),
+    )  # fmt: skip
+    assert is_clear(done), done.stderr
+    assert "apt-get install" in done.stderr and "docker-registry" in done.stderr
+    assert "check the network" in done.stderr
+    assert processes_of(folder) == []
+
+
+@needs_root
+@pytest.mark.engine
+def test_without_a_network_missing_images_are_told_and_the_engine_can_be_stopped(folder):
+    plugins = docker_client.own_plugins()  # so that only the images are missing
+    home = {
+        "DOCKYARD_HOME": f"{folder}/home",
+        "before": f"mkdir -p {folder}/home; if [ -d {plugins} ]; then "
+        f"cp -r {plugins} {folder}/home; fi",
+    }
+    done = restricted_host.run(*START, "embedded", "--yes", folder=folder, network=False, **home)
+    try:
+        assert is_clear(done), done.stderr
+        assert "The Debian mirror does not answer, and neither does Docker Hub." in done.stderr
+        assert "registry import FILE" in done.stderr
+    finally:
+        stopped = restricted_host.run("engine", "stop", folder=folder, **home)
+    assert stopped.returncode == 0, stopped.stderr
+    assert processes_of(folder) == []
+    assert str(folder) not in Path("/proc/self/mountinfo").read_text()

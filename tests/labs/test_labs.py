@@ -1,0 +1,270 @@
+"""The labs, proved from both sides: untouched, wrong, right in two ways; and read-only.
+
+The first right way of each task is proved by nbval: it is the solution notebook.
+"""
+
+import queue
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
+
+import nbformat
+import pytest
+
+from dockyard import cleanup
+from dockyard.core import docker_client, paths
+from dockyard.labs import attempt as attempts
+from dockyard.labs import judge, lab_catalog, pages
+from dockyard.labs.judge import check_of
+
+LABS = [lab_catalog.load(name) for name in lab_catalog.names()]
+GRADED = [(lab, task) for lab in LABS for task in lab.graded]
+WRONG = [(lab, task, way) for lab, task in GRADED for way in task.wrong]
+
+each_lab = pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.name)
+each_task = pytest.mark.parametrize(
+    ("lab", "task"), GRADED, ids=[f"{lab.name}/{task.name}" for lab, task in GRADED]
+)
+on_the_engine = pytest.mark.engine
+
+PLACES = ("1", "2", "3")
+"""Where labs are done side by side: most of one is waiting for containers."""
+
+
+def do(attempt, task, way):
+    """Set the task's scene and go one way: its exit code, and what both printed."""
+    scene = attempt.run(task.scene).stdout if task.scene else ""
+    done = attempt.run(way)
+    return done.returncode, scene + done.stdout
+
+
+def go_to(attempt, task):
+    """Do the tasks that come before this one."""
+    for name in task.after:
+        earlier = attempt.lab.task(name)
+        code, printed = do(attempt, earlier, earlier.right[0])
+        assert earlier.fails or code == 0, printed
+
+
+def state_of_the_daemon():
+    """All that a check must leave as it is."""
+    with closing(docker_client.connect()) as daemon:
+        return {
+            "containers": sorted(
+                (each.id, each.status, each.attrs["State"]["StartedAt"])
+                for each in daemon.containers.list(all=True)
+            ),
+            "images": sorted((each.id, *each.tags) for each in daemon.images.list()),
+            "networks": sorted(each.id for each in daemon.networks.list()),
+            "volumes": sorted(each.name for each in daemon.volumes.list()),
+        }
+
+
+@each_lab
+def test_the_exercise_is_what_the_catalogue_says(lab):
+    page = pages.path(lab, solved=False)
+    assert page.read_text() == pages.exercise(lab), "python3 -m dockyard store --labs"
+
+
+@each_lab
+def test_exercise_and_solution_differ_in_the_answers_only(lab):
+    def common(page):
+        cells = nbformat.read(page, as_version=4).cells
+        return [
+            (cell.id, cell.source)
+            for cell in cells
+            if cell.id not in ("begin", "all", "tidy-text")
+            and "answer" not in cell.metadata.get("tags", [])
+        ]
+
+    assert common(pages.path(lab, solved=False)) == common(pages.path(lab, solved=True))
+
+
+@each_lab
+def test_the_stored_solution_is_done_at_every_check(lab):
+    for cell in nbformat.read(pages.path(lab, solved=True), as_version=4).cells:
+        if cell.id.endswith("-check"):
+            assert ": done." in cell.outputs[0]["data"]["text/plain"], cell.source
+
+
+@each_lab
+def test_a_lab_has_three_to_six_tasks_and_three_reps(lab):
+    bounds = {"14-capstone": (12, 20), "15-clinic": (10, 20)}.get(lab.name, (3, 6))
+    assert bounds[0] <= len(lab.graded) <= bounds[1]
+    if lab.name not in ("14-capstone", "15-clinic"):
+        assert len(lab.tasks) - len(lab.graded) >= 3
+
+
+def test_every_lesson_has_its_lab():
+    lessons = {path.stem for path in paths.NOTEBOOKS.glob("*.ipynb")}
+    assert lessons <= {lab.name for lab in LABS}
+
+
+@each_task
+def test_a_task_has_all_its_hints_and_two_right_ways(lab, task):
+    assert task.title and task.where and task.shape
+    assert len(task.right) >= 2
+    assert task.right[0].code != task.right[1].code
+    assert check_of(lab, task).__doc__
+
+
+def test_at_least_25_mistakes_are_recognised_and_each_is_proved():
+    proved = {way.mistake for _, _, way in WRONG}
+    assert len(proved) >= 25
+    assert proved == set(lab_catalog.mistakes())
+
+
+def test_there_are_at_least_40_reps():
+    assert sum(task.rep for lab in LABS for task in lab.tasks) >= 40
+
+
+def untouched(attempt):
+    """The verdicts when the learner has done nothing yet."""
+    for task in attempt.lab.graded:
+        if task.scene:
+            attempt.run(task.scene)
+    return judge.judge(attempt, [task.name for task in attempt.lab.tasks])
+
+
+def gone_wrong(attempt, task, way):
+    """The verdict on a wrong way, and what its commands printed."""
+    go_to(attempt, task)
+    _, printed = do(attempt, task, way)
+    (verdict,) = judge.judge(attempt, [task.name])
+    return verdict, printed
+
+
+def in_a_place(places, names, work, lab, **others):
+    """What comes of work in a new attempt at the lab, in a place that is free.
+
+    Names of images stay until all is done: two attempts may build the very same image, and if one
+    took its last name away while the other builds it, the other would have none.
+    """
+    place = places.get()
+    try:
+        begun = attempts.begin(lab, "proof", place)
+        names.extend(begun.values.values())
+        try:
+            return work(begun, **others)
+        finally:
+            with closing(docker_client.connect()) as daemon:
+                cleanup.remove(daemon, lesson=begun.lesson)
+    finally:
+        places.put(place)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    with ThreadPoolExecutor(len(PLACES)) as pool:
+        yield pool
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def outcomes(request, pool):
+    """What comes of the work of each test that was chosen, by the test's name."""
+    places, names = queue.SimpleQueue(), []
+    for place in PLACES:
+        places.put(place)
+    begun = {
+        item.name: pool.submit(
+            in_a_place, places, names, WORK[item.originalname], **item.callspec.params
+        )
+        for item in request.session.items
+        if getattr(item, "originalname", None) in WORK
+    }
+    yield begun
+    for future in begun.values():
+        future.cancel()
+    wait(begun.values())
+    with closing(docker_client.connect()) as daemon:
+        cleanup.untag(daemon, names)
+
+
+@on_the_engine
+@each_lab
+def test_nothing_is_done_before_the_learner_has_done_something(lab, outcomes, request):
+    for verdict in outcomes[request.node.name].result():
+        assert not verdict.done, verdict
+        assert verdict.saw and verdict.expected
+        assert "daemon would not say" not in verdict.saw
+
+
+@on_the_engine
+@pytest.mark.parametrize(
+    ("lab", "task", "way"),
+    WRONG,
+    ids=[f"{lab.name}/{task.name}-{way.mistake}" for lab, task, way in WRONG],
+)
+def test_a_well_known_wrong_way_is_called_by_its_name(lab, task, way, outcomes, request):
+    verdict, printed = outcomes[request.node.name].result()
+    assert not verdict.done
+    assert verdict.mistake and verdict.mistake.name == way.mistake, f"{verdict}\n{printed}"
+    assert verdict.mistake.why in str(verdict)
+
+
+WORK = {
+    test_nothing_is_done_before_the_learner_has_done_something.__name__: untouched,
+    test_a_well_known_wrong_way_is_called_by_its_name.__name__: gone_wrong,
+}
+
+
+def done_rightly(lab, place):
+    """An attempt at the lab with every task done, and for each the verdict and what was printed."""
+    begun = attempts.begin(lab, "proof", place)
+    try:
+        came_of_it = []
+        for task in lab.tasks:
+            _, printed = do(begun, task, task.right[-1])
+            came_of_it.append((*judge.judge(begun, [task.name]), printed))
+        return begun, came_of_it
+    except BaseException:
+        attempts.tidy(begun)
+        raise
+
+
+@pytest.fixture(scope="module")
+def standing(request, pool):
+    """A function from a lab to what ``done_rightly`` makes of it.
+
+    Three labs are done at once and then stand still together: what one test sees of the daemon
+    is not changed by another's work.
+    """
+    chosen = [
+        item.callspec.params["lab"]
+        for item in request.session.items
+        if "standing" in getattr(item, "fixturenames", ())
+    ]
+    made = {}
+
+    def clear():
+        for future in made.values():
+            if not future.exception():
+                attempts.tidy(future.result()[0])
+        made.clear()
+
+    def of(lab):
+        if lab.name not in made:
+            clear()
+            first = chosen.index(lab)
+            together = zip(chosen[first:], PLACES, strict=False)
+            made.update(
+                {each.name: pool.submit(done_rightly, each, place) for each, place in together}
+            )
+            wait(made.values())
+        return made[lab.name].result()
+
+    yield of
+    clear()
+
+
+@on_the_engine
+@each_lab
+def test_other_right_ways_pass_and_checks_change_nothing(lab, standing, pool):
+    attempt, came_of_it = standing(lab)
+    for verdict, printed in came_of_it:
+        assert verdict.done, f"{verdict}\n{printed}"
+    before = state_of_the_daemon()
+    for verdicts in pool.map(judge.judge, [attempt] * 10):
+        for verdict in verdicts:
+            assert verdict.done, verdict
+    assert state_of_the_daemon() == before

@@ -1,0 +1,86 @@
+"""A kernel whose lesson could not begin runs no command: nobody would clean up after it."""
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+
+import pytest
+
+from dockyard import course
+from dockyard.core import docker_client, paths
+
+PROGRAM = """
+import json, os, sys
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_line_magic("load_ext", "dockyard")
+said = []
+for cell in json.loads(sys.argv[1]):
+    if cell.startswith("HOME "):
+        os.environ["DOCKYARD_HOME"] = cell.removeprefix("HOME ")
+        continue
+    done = shell.run_cell(cell)
+    said.append(str(done.error_in_exec or ""))
+print("\\n" + json.dumps(said))
+"""
+
+
+def run_cells(home, *cells):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, json.dumps(cells)], capture_output=True, text=True,
+        env=course.whole_environment() | {"DOCKYARD_HOME": str(home)}, cwd=paths.CHECKOUT,
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *shown, last = done.stdout.strip().splitlines()
+    return json.loads(last), "\n".join(shown)
+
+
+@pytest.mark.parametrize(
+    "first", ["%lesson 99-sample", "%lesson", "%lesson 99 sample", "%lab 99-nothing"]
+)
+def test_commands_are_refused_after_a_first_cell_that_failed(tmp_path, first):
+    marker = tmp_path / "marker"
+    errors, _ = run_cells(tmp_path, first, f"!touch {marker}", f"%%bash\ntouch {marker}", "1 + 1")
+    assert errors[0]
+    for refused in errors[1:3]:
+        assert refused.startswith("The lesson could not begin, so nothing was run.")
+        assert "Run the first cell again" in refused
+    assert errors[3] == ""
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("name", ["..", "../../precious", "{}/precious", "a/../.."])
+def test_a_name_that_leads_out_of_the_home_removes_nothing(tmp_path, name):
+    home, precious = tmp_path / "home", tmp_path / "precious"
+    for file in (home / "docker" / "course" / "config.json", precious / "file"):
+        file.parent.mkdir(parents=True)
+        file.write_text("kept")
+    errors, _ = run_cells(home, f"%lesson {name.format(tmp_path)}", "!true")
+    assert "is not a lesson's name" in errors[0]
+    assert errors[1].startswith("The lesson could not begin")
+    assert (home / "docker" / "course" / "config.json").read_text() == "kept"
+    assert (precious / "file").read_text() == "kept"
+
+
+@pytest.mark.engine
+def test_the_lesson_goes_on_once_its_first_cell_has_run(tmp_path):
+    name = "99-sample"
+    errors, shown = run_cells(
+        tmp_path,
+        f"%lesson {name}",
+        "!docker volume create frame-of-a-lesson",
+        f"HOME {paths.home()}",
+        f"%lesson {name}",
+        "!docker volume create frame-of-a-lesson",
+    )
+    assert errors[0] and errors[1]
+    assert errors[2:] == ["", ""]
+    assert shown.strip().endswith("frame-of-a-lesson")
+    with closing(docker_client.connect()) as daemon:
+        volume = daemon.volumes.get("frame-of-a-lesson")
+        try:
+            assert volume.attrs["Labels"]["dockyard.lesson"] == name
+        finally:
+            volume.remove()

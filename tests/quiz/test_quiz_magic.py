@@ -1,0 +1,240 @@
+"""The magics in a real kernel, as a front end with a person in front of it talks to it, or without.
+
+What the page itself does is tested in tests/browser.
+"""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+from dockyard import course
+from dockyard.core import paths
+from dockyard.quiz import bank, static_page
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+TIMEOUT = 60
+LESSON = "07-containers"
+
+
+class Front:
+    """A front end: runs cells, collects what they show, and sends what a widget's page sends."""
+
+    def __init__(self, kernel) -> None:
+        self.kernel = kernel
+        self.states = {}
+
+    def run(self, cell, *, somebody):
+        """Run a cell; somebody says whether a person could type. Returns the messages."""
+        return self._until_idle(self.kernel.execute(cell, allow_stdin=somebody))
+
+    def send(self, widget, content):
+        """Send a widget's message; returns the messages that it leads to."""
+        data = {"method": "custom", "content": content}
+        message = self.kernel.session.msg("comm_msg", {"comm_id": widget, "data": data})
+        self.kernel.shell_channel.send(message)
+        return self._until_idle(message["header"]["msg_id"])
+
+    def _until_idle(self, request):
+        messages = []
+        while True:
+            message = self.kernel.get_iopub_msg(timeout=TIMEOUT)
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            content = message["content"]
+            if message["msg_type"] == "status" and content["execution_state"] == "idle":
+                return messages
+            if message["msg_type"] in ("comm_open", "comm_msg"):
+                state = content["data"].get("state", {})
+                self.states.setdefault(content["comm_id"], {}).update(state)
+            messages.append(message)
+
+
+@contextmanager
+def _kernel(home):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in (course.whole_environment() | {"DOCKYARD_HOME": str(home)}).items():
+            patch.setenv(name, value)
+        manager, client = start_new_kernel()
+    try:
+        front = Front(client)
+        front.run("import os\n%load_ext dockyard", somebody=False)
+        yield front
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture(scope="module")
+def bare():
+    """A kernel in which no lesson has begun."""
+    with _kernel(paths.home()) as front:
+        yield front
+
+
+@pytest.fixture(scope="module")
+def begun():
+    """A kernel in which a lesson has begun, on the real daemon."""
+    with _kernel(paths.home()) as front:
+        assert "Ready" in printed(front.run(f"%lesson {LESSON}", somebody=False))
+        yield front
+
+
+def at_home(front, folder):
+    """Let the kernel keep its progress in a folder of the test's own."""
+    front.run(f"os.environ['DOCKYARD_HOME'] = {str(folder)!r}", somebody=False)
+    return front
+
+
+@pytest.fixture
+def front(bare, tmp_path):
+    return at_home(bare, tmp_path)
+
+
+@pytest.fixture
+def lesson(begun, tmp_path):
+    return at_home(begun, tmp_path)
+
+
+def kept(folder):
+    return json.loads((folder / "progress.json").read_text())
+
+
+def shown(messages, kind="display_data"):
+    return [each["content"]["data"] for each in messages if each["msg_type"] == kind]
+
+
+def printed(messages):
+    return "".join(each["content"]["text"] for each in messages if each["msg_type"] == "stream")
+
+
+def test_nobody_in_front_gets_the_questions_as_text(front):
+    (data,) = shown(front.run(f"%quiz {LESSON}", somebody=False))
+    lesson = bank.load(LESSON)
+    assert data == {"text/plain": static_page.text(lesson), "text/html": static_page.markup(lesson)}
+
+
+def test_an_answer_is_judged_and_kept(front, tmp_path):
+    (data,) = shown(front.run(f"%quiz {LESSON}", somebody=True))
+    widget = data[WIDGET]["model_id"]
+    assert data["text/plain"] == static_page.text(bank.load(LESSON)), (
+        "for a front end without widgets"
+    )
+    question = bank.load(LESSON).questions[0]
+    assert question.right.note not in json.dumps(front.states), "not told before it was asked"
+
+    wrong = next(option for option in question.options if not option.right)
+    front.send(widget, {"question": question.name, "chosen": wrong.letter})
+    told = front.states[widget]["answers"][question.name]
+    assert (told["right"], told["note"]) == (False, wrong.note)
+    assert told["settle"] == question.settle
+    assert kept(tmp_path)["answers"][LESSON][question.name]["right"] is False
+
+    front.send(widget, {"question": question.name, "chosen": question.right.letter})
+    told = front.states[widget]["answers"][question.name]
+    assert (told["right"], told["note"]) == (True, question.right.note)
+    assert kept(tmp_path)["answers"][LESSON][question.name]["right"] is True
+
+
+def test_an_answer_that_cannot_be_kept_is_judged_all_the_same(front, tmp_path):
+    (data,) = shown(front.run(f"%quiz {LESSON}", somebody=True))
+    question = bank.load(LESSON).questions[0]
+    (tmp_path / "progress.new").mkdir()
+    widget = data[WIDGET]["model_id"]
+    front.send(widget, {"question": question.name, "chosen": question.right.letter})
+    assert front.states[widget]["answers"][question.name]["right"] is True
+    assert "could not be written down" in front.states[widget]["trouble"]
+
+
+def test_without_a_lesson_the_magics_say_what_to_run(front):
+    for cell in ("%quiz", "%%predict restart-run\n1 + 1"):
+        (error,) = [each for each in front.run(cell, somebody=True) if each["msg_type"] == "error"]
+        assert "No lesson has begun here." in "\n".join(error["content"]["traceback"])
+
+
+def test_nobody_in_front_sees_the_cell_as_if_nothing_were_foretold(front):
+    cell = 'print("first")\n6 * 7'
+    plain = front.run(cell, somebody=False)
+    covered = front.run(f"%%predict restart-run\n{cell}", somebody=False)
+    assert printed(covered) == printed(plain) == "first\n"
+    assert shown(covered, "execute_result") == shown(plain, "execute_result")
+    assert not shown(covered)
+
+
+CELL = """%%predict restart-run
+%%bash
+docker run --rm busybox echo from a container
+"""
+
+
+@pytest.mark.engine
+def test_an_output_stays_covered_until_the_choice_is_made(lesson, tmp_path):
+    messages = lesson.run(CELL, somebody=True)
+    assert "from a container" not in printed(messages)
+    form, cover = shown(messages)
+    assert "covered" in cover["text/html"]
+    # A front end without widgets shows plain text, and must not hide anything for ever.
+    assert cover["text/plain"] == "from a container\n"
+    asked = bank.load(LESSON).prediction("restart-run")
+    wrong = next(option for option in asked.options if not option.right)
+    widget = form[WIDGET]["model_id"]
+    assert "note" not in json.dumps(lesson.states[widget].get("options"))
+
+    (update,) = [
+        each for each in lesson.send(widget, {"chosen": wrong.letter})
+        if each["msg_type"] == "update_display_data"
+    ]  # fmt: skip
+    assert update["content"]["data"] == {"text/plain": "from a container\n"}
+    assert lesson.states[widget]["outcome"] == {
+        "chosen": wrong.letter, "right": False, "note": wrong.note,
+    }  # fmt: skip
+    entry = kept(tmp_path)["guesses"][LESSON]["restart-run"]
+    assert (entry["chosen"], entry["right"]) == (wrong.letter, False)
+
+    # Seen is seen: a second choice counts no more.
+    assert not shown(lesson.send(widget, {"chosen": asked.right.letter}), "update_display_data")
+    assert kept(tmp_path)["guesses"][LESSON]["restart-run"]["right"] is False
+
+
+@pytest.mark.engine
+def test_skipping_uncovers_and_writes_nothing_down(lesson, tmp_path):
+    form, _ = shown(lesson.run(CELL, somebody=True))
+    updates = shown(lesson.send(form[WIDGET]["model_id"], {"chosen": ""}), "update_display_data")
+    assert updates == [{"text/plain": "from a container\n"}]
+    assert not (tmp_path / "progress.json").exists()
+
+
+@pytest.mark.engine
+def test_all_that_a_cell_shows_is_covered_in_its_order(lesson, tmp_path):
+    cell = "%%predict restart-run\n%%trace\n!docker run --rm busybox echo from a container"
+    at_home(lesson, paths.home())
+    form, *covers = shown(lesson.run(cell, somebody=True))
+    at_home(lesson, tmp_path)
+    assert len(covers) == 2
+    updates = shown(lesson.send(form[WIDGET]["model_id"], {"chosen": "c"}), "update_display_data")
+    assert updates[0] == {"text/plain": "from a container\n"}
+    assert "POST   /containers/create" in updates[1]["text/plain"]
+
+
+@pytest.mark.engine
+def test_a_cell_that_raises_shows_its_error_and_still_uncovers(lesson):
+    messages = lesson.run("%%predict restart-run\nprint('before')\n1 / 0", somebody=True)
+    (error,) = [each for each in messages if each["msg_type"] == "error"]
+    assert error["content"]["ename"] == "ZeroDivisionError"
+    form, _ = shown(messages)
+    updates = shown(lesson.send(form[WIDGET]["model_id"], {"chosen": "c"}), "update_display_data")
+    assert updates == [{"text/plain": "before\n"}]
+
+
+def test_the_progress_is_shown_lesson_by_lesson(front, tmp_path):
+    question = bank.load(LESSON).questions[0]
+    (data,) = shown(front.run(f"%quiz {LESSON}", somebody=True))
+    front.send(
+        data[WIDGET]["model_id"], {"question": question.name, "chosen": question.right.letter}
+    )
+    (data,) = shown(front.run("%progress", somebody=True))
+    count = len(bank.load(LESSON).questions)
+    (row,) = [line for line in data["text/plain"].splitlines() if line.startswith(LESSON)]
+    assert f"1 of {count}" in row
+    assert f'<th scope="row">{LESSON}</th><td>1 of {count}</td>' in data["text/html"]

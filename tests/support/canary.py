@@ -1,0 +1,119 @@
+"""A learner's own objects on the course's daemon, there during the whole test run.
+
+A container, an image, a network and a volume, all called ``cn``, are made on the daemon itself,
+not through the front door, before the first test or notebook runs. The image carries the
+course's label, as one that is built on an image of the course does, and gives it to the
+container. The last test asks whether they are unchanged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import docker
+import pytest
+
+from dockyard import course
+from dockyard.core import paths
+from dockyard.core.labels import COURSE
+
+NAME = "cn"
+LAST = "test_the_learners_own_objects_survived_the_whole_run"
+
+
+def daemon() -> docker.DockerClient:
+    """The daemon behind the front door, reached past it."""
+    state = course.State.load()
+    return docker.DockerClient(base_url=state.upstream["address"])
+
+
+def make(client: docker.DockerClient) -> dict:
+    """Make the objects afresh and return what identifies them."""
+    remove(client)
+    _need(client, "busybox:latest")
+    source = client.containers.create("busybox")
+    try:
+        content = b"".join(source.export())
+    finally:
+        source.remove()
+    changes = [f"LABEL {COURSE}=1"]
+    client.api.import_image_from_data(content, repository=NAME, tag="latest", changes=changes)
+    client.networks.create(NAME)
+    client.volumes.create(NAME)
+    container = client.containers.run(
+        NAME,
+        # Short, so that no column of docker ps grows: a lesson shows the plain table.
+        "sh",
+        stdin_open=True,
+        name=NAME,
+        network=NAME,
+        volumes={NAME: {"bind": "/data"}},
+        detach=True,
+    )
+    container.exec_run(["/bin/sh", "-c", "echo mine > /data/note"])
+    return facts(client)
+
+
+def facts(client: docker.DockerClient) -> dict:
+    """What identifies the objects and would change if somebody touched them."""
+    container = client.containers.get(NAME)
+    return {
+        "container": container.id,
+        "status": container.status,
+        "started": container.attrs["State"]["StartedAt"],
+        "image": client.images.get(f"{NAME}:latest").id,
+        "network": client.networks.get(NAME).id,
+        "volume": client.volumes.get(NAME).attrs["CreatedAt"],
+        "note": container.exec_run(["/bin/cat", "/data/note"]).output,
+    }
+
+
+def remove(client: docker.DockerClient) -> None:
+    """Take the objects away again; they are the test's own."""
+    for kind, options in (
+        (client.containers, {"force": True}),
+        (client.networks, {}),
+        (client.volumes, {}),
+    ):
+        try:
+            kind.get(NAME).remove(**options)
+        except docker.errors.NotFound:
+            continue
+    with contextlib.suppress(docker.errors.NotFound):
+        client.images.remove(f"{NAME}:latest")
+
+
+def _need(client: docker.DockerClient, reference: str) -> None:
+    try:
+        client.images.get(reference)
+    except docker.errors.ImageNotFound:
+        client.images.pull(*reference.split(":"))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Put the canary in its cage, when the course runs."""
+    if session.config.option.collectonly or not (paths.front_door().exists() and course.answers()):
+        return
+    client = daemon()
+    try:
+        session.config.stash[FACTS] = make(client)
+    finally:
+        client.close()
+
+
+FACTS = pytest.StashKey[dict]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The question comes last."""
+    items.sort(key=lambda item: item.name == LAST)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Clean the cage."""
+    if FACTS in session.config.stash:
+        client = daemon()
+        try:
+            remove(client)
+        finally:
+            client.close()

@@ -1,0 +1,101 @@
+"""The command line run where something is amiss: as another user, without a network, read-only.
+
+Everything is arranged in a mount namespace of the command's own (unshare(1)), so that nothing
+of it is left on the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dockyard.core import paths
+
+needs_root = pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0,
+    reason="arranges mounts and users; run it as root:  sudo python3 -m dockyard test",
+)
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+"""Goes before a command that is to run as a user without any right."""
+
+
+@contextmanager
+def open_folder() -> Iterator[Path]:
+    """A new folder that every user may enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="dockyard-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(
+    *words: str,
+    folder: Path,
+    checkout: Path = paths.CHECKOUT,
+    python: str | None = None,
+    before: str = "",
+    user: tuple[str, ...] = (),
+    network: bool = True,
+    options: str = "bind",
+    timeout: float = 180,
+    **variables: str,
+) -> subprocess.CompletedProcess[str]:
+    """``python -m dockyard WORDS`` with the checkout seen at folder/course.
+
+    before is shell that runs first, as root in the new namespace; options are those of the
+    checkout's mount; timeout is in seconds.
+    """
+    seen = folder / "course"
+    seen.mkdir(exist_ok=True)
+    interpreter = Path(python or sys.executable)
+    if interpreter.is_relative_to(checkout):
+        interpreter = seen / interpreter.relative_to(checkout)
+    script = f"""
+        mount --bind "{checkout}" "{seen}"
+        mount -o remount,{options} "{seen}"
+        {"" if network else "ip link set lo up"}
+        {before}
+        cd "{seen}"
+        exec "$@"
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKYARD_HOME", "XDG_RUNTIME_DIR")
+    }
+    return subprocess.run(
+        [
+            "unshare", "--mount", "--propagation=private", *([] if network else ["--net"]),
+            "sh", "-ec", script, "sh",
+            *user, str(interpreter), "-m", "dockyard", *words,
+        ],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=timeout, check=False,
+        env=environment | {"PYTHONPATH": str(seen), "PYTHONDONTWRITEBYTECODE": "1"} | variables,
+    )  # fmt: skip
+
+
+def as_if_never_installed(package: str, folder: Path) -> str:
+    """Shell that hides an installed package, in this namespace, from the path and from apt."""
+    return f"""
+        mkdir -p {folder}/home
+        if [ -e /usr/bin/{package} ]; then mount --bind /dev/null /usr/bin/{package}; fi
+        sed '/^Package: {package}$/,/^$/d' /var/lib/dpkg/status > {folder}/status
+        mount --bind {folder}/status /var/lib/dpkg/status
+        mount -t tmpfs none /var/cache/apt
+    """
+
+
+def is_clear(done: subprocess.CompletedProcess[str], code: int = 1) -> bool:
+    """Whether a command ended with code and a message of a few lines instead of a traceback."""
+    told = [line for line in done.stderr.splitlines() if not line.startswith("[")]
+    return done.returncode == code and 2 <= len(told) <= 12 and "Traceback" not in done.stderr

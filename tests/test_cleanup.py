@@ -1,0 +1,41 @@
+"""What is removed by label, and what is left although it has the label."""
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from dockyard import cleanup
+from dockyard.core import docker_client
+from tests.support import canary
+
+pytestmark = pytest.mark.engine
+
+
+def remove(lesson):
+    with closing(docker_client.connect()) as daemon:
+        return cleanup.remove(daemon, lesson=lesson)
+
+
+def test_removals_at_once_do_not_disturb_each_other_and_count_each_container_once(scene):
+    for number in range(6):
+        scene.run(f"crowd-{number}")
+    with ThreadPoolExecutor(3) as pool:
+        removed = list(pool.map(remove, [scene.lesson] * 3))
+    assert sum(each.containers for each in removed) == 6
+
+
+def test_a_container_that_has_a_lessons_label_from_its_image_alone_stays(scene):
+    scene.run("made")
+    scene.docker("commit", "made", "made-of:1")
+    scene.docker("run", "--detach", "--name", "within", "made-of:1", "sleep", "1000")
+    with closing(canary.daemon()) as past:
+        theirs = past.containers.create("made-of:1", name="theirs")
+        try:
+            assert theirs.labels["dockyard.lesson"] == scene.lesson
+            removed = remove(scene.lesson)
+            assert (removed.containers, removed.images) == (2, 0), "its image is in use"
+            past.containers.get("theirs")
+        finally:
+            theirs.remove()
+    assert remove(scene.lesson).images == 1

@@ -1,0 +1,142 @@
+"""The layer explorer, on real images and containers."""
+
+from collections import OrderedDict
+
+import pytest
+
+from dockyard import views
+from dockyard.views import layers_facts, layers_read
+from tests.support.scene import LESSON
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def build(scene, tmp_path):
+    """Builds an image of the tests' lesson from instructions."""
+
+    def made(tag, *instructions):
+        lines = ["FROM busybox", f"LABEL dockyard.lesson={LESSON}", *instructions]
+        (tmp_path / "Dockerfile").write_text("\n".join(lines) + "\n")
+        scene.docker("build", "--quiet", "--tag", tag, str(tmp_path))
+
+    return made
+
+
+@pytest.fixture
+def nothing_read(monkeypatch):
+    """No layer is remembered from another test."""
+    monkeypatch.setattr(layers_facts, "_contents", OrderedDict())
+
+
+def stack(*names):
+    """The first stack of a view, and all that its stored output says."""
+    view = views.layers(*names)
+    try:
+        data, _ = view._repr_mimebundle_()
+        return view.stacks[0], data["text/plain"], data["image/svg+xml"]
+    finally:
+        view.close()
+
+
+def run(scene, name, *command):
+    """Start a container without ``--init``, whose program would be counted as a file of it."""
+    scene.docker("run", "--detach", "--name", name, "busybox", *command)
+
+
+def entries(layer):
+    return {f"{entry['sign']} {entry['path']}" for entry in layer["entries"]}
+
+
+def test_a_layer_says_what_it_adds_changes_and_removes_and_what_images_share(build):
+    build("layers-test:1", "RUN echo new > /word && echo '#' >> /etc/passwd && rm /bin/vi")
+    found, *said = stack("layers-test:1", "busybox")
+    top, base = found["layers"]
+    assert entries(top) == {"+ /word", "~ /etc/passwd", "− /bin/vi"}
+    assert top["counts"] == "1 added, 1 changed, 1 removed"
+    assert (base["base"], base["shared"]) == (True, ["busybox"])
+    assert found["settings"] == [f"LABEL dockyard.lesson={LESSON}"]
+    for text in said:
+        assert "layers-test:1" in text
+        assert "1 added, 1 changed, 1 removed" in text
+        assert "the same layer as in busybox" in text
+
+
+def test_a_folder_that_was_made_anew_hides_what_was_in_it(build):
+    build(
+        "layers-test:2",
+        "RUN mkdir /d && echo a > /d/a && echo b > /d/b",
+        "RUN rm -r /d && mkdir /d && echo c > /d/c",
+        "RUN echo again > /d/a && echo more >> /d/c",
+    )
+    found, *_ = stack("layers-test:2")
+    third, second, first, _ = found["layers"]
+    assert entries(first) == {"+ /d/a", "+ /d/b"}
+    assert entries(second) == {"+ /d/c", "− /d/*"}
+    assert second["counts"] == "1 added, 1 removed"
+    # /d/a is new again, because the second layer has hidden the first one's.
+    assert entries(third) == {"+ /d/a", "~ /d/c"}
+
+
+def test_what_docker_exec_writes_in_a_container_is_seen_on_top(scene):
+    run(scene, "pen", "sleep", "1000")
+    run(scene, "other", "sleep", "1000")
+    view = views.layers("pen")
+    try:
+        view._repr_mimebundle_()
+        top = view.stacks[0]["layers"][0]
+        assert (top["writable"], top["counts"]) == (True, "")
+        scene.docker("exec", "other", "touch", "/elsewhere")
+        scene.docker("exec", "pen", "sh", "-c", "echo . > /note; echo . >> /etc/passwd; rm /bin/vi")
+        counts = "1 added, 1 changed, 1 removed"
+        scene.until("the news", lambda: view.stacks[0]["layers"][0]["counts"] == counts)
+        top = view.stacks[0]["layers"][0]
+        assert entries(top) == {"+ /note", "~ /etc/passwd", "− /bin/vi"}
+        scene.until("its words", lambda: view.announcements)
+        assert view.announcements == [f"pen has written on top: {counts}."]
+        assert f"the container's own layer: {counts}" in view.words()
+    finally:
+        view.close()
+
+
+def test_what_a_containers_own_program_writes_is_seen_when_asked_for(scene):
+    run(scene, "pen", "sh", "-c", "trap 'echo . > /own' USR1; while :; do sleep 0.1; done")
+    view = views.layers("pen")
+    try:
+        view._repr_mimebundle_()
+        scene.docker("kill", "--signal", "USR1", "pen")
+        scene.until("the file", lambda: scene.docker("diff", "pen") == "A /own")
+        view.on_message({"again": True})
+        scene.until("its line", lambda: entries(view.stacks[0]["layers"][0]) == {"+ /own"})
+    finally:
+        view.close()
+
+
+def test_an_image_that_is_too_large_to_be_read_is_said_so(nothing_read, monkeypatch):
+    monkeypatch.setattr(layers_facts, "LARGEST", 1000)
+    found, *said = stack("busybox")
+    (only,) = found["layers"]
+    assert only["problem"].startswith("too large to look into (")
+    assert only["size"] > 1000
+    assert only["entries"] == []
+    for text in said:
+        assert "too large to look into (" in text
+
+
+def test_a_layer_of_too_many_files_is_counted_but_not_compared(build, nothing_read, monkeypatch):
+    monkeypatch.setattr(layers_read, "COMPARED", 20)
+    build("layers-test:3", "RUN echo . > /one && rm /bin/vi")
+    found, *_ = stack("layers-test:3")
+    top, base = found["layers"]
+    assert base["count"] > 20
+    assert "too many to compare" in base["counts"]
+    # What stands on it cannot be compared either; what it removes is known all the same.
+    assert "too many to compare" in top["counts"]
+    assert entries(top) == {"− /bin/vi"}
+
+
+def test_a_name_that_is_nowhere_is_said_so(scene):
+    found, text, picture = stack("nobody-has-this")
+    assert found["problem"] == "no image and no container of this name"
+    assert found["problem"] in text
+    assert found["problem"] in picture
