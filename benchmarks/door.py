@@ -17,7 +17,7 @@ COMMANDS = {"docker ps": 60, "docker run --rm busybox true": 20}
 
 def measure() -> Iterator[Pair]:
     """Each command, in pairs."""
-    straight = course.State.load().upstream["address"]
+    straight = course.State.load().endpoint["address"]
     for command, repeat in COMMANDS.items():
         yield in_turn(
             f"`{command}` through the front door / to the daemon's socket",
