@@ -24,7 +24,7 @@ LAST = "test_the_learners_own_objects_survived_the_whole_run"
 def daemon() -> docker.DockerClient:
     """The daemon behind the front door, reached past it."""
     state = course.State.load()
-    return docker.DockerClient(base_url=state.upstream["address"])
+    return docker.DockerClient(base_url=state.endpoint["address"])
 
 
 def make(client: docker.DockerClient) -> dict:

@@ -259,7 +259,7 @@ def test_a_trace_leaves_out_what_views_ask(scene, show):
 def test_a_view_says_when_the_daemon_goes_and_follows_when_it_is_back(
     scene, show, tmp_path, monkeypatch
 ):
-    upstream = course.State.load().upstream["address"]
+    upstream = course.State.load().endpoint["address"]
     own_home = os.environ["DOCKYARD_HOME"]
     panel = views.panel()
     monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
