@@ -12,17 +12,17 @@ from pathlib import Path
 from dockyard.core import docker_client
 from dockyard.core.console import say
 from dockyard.exceptions import UsageError
-from dockyard.registry import server
+from dockyard.registry import digests, server
 from dockyard.registry.api import Registry
 from dockyard.registry.archive import export_archive, import_archive
 from dockyard.registry.fill import fill
-from dockyard.registry.verify import list_images, verify
+from dockyard.registry.verify import ImageFinding, list_images, verify
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carry out one action; returns the exit code.
+    """Run one action; return the exit code.
 
-    With ``--json``, ``fill`` prints what ``list`` finds, and ``export`` and ``import`` print the
+    With ``--json``, ``fill`` prints the same as ``list``, and ``export`` and ``import`` print the
     number of tags.
     """
     action, file, as_json = options.action, options.file, options.json
@@ -42,12 +42,19 @@ def run(options: argparse.Namespace) -> int:
         if action == "export":
             tags, what = export_archive(registry, Path(file)), "are in"
         else:
-            tags, what = import_archive(registry, Path(file)), "came from"
+            tags, what = _import(Path(file)), "came from"
     if as_json:
         print(json.dumps({"file": file, "tags": tags}, indent=1))
     else:
         say(f"{tags} tags {what} {file}")
     return 0
+
+
+def _import(file: Path) -> int:
+    if not server.in_container():
+        return import_archive(file)
+    with closing(docker_client.connect(timeout=600)) as daemon:
+        return import_archive(file, daemon)
 
 
 def _fill(registry: Registry) -> None:
@@ -58,7 +65,7 @@ def _fill(registry: Registry) -> None:
 
 
 def _report(action: str, registry: Registry, as_json: bool) -> int:
-    findings = verify(registry) if action == "verify" else list_images(registry)
+    findings = _verify(registry) if action == "verify" else list_images(registry)
     if as_json:
         print(json.dumps([asdict(finding) for finding in findings], indent=1))
     else:
@@ -68,5 +75,14 @@ def _report(action: str, registry: Registry, as_json: bool) -> int:
             print(f"{finding.reference:20} {size}  {what}")
     faults = [finding for finding in findings if finding.fault]
     if faults and not as_json:
-        say(f"{len(faults)} tags are not right; mend them:  python3 -m dockyard registry fill")
+        say(f"{len(faults)} tags are not right; repair them:  python3 -m dockyard registry fill")
     return 1 if faults else 0
+
+
+def _verify(registry: Registry) -> list[ImageFinding]:
+    recorded = digests.load()
+    findings = verify(registry, recorded)
+    # An earlier edition of the course filled this registry and recorded no digests.
+    if not recorded and not any(finding.fault for finding in findings):
+        digests.record(registry)
+    return findings

@@ -1,4 +1,4 @@
-"""The course registry: the catalogue of images, filling, verifying, one-file archive."""
+"""The course registry: its server, the catalog of images, filling, verifying, archives."""
 
 from dockyard.registry.api import Registry
 from dockyard.registry.archive import export_archive, import_archive

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
+import msgspec
 import requests
 
 from dockyard.exceptions import RegistryError
@@ -21,29 +25,61 @@ MANIFESTS = (
 CHUNK = 1 << 20
 
 _session = requests.Session()
-# The registry is on loopback; a proxy of the environment could not reach it.
+# The registry is on loopback, where a proxy from the environment cannot reach it.
 _session.trust_env = False
+
+
+class Descriptor(msgspec.Struct, rename="camel", frozen=True):
+    """A reference to a manifest or blob (OCI Image Specification: Content Descriptors)."""
+
+    media_type: str
+    digest: Annotated[str, msgspec.Meta(pattern="^sha256:[0-9a-f]{64}$")]
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    annotations: dict[str, str] = {}
+
+
+class _ManifestSchema(msgspec.Struct):
+    config: Descriptor
+    layers: list[Descriptor]
+
+
+class IndexSchema(msgspec.Struct):
+    """An index: one manifest for each platform, or for each image of an OCI layout."""
+
+    manifests: list[Descriptor]
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """A manifest or index: its exact bytes, what they are and what they are called."""
+    """A manifest or index: its exact bytes, media type and digest, and the decoded JSON."""
 
     content: bytes
     media_type: str
     digest: str
-    document: dict = field(repr=False)
+    document: dict[str, Any] = field(repr=False)
+
+    @classmethod
+    def parse(cls, content: bytes, media_type: str) -> Manifest:
+        """Decode a manifest. Raises ValueError when it is not what its media type says."""
+        schema = IndexSchema if media_type in INDEXES else _ManifestSchema
+        try:
+            document = msgspec.json.decode(content)
+            msgspec.convert(document, schema)
+        except RecursionError:
+            raise ValueError("the JSON is nested too deeply") from None
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        return cls(content, media_type, digest, document)
 
     @property
     def is_index(self) -> bool:
-        """Whether it lists one manifest a platform."""
+        """Whether it lists manifests for several platforms."""
         return self.media_type in INDEXES
 
     def children(self) -> list[str]:
         """The digests of the manifests an index lists."""
         return [entry["digest"] for entry in self.document.get("manifests", [])]
 
-    def blobs(self) -> list[dict]:
+    def blobs(self) -> list[dict[str, Any]]:
         """The descriptors of config and layers: ``digest``, ``size``, ``mediaType``."""
         if self.is_index:
             return []
@@ -52,24 +88,38 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Registry:
-    """A registry without a password, reached at url (``http://127.0.0.1:PORT``)."""
+    """A registry reached at url (``http://127.0.0.1:PORT``), with a password if it wants one."""
 
     url: str
+    password: str = field(default="", repr=False, kw_only=True)
+
+    USER: ClassVar[str] = "dockyard"
 
     @property
     def address(self) -> str:
-        """Host and port, as they stand in an image's name."""
+        """Host and port, as image names begin."""
         return self.url.partition("://")[2]
 
+    @property
+    def credentials(self) -> dict[str, str] | None:
+        """Name and password as the Docker Engine API takes them (X-Registry-Auth), or None."""
+        return {"username": self.USER, "password": self.password} if self.password else None
+
+    @property
+    def authfile(self) -> str:
+        """Name and password as the text of a containers-auth.json(5), which skopeo reads."""
+        pair = base64.b64encode(f"{self.USER}:{self.password}".encode()).decode()
+        return json.dumps({"auths": {self.address: {"auth": pair}} if self.password else {}})
+
     def answers(self) -> bool:
-        """Whether ``GET /v2/`` is answered with 200."""
+        """Whether ``GET /v2/`` returns 200."""
         try:
-            return _session.get(f"{self.url}/v2/", timeout=2).status_code == 200
+            return self._send("GET", f"{self.url}/v2/", timeout=2).status_code == 200
         except requests.RequestException:
             return False
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
-        """The manifest of a tag or digest, or None when there is none."""
+        """The manifest of a tag or digest, or None when there is none. Raises RegistryError."""
         answer = self._ask(
             "GET",
             f"{self.url}/v2/{repository}/manifests/{reference}",
@@ -78,8 +128,15 @@ class Registry:
         if answer.status_code == 404:
             return None
         self._check(answer)
-        digest = "sha256:" + hashlib.sha256(answer.content).hexdigest()
-        return Manifest(answer.content, answer.headers["Content-Type"], digest, answer.json())
+        try:
+            return Manifest.parse(answer.content, answer.headers["Content-Type"])
+        except ValueError as error:
+            raise RegistryError(
+                f"The manifest {reference} of {repository} is damaged.",
+                f"{error}.",
+                "If it is one of the course registry, repair it:  "
+                "python3 -m dockyard registry fill",
+            ) from None
 
     def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
         """Store a manifest under a tag or its digest."""
@@ -93,12 +150,12 @@ class Registry:
         )
 
     def blob_size(self, repository: str, digest: str) -> int | None:
-        """How many bytes a blob has, or None when it is not there."""
+        """The size of a blob in bytes, or None when there is none."""
         answer = self._ask("HEAD", f"{self.url}/v2/{repository}/blobs/{digest}")
         return int(answer.headers["Content-Length"]) if answer.status_code == 200 else None
 
     def blob(self, repository: str, digest: str) -> Iterator[bytes]:
-        """The bytes of a blob, in pieces of at most 1 MiB."""
+        """The bytes of a blob, in pieces of at most 1 MiB. Raises RegistryError."""
         answer = self._ask("GET", f"{self.url}/v2/{repository}/blobs/{digest}", stream=True)
         self._check(answer)
         try:
@@ -106,13 +163,13 @@ class Registry:
                 yield from answer.iter_content(CHUNK)
         except requests.RequestException as error:
             raise RegistryError(
-                f"The blob {digest[:19]}… ended too early.",
+                f"The blob {digest[:19]}… could not be read to its end.",
                 str(error)[:200],
-                "Look for damage:  python3 -m dockyard registry verify",
+                "Check the registry:  python3 -m dockyard registry verify",
             ) from None
 
     def put_blob(self, repository: str, digest: str, content: Iterator[bytes]) -> None:
-        """Store a blob; the registry refuses it when the digest does not fit."""
+        """Store a blob. Raises RegistryError when its content does not have this digest."""
         begun = self._ask("POST", f"{self.url}/v2/{repository}/blobs/uploads/")
         self._check(begun)
         done = self._ask(
@@ -124,15 +181,19 @@ class Registry:
         )
         self._check(done)
 
-    def _ask(self, method: str, address: str, **options) -> requests.Response:
+    def _ask(self, method: str, address: str, **options: Any) -> requests.Response:
         try:
-            return _session.request(method, address, timeout=300, **options)
+            return self._send(method, address, timeout=300, **options)
         except requests.RequestException as error:
             raise RegistryError(
                 f"The registry {self.url} did not answer.",
                 str(error).splitlines()[0][:200],
                 "Start it again:  python3 -m dockyard engine start",
             ) from None
+
+    def _send(self, method: str, address: str, **options: Any) -> requests.Response:
+        login = (self.USER, self.password) if self.password else None
+        return _session.request(method, address, auth=login, **options)
 
     def _check(self, answer: requests.Response) -> None:
         if answer.status_code >= 400:

@@ -1,8 +1,8 @@
-"""The whole registry in one file: a tar of an OCI image layout.
+"""The whole registry in one file, for a room without Internet: a tar of an OCI image layout.
 
-Blobs and manifests lie under ``blobs/sha256``; ``index.json`` names each manifest with its
-``repository:tag`` (OCI Image Layout Specification). For a room without Internet: export once,
-carry the file, import.
+``blobs/sha256`` holds blobs and manifests; ``index.json`` names each manifest with its
+``repository:tag`` (OCI Image Layout Specification). skopeo cannot write this: its layouts
+(``oci:``, ``oci-archive:``) turn Docker's manifests into OCI's, which changes their digests.
 """
 
 from __future__ import annotations
@@ -11,26 +11,53 @@ import errno
 import hashlib
 import io
 import json
+import re
 import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO, cast
+
+import docker
+import msgspec
 
 from dockyard.core import paths
+from dockyard.core.process import Lock
 from dockyard.exceptions import DiskFull, RegistryError
-from dockyard.registry.api import CHUNK, Manifest, Registry
+from dockyard.registry import digests, server, storage
+from dockyard.registry.api import (
+    CHUNK,
+    INDEXES,
+    MANIFESTS,
+    Descriptor,
+    IndexSchema,
+    Manifest,
+    Registry,
+)
 from dockyard.registry.image_catalog import images
 
 LAYOUT = b'{"imageLayoutVersion": "1.0.0"}'
 NAME = "org.opencontainers.image.ref.name"
+REFERENCE = re.compile(
+    r"(library/[a-z0-9]+(?:[._-]+[a-z0-9]+)*):([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})"
+)
+LARGEST = 4 << 20
+"""The size in bytes that a manifest may have, as in CNCF Distribution."""
+
+NOT_AN_ARCHIVE = (
+    *(tarfile.TarError, KeyError, ValueError, EOFError),
+    *(RecursionError, OverflowError, MemoryError),
+)
+"""What tarfile and the JSON decoder raise for a file that is damaged, or made to do harm."""
 
 
 def export_archive(registry: Registry, file: Path) -> int:
-    """Write the archive in one step; return how many tags it holds.
+    """Write the archive in one step; return the number of tags.
 
-    The same registry gives the same bytes. Raises RegistryError when an image is missing or
-    the file cannot be written.
+    The same registry gives the same bytes. Raises RegistryError when an image is missing or the
+    file cannot be written, or DiskFull.
     """
     part = file.with_name(file.name + ".part")
     try:
@@ -54,7 +81,7 @@ def export_archive(registry: Registry, file: Path) -> int:
 def _export(registry: Registry, tar: tarfile.TarFile) -> int:
     written: set[str] = set()
     entries = []
-    _add(tar, "oci-layout", LAYOUT)
+    _add_bytes(tar, "oci-layout", LAYOUT)
     for image in images():
         for reference in image.references:
             manifest = registry.manifest(image.repository, reference.partition(":")[2])
@@ -73,11 +100,17 @@ def _export(registry: Registry, tar: tarfile.TarFile) -> int:
             )
             _export_manifest(registry, tar, image.repository, manifest, written)
     index = {"schemaVersion": 2, "manifests": entries}
-    _add(tar, "index.json", json.dumps(index, indent=1).encode())
+    _add_bytes(tar, "index.json", json.dumps(index, indent=1).encode())
     return len(entries)
 
 
-def _export_manifest(registry, tar, repository: str, manifest: Manifest, written: set[str]) -> None:
+def _export_manifest(
+    registry: Registry,
+    tar: tarfile.TarFile,
+    repository: str,
+    manifest: Manifest,
+    written: set[str],
+) -> None:
     if manifest.digest in written:
         return
     written.add(manifest.digest)
@@ -86,7 +119,7 @@ def _export_manifest(registry, tar, repository: str, manifest: Manifest, written
         if child is None:
             raise RegistryError(
                 f"{repository} lists {digest[:19]}…, but the registry does not have it.",
-                next="Mend it:  python3 -m dockyard registry fill",
+                next="Repair it:  python3 -m dockyard registry fill",
             )
         _export_manifest(registry, tar, repository, child, written)
     for blob in manifest.blobs():
@@ -101,59 +134,60 @@ def _export_manifest(registry, tar, repository: str, manifest: Manifest, written
             if f"sha256:{found.hexdigest()}" != blob["digest"]:
                 raise RegistryError(
                     f"A blob of {repository} is damaged: {blob['digest'][:19]}…",
-                    "It does not have the digest it is called by.",
-                    "Mend it:  python3 -m dockyard registry fill",
+                    "Its content does not have this digest.",
+                    "Repair it:  python3 -m dockyard registry fill",
                 )
             size = spool.tell()
             spool.seek(0)
             _add(tar, _path(blob["digest"]), spool, size)
-    _add(tar, _path(manifest.digest), manifest.content)
+    _add_bytes(tar, _path(manifest.digest), manifest.content)
 
 
 def _path(digest: str) -> str:
     return "blobs/" + digest.replace(":", "/")
 
 
-def _add(tar: tarfile.TarFile, name: str, content, size: int | None = None) -> None:
-    entry = tarfile.TarInfo(name)  # time 0, root: the same bytes on every run
-    entry.size = len(content) if size is None else size
-    tar.addfile(entry, io.BytesIO(content) if isinstance(content, bytes) else content)
+def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    _add(tar, name, io.BytesIO(content), len(content))
 
 
-def import_archive(registry: Registry, file: Path) -> int:
-    """Store what an archive holds; return how many tags.
+def _add(tar: tarfile.TarFile, name: str, content: IO[bytes], size: int) -> None:
+    entry = tarfile.TarInfo(name)  # owner root, time 0: the same bytes on every run
+    entry.size = size
+    tar.addfile(entry, content)
 
-    Every digest and reference is checked before the first byte is stored, and tags are set
-    last, so that a truncated or foreign file leaves the registry as it was. Raises
-    RegistryError or DiskFull.
+
+def import_archive(file: Path, client: docker.DockerClient | None = None) -> int:
+    """Store the images of an archive in the course registry; return the number of tags.
+
+    Everything is checked before the first byte is stored, and tags are set last, so a truncated
+    or foreign file leaves the registry as it was. client is the engine of a registry in a
+    container. Raises RegistryError, DiskFull or Busy.
     """
-    try:
-        with tarfile.open(file, "r:") as tar:
-            members = {member.name: member for member in tar.getmembers() if member.isfile()}
-            entries = json.loads(_read(tar, members["index.json"]))["manifests"]
-            _check_digests(tar, members)
-            named = [(*entry["annotations"][NAME].rsplit(":", 1), entry) for entry in entries]
-            for _, _, entry in named:
-                _check_whole(tar, members, entry)
-            _check_room(file)
-            stored: set[tuple[str, str]] = set()
-            for repository, _, entry in named:
-                _import_manifest(registry, tar, members, repository, entry, stored)
-            for repository, tag, entry in named:
-                registry.put_manifest(repository, tag, _manifest(tar, members, entry))
-    except FileNotFoundError:
+    if not file.exists():
         raise RegistryError(
             f"There is no file {file}.",
             next="Make one on a computer with the images:  "
             "python3 -m dockyard registry export course.tar",
-        ) from None
-    except (tarfile.TarError, KeyError, TypeError, ValueError, EOFError, OSError) as error:
-        raise RegistryError(
-            f"{file} is not a whole archive of the course registry.",
-            f"It is cut short, damaged or something else ({type(error).__name__}: {error}).",
-            "Copy it again, or make it again:  python3 -m dockyard registry export FILE",
-        ) from None
-    return len(entries)
+        )
+    with ExitStack() as stack:
+        try:
+            if not file.is_file():  # opening a FIFO would wait for a writer
+                raise ValueError("it is not a regular file")
+            archive = _Archive(stack.enter_context(tarfile.open(file, "r:")))
+            archive.check()
+        except (*NOT_AN_ARCHIVE, OSError) as error:
+            raise RegistryError(
+                f"{file} is not a whole archive of the course registry.",
+                f"It is cut short, damaged or something else ({type(error).__name__}: {error}).",
+                "Copy it again, or make it again:  python3 -m dockyard registry export FILE",
+            ) from None
+        _check_room(file)
+        with Lock("fill", timeout=1800), server.writer(client) as writer:
+            storage.discard_damaged_blobs(client)
+            archive.store(writer)
+            digests.record(writer)
+        return len(archive.entries)
 
 
 def _check_room(file: Path) -> None:
@@ -166,58 +200,89 @@ def _check_room(file: Path) -> None:
         )
 
 
-def _check_digests(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> None:
-    for name, member in members.items():
-        if name.startswith("blobs/sha256/"):
-            found = hashlib.sha256()
-            for piece in _pieces(tar, member):
-                found.update(piece)
-            if found.hexdigest() != name.rpartition("/")[2]:
-                raise ValueError(f"{name} does not have the digest it is called by")
+class _Archive:
+    """A tar of an OCI layout that nobody has checked yet.
 
+    Its methods raise one of NOT_AN_ARCHIVE: KeyError for what is missing, ValueError for what is
+    wrong.
+    """
 
-def _check_whole(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], entry: dict) -> None:
-    """Raise KeyError or ValueError when something an entry refers to is not in the archive."""
-    manifest = _manifest(tar, members, entry)
-    for part in (entry, *manifest.blobs()):
-        if members[_path(part["digest"])].size != part["size"]:
-            raise ValueError(f"{part['digest']} does not have the size it should have")
-    for child in manifest.document.get("manifests", []):
-        _check_whole(tar, members, child)
+    def __init__(self, tar: tarfile.TarFile) -> None:
+        self.tar = tar
+        self.members = {
+            member.name: member
+            for member in tar.getmembers()
+            if member.isfile() and not member.issparse()  # a sparse file can have any size
+        }
+        index = msgspec.json.decode(self._read("index.json"), type=IndexSchema)
+        self.entries = [(*self._name(entry), entry) for entry in index.manifests]
 
+    def _name(self, entry: Descriptor) -> tuple[str, str]:
+        found = REFERENCE.fullmatch(entry.annotations[NAME])
+        if not found:
+            raise ValueError(f"{entry.annotations[NAME][:80]!r} is not an image of the course")
+        return found[1], found[2]
 
-def _manifest(tar: tarfile.TarFile, members: dict[str, tarfile.TarInfo], entry: dict) -> Manifest:
-    content = _read(tar, members[_path(entry["digest"])])
-    return Manifest(content, entry["mediaType"], entry["digest"], json.loads(content))
+    def check(self) -> None:
+        """Check every digest, and that each image is there with all its parts."""
+        for name, member in self.members.items():
+            if name.startswith("blobs/sha256/"):
+                found = hashlib.sha256()
+                for piece in self._pieces(member):
+                    found.update(piece)
+                if found.hexdigest() != name.rpartition("/")[2]:
+                    raise ValueError(f"{name} does not have the digest in its name")
+        for _, _, entry in self.entries:
+            self._check_whole(entry)
 
+    def _check_whole(self, entry: Descriptor) -> None:
+        manifest = self._manifest(entry)
+        parts = [entry, *msgspec.convert(manifest.blobs(), list[Descriptor])]
+        for part in parts:
+            if self.members[_path(part.digest)].size != part.size:
+                raise ValueError(f"{part.digest} does not have the size it should have")
+        for child in self._children(manifest):
+            self._check_whole(child)
 
-def _import_manifest(
-    registry: Registry,
-    tar: tarfile.TarFile,
-    members: dict[str, tarfile.TarInfo],
-    repository: str,
-    entry: dict,
-    stored: set[tuple[str, str]],
-) -> None:
-    """Store an image or index under its digest alone, once."""
-    if (repository, entry["digest"]) in stored:
-        return
-    stored.add((repository, entry["digest"]))
-    manifest = _manifest(tar, members, entry)
-    for child in manifest.document.get("manifests", []):
-        _import_manifest(registry, tar, members, repository, child, stored)
-    for blob in manifest.blobs():
-        if registry.blob_size(repository, blob["digest"]) != blob["size"]:
-            pieces = _pieces(tar, members[_path(blob["digest"])])
-            registry.put_blob(repository, blob["digest"], pieces)
-    registry.put_manifest(repository, entry["digest"], manifest)
+    def store(self, writer: Registry) -> None:
+        """Store all images, then their tags."""
+        stored: set[tuple[str, str]] = set()
+        for repository, _, entry in self.entries:
+            self._store(writer, repository, entry, stored)
+        for repository, tag, entry in self.entries:
+            writer.put_manifest(repository, tag, self._manifest(entry))
 
+    def _store(
+        self, writer: Registry, repository: str, entry: Descriptor, stored: set[tuple[str, str]]
+    ) -> None:
+        """Store an image or index under its digest alone, once."""
+        if (repository, entry.digest) in stored:
+            return
+        stored.add((repository, entry.digest))
+        manifest = self._manifest(entry)
+        for child in self._children(manifest):
+            self._store(writer, repository, child, stored)
+        for blob in manifest.blobs():
+            if writer.blob_size(repository, blob["digest"]) != blob["size"]:
+                pieces = self._pieces(self.members[_path(blob["digest"])])
+                writer.put_blob(repository, blob["digest"], pieces)
+        writer.put_manifest(repository, entry.digest, manifest)
 
-def _pieces(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
-    with tar.extractfile(member) as content:
-        while piece := content.read(CHUNK):
-            yield piece
+    def _manifest(self, entry: Descriptor) -> Manifest:
+        if entry.media_type not in INDEXES + MANIFESTS:
+            raise ValueError(f"{entry.media_type[:80]!r} is not the media type of a manifest")
+        return Manifest.parse(self._read(_path(entry.digest)), entry.media_type)
 
+    def _children(self, manifest: Manifest) -> list[Descriptor]:
+        return msgspec.convert(manifest.document.get("manifests", []), list[Descriptor])
 
-def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    return b"".join(_pieces(tar, member))
+    def _read(self, name: str) -> bytes:
+        member = self.members[name]
+        if member.size > LARGEST:
+            raise ValueError(f"{name} has {member.size} bytes")
+        return b"".join(self._pieces(member))
+
+    def _pieces(self, member: tarfile.TarInfo) -> Iterator[bytes]:
+        with cast(IO[bytes], self.tar.extractfile(member)) as content:  # a regular file
+            while piece := content.read(CHUNK):
+                yield piece

@@ -1,10 +1,11 @@
-"""Filling the course registry: from Docker Hub where it answers, else from Debian packages."""
+"""Fills the course registry: from Docker Hub if it answers, else from Debian packages."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import docker
 from docker.errors import ImageNotFound
@@ -13,15 +14,15 @@ from dockyard.core import paths
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.exceptions import DiskFull, DockyardError, RegistryError, UsageError
-from dockyard.registry import hub, server, transfer
+from dockyard.registry import digests, hub, server, storage, transfer
 from dockyard.registry.api import Registry
 from dockyard.registry.image_catalog import Image, images
 from dockyard.registry.offline.maker import Maker
-from dockyard.registry.verify import damaged_blobs, is_complete, is_current
+from dockyard.registry.verify import is_complete, is_current
 
 SOURCES = ("auto", "hub", "debian")
 MB = 10**6
-# The registry's copy, the engine's unpacked one while it is made, and the archive between them.
+# For the registry's copy, and for the unpacked one and the archive while an image is built.
 ROOM_FACTOR = 6
 
 
@@ -34,29 +35,56 @@ def fill(
     deep: bool = False,
     all_platforms: bool = False,
 ) -> None:
-    """Make every image of the catalogue present; what is there and whole is left alone.
+    """Store every image of the catalog that is missing, damaged or replaced; keep the others.
 
-    source is ``hub``, ``debian``, or ``auto``: Hub when it answers within three seconds, and
-    Debian packages for what Hub does not hand out. deep reads every blob first and replaces the
-    damaged ones, where otherwise only names and sizes are compared. all_platforms copies whole
-    indexes from Hub, so that machines of other architectures can pull too; Hub counts each
-    platform as a pull against the hourly allowance. Raises RegistryError, DiskFull or
+    source is ``hub``, ``debian`` or ``auto``: Docker Hub if it answers within three seconds, and
+    Debian packages for the images that it refuses. deep reads every blob first; without it, only
+    digests of tags and sizes of blobs are compared. all_platforms copies whole indexes from Hub,
+    so that machines of other architectures can pull too; Hub counts each platform as a pull
+    against the hourly allowance. Raises RegistryError, DiskFull, Busy or
     UsageError.
     """
     if source not in SOURCES:
         raise UsageError(
-            f"{source!r} is no source of images.",
+            f"{source!r} is not a source of images.",
             next=f"Choose one of: {', '.join(SOURCES)}   (DOCKYARD_SOURCE=…)",
         )
     with Lock("fill", timeout=1800):
-        if deep:
-            for digest in damaged_blobs(registry):
+        recorded = digests.load()
+        # What an earlier edition stored has no digests to compare with, so it is read once.
+        if deep or not recorded or _absent(registry, recorded):
+            for digest in storage.discard_damaged_blobs(client):
                 say(f"discarding the damaged blob {digest[:19]}…")
-                server.discard_blob(digest, client=client)
-        absent = [image for image in images() if not is_complete(registry, image)]
-        if absent:
-            _fill(registry, client, absent, say, source, all_platforms)
-        _renew(registry, client, say)
+        absent = _absent(registry, recorded)
+        if absent or any(not is_current(registry, image) for image in images()):
+            with server.writer(client) as writer:
+                absent = [image for image in absent if not _restore(writer, image, recorded, say)]
+                digests.forget(absent)
+                for image in absent:
+                    storage.discard_tags(image, client)
+                if absent:
+                    _fill(writer, client, absent, say, source, all_platforms)
+                _renew(writer, client, say)
+        digests.record(registry)
+
+
+def _absent(registry: Registry, recorded: Mapping[str, str]) -> list[Image]:
+    return [image for image in images() if not is_complete(registry, image, recorded)]
+
+
+def _restore(writer: Registry, image: Image, recorded: Mapping[str, str], say: Say) -> bool:
+    """Set an image's tags back to what was stored; return whether all of it is still there."""
+    for reference in image.references:
+        digest = recorded.get(reference, "")
+        manifest = writer.manifest(image.repository, digest) if digest else None
+        if manifest is None or manifest.digest != digest:
+            return False
+        with suppress(RegistryError):  # a part of it is missing
+            writer.put_manifest(image.repository, reference.partition(":")[2], manifest)
+    if not is_complete(writer, image, recorded):
+        return False
+    say(f"{image.reference} is again the image that was stored")
+    return True
 
 
 def _fill(
@@ -76,7 +104,7 @@ def _fill(
         if source == "hub" and not hub.answers():
             raise RegistryError(
                 f"Docker Hub does not answer at {hub.address()}.",
-                "There is no way to it from here, or a proxy or firewall keeps it away.",
+                "The network is down, or a proxy or firewall blocks the way.",
                 "Make the images from Debian packages instead:  "
                 "DOCKYARD_SOURCE=debian python3 -m dockyard registry fill",
             )
@@ -91,11 +119,12 @@ def _fill(
 
 
 def _renew(registry: Registry, client: docker.DockerClient, say: Say) -> None:
-    """Make images of an earlier edition's recipe anew; keep them where that fails."""
+    """Rebuild images whose recipe has changed; keep the older ones when that fails."""
     outdated = [image for image in images() if not is_current(registry, image)]
     if not outdated:
         return
     say(f"renewing {len(outdated)} images whose recipe has changed")
+    digests.forget(outdated)
     try:
         check_room(outdated)
         Maker(registry, client, say).make(outdated)
@@ -104,7 +133,7 @@ def _renew(registry: Registry, client: docker.DockerClient, say: Say) -> None:
 
 
 def check_room(absent: Sequence[Image]) -> None:
-    """Raise DiskFull when the home's disk has not enough room for the images."""
+    """Raise DiskFull when the home's disk does not have enough room for the images."""
     needed = sum(image.megabytes for image in absent) * ROOM_FACTOR * MB
     free = shutil.disk_usage(paths.home()).free
     if free < needed:
@@ -118,17 +147,17 @@ def check_room(absent: Sequence[Image]) -> None:
 def pull_into(
     registry: Registry, client: docker.DockerClient, say: Say, references: Sequence[str]
 ) -> None:
-    """Make images available under their plain names on an engine without the mirror.
+    """Copy images to an engine that has no mirror, under their plain names.
 
-    references are names of the catalogue, with their tags. A name that the engine knows already
-    is left as it is, whatever it points at. Raises RegistryError or DiskFull.
+    references are names with tags. A name that the engine has already is kept, whatever it means
+    there. Raises RegistryError or DiskFull.
     """
     for name in references:
         if _known(client, name):
             continue
-        say(f"bringing {name} to the engine")
+        say(f"copying {name} to the engine")
         found = transfer.pull(registry, client, name)
-        # Asked again: somebody may have pulled it in the meantime, and a tag must not move.
+        # Checked again: somebody may have pulled it meanwhile, and their tag must not move.
         if not _known(client, name):
             found.tag(*name.split(":"))
         transfer.forget(registry, client, name)

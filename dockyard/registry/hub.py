@@ -1,17 +1,17 @@
-"""Copying the course's images from Docker Hub, or from a registry that stands in for it."""
+"""Copies the course's images from Docker Hub, or from a registry in its place."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import docker
 import requests
 from docker.errors import APIError, ImageNotFound
 
 from dockyard.core.console import Say
+from dockyard.core.thread_pool import thread_pool
 from dockyard.engine import system_packages
 from dockyard.engine.discovery import architecture
 from dockyard.exceptions import RegistryError
@@ -24,12 +24,12 @@ WORKERS = 2
 
 
 def address() -> str:
-    """Docker Hub's address; ``DOCKYARD_HUB`` names another registry in its place."""
+    """The URL of Docker Hub, or of the registry that ``DOCKYARD_HUB`` names in its place."""
     return os.environ.get("DOCKYARD_HUB", HUB).rstrip("/")
 
 
 def answers(timeout: float = 3) -> bool:
-    """Whether Docker Hub, or what stands in for it, can be reached. timeout is in seconds."""
+    """Whether Docker Hub answers (see address()). timeout is in seconds."""
     try:
         return requests.get(f"{address()}/v2/", timeout=timeout).status_code in (200, 401)
     except requests.RequestException:
@@ -48,7 +48,10 @@ def copy_all(
     all_platforms: bool,
     only: bool,
 ) -> list[Image]:
-    """Copy images from Hub; return those it did not give, or raise when Hub is the only source."""
+    """Copy images from Docker Hub, two at a time; return those that it refused.
+
+    only says that there is no other source: then the first refusal raises RegistryError.
+    """
     copy = _with_skopeo if system_packages.which("skopeo") else _through_the_engine
     refused: list[Image] = []
 
@@ -70,7 +73,7 @@ def copy_all(
 
 
 def _in_parallel(chosen: Sequence[Image], action: Callable[[Image], None]) -> None:
-    with ThreadPoolExecutor(WORKERS) as pool:
+    with thread_pool(WORKERS) as pool:
         for done in [pool.submit(action, image) for image in chosen]:
             done.result()
 
@@ -85,12 +88,12 @@ def _with_skopeo(
     platforms = ["--all"] if all_platforms else ["--override-os=linux"]
     if not all_platforms:
         platforms.append(f"--override-arch={architecture()}")
-    transfer.copy(
+    transfer.store(
+        registry,
         f"docker://{_host()}/{image.repository}:{reference.partition(':')[2]}",
-        f"docker://{registry.address}/library/{reference}",
+        reference,
         *platforms,
         *(["--src-tls-verify=false"] if address().startswith("http://") else []),
-        "--dest-tls-verify=false",
         "--preserve-digests",
         "--retry-times=2",
         what=f"{reference} could not be copied from Docker Hub.",
@@ -104,11 +107,11 @@ def _through_the_engine(
     reference: str,
     all_platforms: bool,
 ) -> None:
-    """Pull and push where there is no skopeo: by digest, so that no tag of the engine moves."""
+    """Pull and push, where skopeo is missing; by digest, so that no tag of the engine moves."""
     remote = f"{_host()}/{image.repository}"
     try:
         digest = client.images.get_registry_data(f"{remote}:{reference.partition(':')[2]}").id
-        # Not images.list(), which asks for each once more and fails if one went meanwhile.
+        # Not images.list(), which inspects each image and fails when one was removed meanwhile.
         known = {found["Id"] for found in client.api.images()}
         pulled = client.images.pull(f"{remote}@{digest}")
         transfer.push(registry, client, pulled, reference)

@@ -1,30 +1,36 @@
-"""The catalogue of images: images.toml as data."""
+"""The catalog of images: images.toml, whose first lines explain its keys.
+
+[[images]]    an Image; `from` is its base
+platforms     the platforms that images from Docker Hub can have
+"""
 
 from __future__ import annotations
 
 import hashlib
-import tomllib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from dockyard.core import labels
+import msgspec
 
-HERE = Path(__file__).parent
-ORIGIN = f"{labels.COURSE.partition('.')[0]}.origin"
-RECIPE = f"{labels.COURSE.partition('.')[0]}.recipe"
+from dockyard.core import data_file
+from dockyard.core.data_file import Record
+
+FILE = Path(__file__).with_name("images.toml")
+ORIGIN = "dockyard.origin"
+"""Label that says how an image was made; images from Docker Hub do not have it."""
+
+RECIPE = "dockyard.recipe"
+"""Label with the recipe by which an image was made."""
 
 
-@dataclass(frozen=True)
-class Image:
-    """One entry of the catalogue. The first tag is the one lessons use."""
+class Image(Record):
+    """One image of the lessons. Lessons use its first tag."""
 
     name: str
     tags: tuple[str, ...]
     purpose: str
     megabytes: int
-    platforms: tuple[str, ...]
-    base: str = ""
+    base: str = msgspec.field(default="", name="from")
     variant: str = ""
     suite: str = ""
     packages: tuple[str, ...] = ()
@@ -33,8 +39,8 @@ class Image:
 
     @property
     def reference(self) -> str:
-        """Name and first tag, as a lesson writes it."""
-        return f"{self.name}:{self.tags[0]}"
+        """Name and first tag, as lessons write it."""
+        return self.references[0]
 
     @property
     def references(self) -> list[str]:
@@ -43,25 +49,27 @@ class Image:
 
     @property
     def repository(self) -> str:
-        """The repository's full name, as Docker Hub has it."""
+        """The full name of the repository, as on Docker Hub."""
         return f"library/{self.name}"
 
     @property
     def context(self) -> Path:
         """The build context that makes this image from Debian packages."""
-        return HERE / "offline" / "images" / "-".join(filter(None, (self.name, self.variant)))
+        return (
+            FILE.parent / "offline" / "images" / "-".join(filter(None, (self.name, self.variant)))
+        )
 
     @property
     def origin(self) -> str:
-        """How the image came about, for its label."""
+        """How the image is made, for its label."""
         what = f"Debian {self.suite} by mmdebstrap" if self.suite else ", ".join(self.packages)
         return f"made from Debian packages: {what}"
 
     @property
     def recipe(self) -> str:
-        """What the image is made from as a short hash: entry, Dockerfile and base.
+        """A short hash of what the image is made from: entry, Dockerfile and base.
 
-        A registry filled by an earlier edition of the course is brought up to date by it.
+        fill() rebuilds the images that an earlier edition of the course made by another recipe.
         """
         content = hashlib.sha256(repr((self.base, self.suite, self.packages)).encode())
         for file in sorted(self.context.rglob("*")):
@@ -72,19 +80,24 @@ class Image:
         return content.hexdigest()[:12]
 
 
+class _Catalog(Record):
+    platforms: tuple[str, ...]
+    images: tuple[Image, ...]
+
+
 @cache
+def _load() -> _Catalog:
+    return data_file.load(FILE, _Catalog)
+
+
 def images() -> tuple[Image, ...]:
-    """All entries; a base comes before what is built on it."""
-    document = tomllib.loads((HERE / "images.toml").read_text(encoding="utf-8"))
-    return tuple(_image(entry, tuple(document["platforms"])) for entry in document["images"])
+    """All images; a base comes before the images that are built on it. Raises InvalidDataFile."""
+    return _load().images
 
 
-def _image(entry: dict, platforms: tuple[str, ...]) -> Image:
-    fields = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()
-    }
-    fields["base"] = fields.pop("from", "")
-    return Image(platforms=platforms, **fields)
+def platforms() -> tuple[str, ...]:
+    """The platforms that images from Docker Hub can have, such as ``linux/amd64``."""
+    return _load().platforms
 
 
 def references() -> list[str]:
@@ -94,5 +107,5 @@ def references() -> list[str]:
 
 @cache
 def by_reference() -> dict[str, Image]:
-    """The entry of each name and tag."""
+    """The image of each name and tag."""
     return {reference: image for image in images() for reference in image.references}

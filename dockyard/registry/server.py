@@ -1,23 +1,29 @@
-"""The registry as a background process on loopback, its storage in the home."""
+"""The course registry: a process on loopback, its storage in the home.
+
+The registry that keeps running is read-only, because everybody on the computer and every
+container can reach it. Whatever stores images opens a second registry over the same storage
+(writer()), which wants a password and exits when the images are stored.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import bcrypt
 import docker
 
 from dockyard.core import paths, ports, wait
 from dockyard.core.console import Say
 from dockyard.core.process import Lock, Service
 from dockyard.engine import debian_archive, system_packages
-from dockyard.exceptions import PortInUse, RegistryError, UnwritableFolder
+from dockyard.exceptions import Busy, RegistryError, UnwritableFolder
+from dockyard.registry import private_file
 from dockyard.registry import registry_container as container
 from dockyard.registry.api import Registry
 
@@ -27,112 +33,125 @@ PACKAGES = {
     "skopeo": "skopeo",
     "mmdebstrap": "mmdebstrap",
 }
-"""The programs the registry and its filling need, each with its Debian package."""
+"""The programs that the registry and its filling need, each with its Debian package."""
 
-NAME = "registry"
-"""The course registry's name. A second registry in the same home has another."""
+READER = Service("registry")
+WRITER = Service("registry-writer")
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a registry of this home keeps what it needs, by its name."""
+def storage() -> Path:
+    """The folder with the blobs, manifests and tags."""
+    return paths.home() / "registry"
 
-    name: str = NAME
 
-    @property
-    def storage(self) -> Path:
-        """The folder with the blobs."""
-        return paths.home() / self.name
+def _config(service: Service) -> Path:
+    return paths.home() / f"{service.name}.yml"
 
-    @property
-    def config(self) -> Path:
-        """The configuration file, written at each start."""
-        return paths.home() / f"{self.name}.yml"
 
-    @property
-    def port_file(self) -> Path:
-        """The remembered port."""
-        return paths.home() / f"{self.name}-port"
+def _users() -> Path:
+    return paths.home() / f"{WRITER.name}.htpasswd"
 
-    @property
-    def service(self) -> Service:
-        """The background process."""
-        return Service(self.name)
 
-    def prepare(self) -> None:
-        """Make the folder. Raises UnwritableFolder."""
-        try:
-            self.storage.mkdir(parents=True, exist_ok=True)
-            self.config.touch()
-        except OSError as error:
-            raise UnwritableFolder(paths.home(), f"{error.strerror}.") from None
+def _port_file() -> Path:
+    return paths.home() / "registry-port"
 
-    def port(self) -> int:
-        """The remembered port, or 0."""
-        try:
-            return int(self.port_file.read_text())
-        except (OSError, ValueError):
-            return 0
+
+def _port() -> int:
+    """The remembered port, or 0."""
+    try:
+        return int(_port_file().read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def start(
-    say: Say,
-    *,
-    install: bool = False,
-    client: docker.DockerClient | None = None,
-    name: str = NAME,
-    port: int | None = None,
+    say: Say, *, install: bool = False, client: docker.DockerClient | None = None
 ) -> Registry:
-    """Start the registry, or find it running; returns it once it answers.
+    """Start the registry, or find it running; return it once it answers.
 
-    The port is the kernel's choice at first and then stays, because engines remember it; one
-    that is asked for must be free. Where the program docker-registry cannot be had, client's
-    engine runs it in a container. Raises RegistryError, PortInUse, UnwritableFolder,
-    InstallRefused or InstallFailed.
+    The kernel chooses the port the first time; later starts use it again, because engines
+    remember it. Where the program docker-registry cannot be installed, client's engine runs the
+    registry in a container. Raises RegistryError, UnwritableFolder, InstallRefused or
+    InstallFailed.
     """
-    place = Place(name)
-    place.prepare()
-    with Lock(f"start-{name}"):
-        running = Registry(f"http://127.0.0.1:{place.port()}")
-        if port in (None, place.port()) and place.service.process() and running.answers():
+    _prepare()
+    _stop_forgotten_writer(client)
+    with Lock("start-registry"):
+        running = Registry(f"http://127.0.0.1:{_port()}")
+        if READER.process() and _is_read_only(_port()) and running.answers():
             return running
-        if _wants_container(client):
-            return container.start(client, name, _choose_port(place, port), place.port_file)
+        if client is not None and _wants_container():
+            return container.start(client, ports.choose(_port()), _port_file())
         system_packages.install(_missing(), say, agreed=install)
-        place.service.stop()
-        return _start_process(place, _choose_port(place, port))
+        READER.stop()
+        port = ports.choose(_port())
+        _port_file().write_text(str(port))
+        reader = Registry(f"http://127.0.0.1:{port}")
+        _serve(READER, _reader_config(port), reader)
+        return reader
+
+
+def _prepare() -> None:
+    try:
+        storage().mkdir(parents=True, exist_ok=True)
+        _config(READER).touch(mode=0o600)
+    except OSError as error:
+        raise UnwritableFolder(paths.home(), f"{error.strerror}.") from None
 
 
 def _missing() -> list[str]:
     wanted = system_packages.missing(PACKAGES)
-    # apt on Ubuntu does not know the keys that Debian's packages are signed with.
+    # apt on Ubuntu does not know the keys that sign Debian's packages.
     if system_packages.which("apt-get") and not debian_archive.KEYRING.exists():
         wanted.append("debian-archive-keyring")
     return wanted
 
 
-def _wants_container(client: docker.DockerClient | None) -> bool:
-    if client is None or system_packages.which(PROGRAM):
+def _wants_container() -> bool:
+    if system_packages.which(PROGRAM):
         return False
     return system_packages.which("apt-get") is None or os.geteuid() != 0
 
 
-def _start_process(place: Place, port: int) -> Registry:
-    # JSON is YAML. No cache of blob descriptors: what is mended in storage counts at once.
-    config = {
+def _base_config(port: int) -> dict[str, Any]:
+    # No cache of blob descriptors: the reader sees at once what the writer stores.
+    return {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {
-            "filesystem": {"rootdirectory": str(place.storage)},
-            "delete": {"enabled": True},
-        },
-        "http": {"addr": f"127.0.0.1:{port}", "secret": secrets.token_hex(16)},
+        "storage": {"filesystem": {"rootdirectory": str(storage())}},
+        "http": {"addr": f"127.0.0.1:{port}"},
     }
-    place.config.write_text(json.dumps(config, indent=1) + "\n")
-    place.port_file.write_text(str(port))
-    registry = Registry(f"http://127.0.0.1:{port}")
-    service = place.service
-    service.start([system_packages.which(PROGRAM), "serve", place.config])
+
+
+def _reader_config(port: int) -> str:
+    config = _base_config(port)
+    config["storage"]["maintenance"] = {"readonly": {"enabled": True}}
+    return json.dumps(config, indent=1) + "\n"  # JSON is YAML
+
+
+def _writer_config(port: int) -> str:
+    config = _base_config(port)
+    config["auth"] = {"htpasswd": {"realm": "dockyard", "path": str(_users())}}
+    return json.dumps(config, indent=1) + "\n"
+
+
+def _is_read_only(port: int) -> bool:
+    """Whether the running registry is configured as today; earlier editions let anybody write."""
+    with suppress(OSError):
+        return _config(READER).read_text() == _reader_config(port)
+    return False
+
+
+def _serve(service: Service, config: str, registry: Registry) -> None:
+    program = system_packages.which(PROGRAM)
+    if program is None:
+        raise RegistryError(
+            "The course registry cannot be started.",
+            f"The program {PROGRAM} is not installed.",
+            f"Install it:  sudo apt-get install {PACKAGES[PROGRAM]}",
+        )
+    private_file.write(_config(service), config)
+    service.start([program, "serve", _config(service)])
     wait.until(
         "the course registry to answer",
         lambda: (
@@ -148,12 +167,63 @@ def _start_process(place: Place, port: int) -> Registry:
         error=RegistryError,
         next="Try again:  python3 -m dockyard engine start",
     )
-    return registry
 
 
-def find(name: str = NAME) -> Registry:
-    """The registry of this home that runs now. Raises RegistryError."""
-    registry = Registry(f"http://127.0.0.1:{Place(name).port()}")
+@contextmanager
+def writer(client: docker.DockerClient | None = None) -> Iterator[Registry]:
+    """A registry over the same storage that takes pushes, for the length of a ``with``.
+
+    It listens on a port of its own and wants a password that nobody else knows. client is the
+    engine of a registry in a container. Raises RegistryError, or Busy when another command has
+    been storing images for half an hour.
+    """
+    with Lock(WRITER.name, timeout=1800):
+        port = ports.choose()
+        registry = Registry(f"http://127.0.0.1:{port}", password=secrets.token_urlsafe(32))
+        try:
+            if in_container():
+                container.start_writer(_client_of_container(client), registry, _htpasswd(registry))
+            else:
+                WRITER.stop()
+                private_file.write(_users(), _htpasswd(registry))
+                _serve(WRITER, _writer_config(port), registry)
+            yield registry
+        finally:
+            _stop_writer(client)
+
+
+def _htpasswd(registry: Registry) -> str:
+    # The lowest cost: nobody can guess a random password, and each request is checked.
+    hashed = bcrypt.hashpw(registry.password.encode(), bcrypt.gensalt(rounds=4))
+    return f"{registry.USER}:{hashed.decode()}\n"
+
+
+def _client_of_container(client: docker.DockerClient | None) -> docker.DockerClient:
+    if client is None:
+        raise RegistryError(
+            "The course registry runs in a container, and its engine does not answer.",
+            next="Start the engine:  python3 -m dockyard engine start",
+        )
+    return client
+
+
+def _stop_writer(client: docker.DockerClient | None) -> None:
+    WRITER.stop()
+    for file in (_users(), _config(WRITER)):
+        file.unlink(missing_ok=True)
+    if client is not None and in_container():
+        container.stop_writer(client)
+
+
+def _stop_forgotten_writer(client: docker.DockerClient | None) -> None:
+    """Stop the writer of a command that was killed."""
+    with suppress(Busy), Lock(WRITER.name, timeout=0):
+        _stop_writer(client)
+
+
+def find() -> Registry:
+    """The registry of this home, if it is running. Raises RegistryError."""
+    registry = Registry(f"http://127.0.0.1:{_port()}")
     if not registry.answers():
         raise RegistryError(
             "The course registry is not running.",
@@ -164,7 +234,7 @@ def find(name: str = NAME) -> Registry:
 
 @contextmanager
 def available(say: Say) -> Iterator[Registry]:
-    """The course registry: the one that runs, else one started for the length of a ``with``."""
+    """The course registry: the running one, else one started for the length of a ``with``."""
     try:
         running, ours = find(), False
     except RegistryError:
@@ -176,35 +246,14 @@ def available(say: Say) -> Iterator[Registry]:
             stop()
 
 
-def stop(name: str = NAME, client: docker.DockerClient | None = None) -> None:
-    """End the registry; its storage stays. client is the engine of a registry in a container."""
-    Place(name).service.stop()
+def stop(client: docker.DockerClient | None = None) -> None:
+    """Stop the registry; its storage stays. client is the engine of a registry in a container."""
+    _stop_writer(client)
+    READER.stop()
     if client is not None:
-        container.stop(client, name)
+        container.stop(client)
 
 
-def in_container(name: str = NAME) -> bool:
-    """Whether this home's registry runs on the engine, so that stop() needs a client of it."""
-    return container.marker(name).exists()
-
-
-def discard_blob(digest: str, name: str = NAME, client: docker.DockerClient | None = None) -> None:
-    """Remove a damaged blob from the registry's storage, so that it can be stored again.
-
-    A registry keeps what it has under a digest and never looks whether it still fits, so
-    neither a push nor ``DELETE /v2/NAME/blobs/DIGEST`` would replace it.
-    """
-    algorithm, _, number = digest.partition(":")
-    path = Path("docker/registry/v2/blobs") / algorithm / number[:2] / number
-    if client is not None and container.find(client, name):
-        container.remove_file(client, name, path)
-    else:
-        shutil.rmtree(Place(name).storage / path, ignore_errors=True)
-
-
-def _choose_port(place: Place, asked: int | None) -> int:
-    if asked is None:
-        return ports.choose(place.port())
-    if not ports.is_free(asked):
-        raise PortInUse(asked)
-    return asked
+def in_container() -> bool:
+    """Whether this home's registry runs on the engine, so that stop() needs its client."""
+    return container.marker().exists()

@@ -1,8 +1,8 @@
-"""Images on their way between an engine and the course registry.
+"""Copies images between an engine and the course registry.
 
-An engine that can reach the registry's loopback address pushes and pulls. One that lives in a
-machine of its own (a virtual machine, another host) gets and gives an archive instead, and
-skopeo does the way between archive and registry.
+An engine that can reach the registry's loopback address pushes and pulls. For one that cannot (in
+a virtual machine, in namespaces of its own, on another host), images pass as archives, which
+skopeo copies to and from the registry.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from docker.models.images import Image as EngineImage
 from dockyard.core import paths
 from dockyard.engine import system_packages
 from dockyard.exceptions import DiskFull, RegistryError
+from dockyard.registry import private_file
 from dockyard.registry.api import Registry
 
 FULL = ("no space left on device", "disk quota exceeded")
@@ -34,7 +35,7 @@ def push(
     away = f"{registry.address}/library/{repository}"
     built.tag(away, tag)
     try:
-        refused = _push_one(client, away, tag)
+        refused = _push_one(registry, client, away, tag)
     finally:
         client.images.remove(f"{away}:{tag}", noprune=True)
     if refused and any(words in refused.lower() for words in UNREACHABLE):
@@ -43,8 +44,11 @@ def push(
         raise failure(f"{reference} could not be pushed to the course registry.", refused)
 
 
-def _push_one(client: docker.DockerClient, repository: str, tag: str) -> str:
-    for line in client.images.push(repository, tag, stream=True, decode=True):
+def _push_one(registry: Registry, client: docker.DockerClient, repository: str, tag: str) -> str:
+    lines = client.images.push(
+        repository, tag, stream=True, decode=True, auth_config=registry.credentials
+    )
+    for line in lines:
         if "error" in line:
             return line["error"]
     return ""
@@ -56,23 +60,23 @@ def _push_archive(
     with scratch() as folder:
         archive = folder / "image.tar"
         with archive.open("wb") as file:
-            file.writelines(client.images.get(built.id).save())
-        copy(
+            file.writelines(built.save())
+        store(
+            registry,
             f"docker-archive:{archive}",
-            f"docker://{registry.address}/library/{reference}",
-            "--dest-tls-verify=false",
+            reference,
             what=f"{reference} could not be stored in the course registry.",
         )
 
 
 def pull(registry: Registry, client: docker.DockerClient, reference: str) -> EngineImage:
-    """Bring an image of the registry to an engine, under no name that lasts; return it.
+    """Copy an image of the registry to an engine; return it.
 
-    Raises RegistryError or DiskFull. The caller gives it a name before anybody prunes.
+    The caller tags it, then calls forget(). Raises RegistryError or DiskFull.
     """
     away = f"{registry.address}/library/{reference}"
     try:
-        return client.images.pull(away)
+        return client.images.pull(away, auth_config=registry.credentials)
     except (APIError, ImageNotFound) as error:
         if not any(words in str(error).lower() for words in UNREACHABLE):
             raise failure(f"{reference} could not be pulled.", str(error)) from None
@@ -80,7 +84,7 @@ def pull(registry: Registry, client: docker.DockerClient, reference: str) -> Eng
 
 
 def forget(registry: Registry, client: docker.DockerClient, reference: str) -> None:
-    """Take back the name that pull() left on the engine."""
+    """Remove the name that pull() gave an image on the engine."""
     with suppress(ImageNotFound):
         client.images.remove(f"{registry.address}/library/{reference}", noprune=True)
 
@@ -93,15 +97,16 @@ def _pull_archive(registry: Registry, client: docker.DockerClient, reference: st
             f"docker://{registry.address}/library/{reference}",
             f"docker-archive:{archive}",
             "--src-tls-verify=false",
+            f"--src-authfile={_authfile(registry, folder)}",
             f"--override-os={version['Os']}",
             f"--override-arch={version['Arch']}",
-            what=f"{reference} could not be brought to the engine.",
+            what=f"{reference} could not be copied to the engine.",
         )
         return load(client, archive, reference)
 
 
 def load(client: docker.DockerClient, archive: Path, reference: str) -> EngineImage:
-    """Load an archive with one image and no name. Similar to ``docker load --input FILE``."""
+    """Load an archive with one nameless image. Similar to ``docker load --input FILE``."""
     try:
         with archive.open("rb") as content:
             return client.images.load(content)[0]
@@ -109,8 +114,31 @@ def load(client: docker.DockerClient, archive: Path, reference: str) -> EngineIm
         raise failure(f"{reference} could not be loaded.", str(error)) from None
 
 
+def store(registry: Registry, source: str, reference: str, *options: str, what: str) -> None:
+    """Copy an image into the registry with skopeo, as reference. See copy()."""
+    with scratch() as folder:
+        copy(
+            source,
+            f"docker://{registry.address}/library/{reference}",
+            "--dest-tls-verify=false",
+            f"--dest-authfile={_authfile(registry, folder)}",
+            *options,
+            what=what,
+        )
+
+
+def _authfile(registry: Registry, folder: Path) -> Path:
+    # A file, because everybody on the computer can read the command line.
+    file = folder / "auth.json"
+    private_file.write(file, registry.authfile)
+    return file
+
+
 def copy(source: str, target: str, *options: str, what: str) -> None:
-    """Copy an image with skopeo. what is the error's first line. Raises RegistryError, DiskFull."""
+    """Copy an image with skopeo.
+
+    what is the first line of the error. Raises RegistryError or DiskFull.
+    """
     program = system_packages.which("skopeo")
     if program is None:
         raise RegistryError(
@@ -134,7 +162,7 @@ def _last(stderr: str) -> str:
 
 
 def failure(what: str, why: str) -> RegistryError | DiskFull:
-    """The error that fits the words of a daemon, a registry or a program."""
+    """An error with the words of a daemon, a registry or a program as its reason."""
     if any(words in why.lower() for words in FULL):
         return DiskFull(
             what, f'"{why}"', "Free some space, then:  python3 -m dockyard registry fill"
@@ -148,7 +176,7 @@ def failure(what: str, why: str) -> RegistryError | DiskFull:
 def scratch() -> Iterator[Path]:
     """A folder in the home for large files, removed afterwards.
 
-    The temporary folder of a machine is often small, and may be memory.
+    /tmp is often small, and may be in memory.
     """
     with tempfile.TemporaryDirectory(dir=paths.home(), prefix=".registry-") as folder:
         yield Path(folder)

@@ -1,11 +1,12 @@
-"""Whether the images of the catalogue are present, whole and for this machine."""
+"""Checks that the images of the catalog are present, undamaged and for this machine."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from dockyard.engine.discovery import architecture
 from dockyard.exceptions import RegistryError
@@ -15,9 +16,9 @@ from dockyard.registry.image_catalog import ORIGIN, RECIPE, Image, images
 
 @dataclass(frozen=True)
 class ImageFinding:
-    """One tag of the catalogue and what is wrong with it; fault is empty when nothing is.
+    """One tag of the catalog and what is wrong with it; fault is empty when nothing is.
 
-    size is in bytes, compressed. blob is the digest of the damaged blob, if that is the fault.
+    size is in bytes, compressed.
     """
 
     reference: str
@@ -25,16 +26,20 @@ class ImageFinding:
     size: int = 0
     origin: str = ""
     fault: str = ""
-    blob: str = ""
 
 
-def is_complete(registry: Registry, image: Image) -> bool:
-    """Whether every tag has a manifest and all its blobs, with the sizes it claims."""
-    return all(_is_there(registry, image, reference) for reference in image.references)
+def is_complete(
+    registry: Registry, image: Image, recorded: Mapping[str, str] = MappingProxyType({})
+) -> bool:
+    """Whether every tag has a manifest and all its blobs, with the right sizes.
+
+    A tag in recorded must have the digest that is recorded there.
+    """
+    return all(_is_there(registry, image, reference, recorded) for reference in image.references)
 
 
 def is_current(registry: Registry, image: Image) -> bool:
-    """Whether an image that was made here was made by today's recipe; true for Hub's."""
+    """Whether an image was built by today's recipe; true for images from Docker Hub."""
     manifest = _for_here(registry, image, image.reference)
     if manifest is None:
         return False
@@ -42,18 +47,23 @@ def is_current(registry: Registry, image: Image) -> bool:
     return ORIGIN not in found or found.get(RECIPE) == image.recipe
 
 
-def verify(registry: Registry) -> list[ImageFinding]:
-    """Read every blob of every image for this machine and compare digests, sizes, platform."""
+def verify(
+    registry: Registry, recorded: Mapping[str, str] = MappingProxyType({})
+) -> list[ImageFinding]:
+    """Read every blob of every image for this machine; check digests, sizes and platform.
+
+    A tag in recorded must have the digest that is recorded there.
+    """
     checked: dict[str, str] = {}
     return [
-        _verify_one(registry, image, reference, checked)
+        _verify_one(registry, image, reference, checked, recorded)
         for image in images()
         for reference in image.references
     ]
 
 
 def list_images(registry: Registry) -> list[ImageFinding]:
-    """Every tag of the catalogue with digest, size and origin; reads no layer."""
+    """Every tag of the catalog with digest, size and origin, without reading layers."""
     findings = []
     for image in images():
         for reference in image.references:
@@ -65,13 +75,8 @@ def list_images(registry: Registry) -> list[ImageFinding]:
     return findings
 
 
-def damaged_blobs(registry: Registry) -> set[str]:
-    """The digests whose content is not what they say."""
-    return {finding.blob for finding in verify(registry) if finding.blob}
-
-
 def labels(registry: Registry, image: Image, manifest: Manifest) -> dict[str, str]:
-    """The labels in an image's configuration; none when it cannot be read."""
+    """The labels in an image's configuration; empty when it cannot be read."""
     try:
         config = _read(registry, image, manifest.document["config"]["digest"])
         return json.loads(config)["config"].get("Labels") or {}
@@ -79,8 +84,13 @@ def labels(registry: Registry, image: Image, manifest: Manifest) -> dict[str, st
         return {}
 
 
-def _is_there(registry: Registry, image: Image, reference: str) -> bool:
-    manifest = _for_here(registry, image, reference)
+def _is_there(
+    registry: Registry, image: Image, reference: str, recorded: Mapping[str, str]
+) -> bool:
+    tagged = registry.manifest(image.repository, reference.partition(":")[2])
+    if tagged is None or recorded.get(reference, tagged.digest) != tagged.digest:
+        return False
+    manifest = _platform_manifest(registry, image, tagged)
     return manifest is not None and all(
         registry.blob_size(image.repository, blob["digest"]) == blob["size"]
         for blob in manifest.blobs()
@@ -88,10 +98,15 @@ def _is_there(registry: Registry, image: Image, reference: str) -> bool:
 
 
 def _for_here(registry: Registry, image: Image, reference: str) -> Manifest | None:
-    manifest = registry.manifest(image.repository, reference.partition(":")[2])
-    if manifest is None or not manifest.is_index:
-        return manifest
-    for entry in manifest.document["manifests"]:
+    tagged = registry.manifest(image.repository, reference.partition(":")[2])
+    return _platform_manifest(registry, image, tagged) if tagged else None
+
+
+def _platform_manifest(registry: Registry, image: Image, tagged: Manifest) -> Manifest | None:
+    """The manifest for this machine: what is tagged, or what an index lists."""
+    if not tagged.is_index:
+        return tagged
+    for entry in tagged.document["manifests"]:
         platform = entry.get("platform", {})
         if (platform.get("os"), platform.get("architecture")) == ("linux", architecture()):
             return registry.manifest(image.repository, entry["digest"])
@@ -105,12 +120,22 @@ def _found(registry: Registry, image: Image, reference: str, manifest: Manifest)
 
 
 def _verify_one(
-    registry: Registry, image: Image, reference: str, checked: dict[str, str]
+    registry: Registry,
+    image: Image,
+    reference: str,
+    checked: dict[str, str],
+    recorded: Mapping[str, str],
 ) -> ImageFinding:
     try:
-        manifest = _for_here(registry, image, reference)
+        tagged = registry.manifest(image.repository, reference.partition(":")[2])
+        manifest = _platform_manifest(registry, image, tagged) if tagged else None
     except RegistryError as error:
         return ImageFinding(reference, fault=f"its manifest cannot be read: {error.why}")
+    if tagged and recorded.get(reference, tagged.digest) != tagged.digest:
+        stored = recorded[reference][:19]
+        return ImageFinding(
+            reference, tagged.digest, fault=f"not the image that was stored, which was {stored}…"
+        )
     if manifest is None:
         return ImageFinding(reference, fault=f"not in the registry for linux/{architecture()}")
     size = sum(blob["size"] for blob in manifest.blobs())
@@ -119,9 +144,7 @@ def _verify_one(
         if digest not in checked:
             checked[digest] = _fault(registry, image, blob)
         if checked[digest]:
-            return ImageFinding(
-                reference, manifest.digest, size, fault=checked[digest], blob=digest
-            )
+            return ImageFinding(reference, manifest.digest, size, fault=checked[digest])
     found = _found(registry, image, reference, manifest)
     return ImageFinding(
         found.reference, found.digest, found.size, found.origin, _misfit(registry, image, manifest)
@@ -129,7 +152,7 @@ def _verify_one(
 
 
 def _misfit(registry: Registry, image: Image, manifest: Manifest) -> str:
-    """What is wrong with the platform and layers that the configuration claims."""
+    """What is wrong with the platform and layers in an image's configuration."""
     config = json.loads(_read(registry, image, manifest.document["config"]["digest"]))
     platform = f"{config.get('os')}/{config.get('architecture')}"
     if platform != f"linux/{architecture()}":
@@ -151,7 +174,7 @@ def _fault(registry: Registry, image: Image, blob: dict) -> str:
     if length != blob["size"]:
         return f"blob {short}… has {length} bytes instead of {blob['size']}"
     if f"sha256:{counter.hexdigest()}" != blob["digest"]:
-        return f"blob {short}… does not have the digest it is called by"
+        return f"blob {short}… does not have this digest"
     return ""
 
 

@@ -1,15 +1,17 @@
-"""A Debian root file system as an image: mmdebstrap, then the archive ``docker load`` reads.
+"""Makes a Debian root file system with mmdebstrap, as an archive for ``docker load``.
 
-The same packages give the same image id on every machine, because no time of making is in it.
+The same packages give the same image id on every machine: the archive holds no build time.
 """
 
 from __future__ import annotations
 
 import email.utils
+import gzip
 import hashlib
 import io
 import json
 import re
+import shutil
 import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +31,7 @@ LEAN = (
     "path-exclude=/usr/share/locale/*",
     "path-exclude=/usr/share/lintian/*",
 )
-"""What dpkg leaves out, now and in images built on this one: documentation and translations."""
+"""Options for dpkg to leave out documentation and translations, here and in later layers."""
 
 APT = (
     # Archives of installed packages would only make layers larger.
@@ -37,20 +39,24 @@ APT = (
     'Dir::Cache::pkgcache ""',
     'Dir::Cache::srcpkgcache ""',
 )
-"""How apt is set up in the image, so that layers built on it stay small."""
+"""Settings of apt in the image, which keep layers built on it small."""
 
 LEFTOVERS = ("/var/cache/apt/*", "/var/cache/debconf/*-old", "/var/lib/apt/lists/*")
 LOGS = ("/var/log/*.log", "/var/log/apt/*", "/var/cache/ldconfig/aux-cache", "/etc/machine-id")
 
 APT_CONF = "/etc/apt/apt.conf.d/90image"
-# In an image nobody is there to start services for.
+# Packages must not start services while an image is built.
 NO_SERVICES = "printf '#!/bin/sh\\nexit 101\\n' > $1/usr/sbin/policy-rc.d"
 
 
 def make(
-    image: Image, architecture: str, labels: dict[str, str], folder: Path, run: mmdebstrap.Runs
+    image: Image,
+    architecture: str,
+    labels: dict[str, str],
+    folder: Path,
+    run: mmdebstrap.RunMmdebstrap,
 ) -> Path:
-    """Write the image's archive into folder and return its path; run runs mmdebstrap.
+    """Write the image's archive into folder and return its path.
 
     Similar to ``mmdebstrap --variant=minbase SUITE root.tar``. Raises RegistryError.
     """
@@ -68,7 +74,7 @@ def make(
 
 
 def released(suite: str) -> int:
-    """When the suite's package lists were last published, in seconds since 1970.
+    """The time when the suite's package lists were last published, in seconds since 1970.
 
     Raises RegistryError when the mirror does not answer.
     """
@@ -88,7 +94,7 @@ def released(suite: str) -> int:
 
 
 def _mmdebstrap(
-    image: Image, architecture: str, born: int, root: Path, run: mmdebstrap.Runs
+    image: Image, architecture: str, born: int, root: Path, run: mmdebstrap.RunMmdebstrap
 ) -> None:
     mirror = debian_archive.mirror()
     security = debian_archive.mirror("debian-security")
@@ -124,9 +130,17 @@ def _mmdebstrap(
 def _archive(
     image: Image, architecture: str, labels: dict[str, str], born: int, root: Path
 ) -> Path:
-    """Put layer, configuration and manifest.json together (Docker Image Specification v1.2)."""
-    with root.open("rb") as content:
-        layer = hashlib.file_digest(content, "sha256").hexdigest()
+    """Pack layer, configuration and manifest.json (Docker Image Specification v1.2)."""
+    packed = root.with_suffix(".tar.gz")
+    with root.open("rb") as file:
+        layer = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        # An engine with the containerd image store pushes the layer as it gets it here.
+        with (
+            packed.open("wb") as target,
+            gzip.GzipFile("", "wb", fileobj=target, mtime=0) as compressed,
+        ):
+            shutil.copyfileobj(file, compressed)
     created = datetime.fromtimestamp(born, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     config = {
         "architecture": architecture,
@@ -145,10 +159,11 @@ def _archive(
     manifest = [{"Config": name, "RepoTags": None, "Layers": ["layer.tar"]}]
     archive = root.with_name("image.tar")
     with tarfile.open(archive, "w") as tar:
-        tar.add(root, "layer.tar")
+        tar.add(packed, "layer.tar")
         for member, text in ((name, content), ("manifest.json", json.dumps(manifest).encode())):
             entry = tarfile.TarInfo(member)
             entry.size = len(text)
             tar.addfile(entry, io.BytesIO(text))
     root.unlink()
+    packed.unlink()
     return archive

@@ -1,4 +1,4 @@
-"""Making the course's images from Debian packages, on whatever engine there is."""
+"""Builds the course's images from Debian packages, on any engine."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from graphlib import TopologicalSorter
 
 import docker
 from docker.errors import APIError, BuildError, DockerException
 
-from dockyard import cleanup
 from dockyard.core.console import Say
+from dockyard.core.labels import COURSE
+from dockyard.core.thread_pool import thread_pool
 from dockyard.registry import transfer
 from dockyard.registry.api import Registry
 from dockyard.registry.image_catalog import ORIGIN, RECIPE, Image, by_reference
@@ -22,16 +23,18 @@ from dockyard.registry.offline import debian_rootfs, mmdebstrap
 from dockyard.registry.verify import is_complete, is_current
 
 WORKERS = 2
-OWN = cleanup.COURSE.partition(".")[0]
-BUILD = f"{OWN}.build"
+BUILD = "dockyard.build"
+"""Label of every stage of a build, with the name of the run."""
+
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 
 
 class Maker:
-    """Makes images on an engine under names of this one run, and pushes them.
+    """Builds images on an engine and pushes them to the registry.
 
-    A learner's own ``busybox:latest`` on the same engine keeps pointing where it does. What the
-    run leaves on the engine is found by its names and its label, and removed.
+    It gives them names that only this run uses, so a learner's own ``busybox:latest`` on the same
+    engine stays what it is. Afterwards it removes from the engine, by these names and by label,
+    everything that the run left.
     """
 
     def __init__(self, registry: Registry, client: docker.DockerClient, say: Say) -> None:
@@ -40,26 +43,24 @@ class Maker:
         self.say = say
         self.run = secrets.token_hex(4)
         self.architecture = client.version()["Arch"]
-        name = self._name("workshop:1")
-        self.workshop = mmdebstrap.Workshop(client, name, self.architecture)
+        name = self._name("mmdebstrap:1")
+        self.mmdebstrap = mmdebstrap.MmdebstrapContainer(client, name, self.architecture)
 
     def make(self, absent: Sequence[Image]) -> None:
-        """Make the images, two at a time, each as soon as its base is there.
+        """Build the images, two at a time, each as soon as its base exists.
 
-        Raises RegistryError or DiskFull for the first that fails; those begun are finished.
+        Raises RegistryError or DiskFull for the first that fails, after those already begun.
         """
         order = TopologicalSorter(self._with_bases(absent))
         order.prepare()
         running: dict[Future[None], Image] = {}
         try:
-            with ThreadPoolExecutor(WORKERS) as pool:
+            with thread_pool(WORKERS) as pool:
                 while order.is_active():
                     for image in order.get_ready():
                         running[pool.submit(self._make_one, image)] = image
                     for done in wait(running, return_when=FIRST_COMPLETED).done:
                         image = running.pop(done)
-                        if done.exception():
-                            pool.shutdown(cancel_futures=True)
                         done.result()
                         order.done(image)
         finally:
@@ -77,7 +78,7 @@ class Maker:
     def _make_one(self, image: Image) -> None:
         began = time.monotonic()
         if is_complete(self.registry, image) and is_current(self.registry, image):
-            # It is only wanted as a base: the one that is in the registry serves.
+            # It is only needed as a base, and the registry has it.
             self._take(image)
             return
         try:
@@ -93,7 +94,7 @@ class Maker:
         self.say(f"made {image.reference} ({time.monotonic() - began:.0f} s)")
 
     def _name(self, reference: str) -> str:
-        return f"{OWN}-build/{self.run}/{reference}"
+        return f"dockyard-build/{self.run}/{reference}"
 
     def _take(self, image: Image) -> None:
         found = transfer.pull(self.registry, self.client, image.reference)
@@ -102,7 +103,7 @@ class Maker:
 
     def _labels(self, image: Image) -> dict[str, str]:
         return {
-            cleanup.COURSE: "1",
+            COURSE: "1",
             ORIGIN: image.origin,
             RECIPE: image.recipe,
             "org.opencontainers.image.title": image.name,
@@ -112,7 +113,7 @@ class Maker:
 
     def _bootstrap(self, image: Image) -> None:
         with transfer.scratch() as folder:
-            run = mmdebstrap.on_host if mmdebstrap.host_can() else self.workshop.run
+            run = mmdebstrap.on_host if mmdebstrap.host_can() else self.mmdebstrap.run
             archive = debian_rootfs.make(image, self.architecture, self._labels(image), folder, run)
             loaded = transfer.load(self.client, archive, image.reference)
         loaded.tag(*self._name(image.reference).rsplit(":", 1))
@@ -130,7 +131,7 @@ class Maker:
                 tag=self._name(image.reference),
                 buildargs=arguments,
                 labels=self._labels(image),
-                # apt reaches the mirror as the host does, whatever the bridge's settings.
+                # apt reaches the mirror as the host does, whatever the settings of the bridge.
                 network_mode="host",
                 rm=True,
                 forcerm=True,
@@ -142,13 +143,22 @@ class Maker:
             raise transfer.failure(f"{image.reference} could not be built.", why) from None
 
     def _forget(self) -> None:
-        ours = f"{OWN}-build/{self.run}/"
-        # Not images.list(), which asks for each once more and fails if one went meanwhile.
+        ours = f"dockyard-build/{self.run}/"
+        # Not images.list(), which inspects each image and fails when one was removed meanwhile.
         for built in self.client.api.images():
             for tag in built["RepoTags"] or ():
                 if tag.startswith(ours):
                     self.client.images.remove(tag)
-        stages = {"dangling": True, "label": f"{BUILD}={self.run}"}
-        for stage in self.client.api.images(filters=stages):
-            with suppress(APIError):
-                self.client.images.remove(stage["Id"])
+        before: set[str] = set()
+        stages = self._stages()
+        # In several rounds: an engine keeps a stage until what was built on it is removed.
+        while stages != before:
+            for stage in stages:
+                with suppress(APIError):
+                    self.client.images.remove(stage)
+            before, stages = stages, self._stages()
+
+    def _stages(self) -> set[str]:
+        """The nameless images that this run left: stages of builds, and builds that failed."""
+        filters = {"dangling": True, "label": f"{BUILD}={self.run}"}
+        return {image["Id"] for image in self.client.api.images(filters=filters)}

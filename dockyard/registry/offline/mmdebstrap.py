@@ -1,9 +1,9 @@
-"""Where Debian root file systems are made: on this host, or in a container of the engine.
+"""Runs mmdebstrap, on this host or in a container of the engine.
 
-mmdebstrap configures packages as root of what it makes. On this host that takes root or user
-namespaces. Where neither is to be had, unpacking a system still needs no privilege, and an
-engine has a root of its own: mmdebstrap and what it calls are unpacked without being
-configured, handed to the engine as an image, and run there.
+mmdebstrap configures packages as root of the file system that it makes, which takes root or user
+namespaces. A host without either can still unpack packages, and its engine runs containers as
+root: so mmdebstrap and the programs that it calls are unpacked without being configured, imported
+into the engine as an image, and run in a container.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ import tarfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO, cast
 
 import docker
 from docker.errors import DockerException
 
 from dockyard.engine import debian_archive, system_packages
 
-Runs = Callable[[Sequence[str], int, Path], str]
-"""Runs mmdebstrap with words that name RESULT, for an archive at a path of this host.
+RunMmdebstrap = Callable[[Sequence[str], int, Path], str]
+"""Runs mmdebstrap with an argv that names RESULT, which it writes to a path of this host.
 
-The number is SOURCE_DATE_EPOCH. What went wrong is returned, or an empty text.
+The number is SOURCE_DATE_EPOCH. Returns the error message, or an empty string.
 """
 
 SUITE = "trixie"
@@ -35,7 +36,7 @@ TOOLS = (
     *("gzip", "hostname", "libc-bin", "mawk", "mount", "perl", "tar", "util-linux", "xz-utils"),
     *("apt", "dpkg", "debian-archive-keyring", "mmdebstrap"),
 )
-"""mmdebstrap and what it calls; their dependencies come along."""
+"""mmdebstrap and the packages of the programs that it calls."""
 
 RESULT = "/layer.tar"
 
@@ -46,12 +47,12 @@ mkdir -p /tmp /var/tmp
 chmod 1777 /tmp /var/tmp
 exec "$@"
 """
-"""What the maintainer scripts of TOOLS would have done, as far as mmdebstrap needs it."""
+"""The part of the work of TOOLS' maintainer scripts that mmdebstrap needs."""
 
 
 @functools.cache
 def host_can() -> bool:
-    """Whether packages can be configured on this host: as root, or in a user namespace."""
+    """Whether this host can configure packages: as root, or in a user namespace."""
     if os.geteuid() == 0:
         return True
     if (program := system_packages.which("mmdebstrap")) is None:
@@ -66,8 +67,8 @@ def host_can() -> bool:
 
 
 def on_host(words: Sequence[str], born: int, root: Path) -> str:
-    """Run mmdebstrap here, for an archive at root. Returns what went wrong, or nothing."""
-    # mmdebstrap and dpkg then write no later time than this into the files' headers.
+    """Run mmdebstrap on this host. See RunMmdebstrap."""
+    # SOURCE_DATE_EPOCH is the latest time that mmdebstrap and dpkg write into headers of files.
     stable = {**os.environ, "SOURCE_DATE_EPOCH": str(born), "PATH": system_packages.SEARCH}
     done = subprocess.run(
         [str(root) if word == RESULT else word for word in words],
@@ -77,13 +78,13 @@ def on_host(words: Sequence[str], born: int, root: Path) -> str:
         stdin=subprocess.DEVNULL,
         check=False,
     )
-    return "" if done.returncode == 0 else _telling(done.stderr)
+    return "" if done.returncode == 0 else _last_errors(done.stderr)
 
 
-class Workshop:
-    """An image with mmdebstrap on an engine, made when it is first used.
+class MmdebstrapContainer:
+    """Runs mmdebstrap in containers of an engine, from an image that it makes when first used.
 
-    Its name goes with the run that made it; who made it removes it.
+    The caller chooses the image's name and removes the image.
     """
 
     def __init__(self, client: docker.DockerClient, name: str, architecture: str) -> None:
@@ -94,10 +95,10 @@ class Workshop:
         self.lock = threading.Lock()
 
     def run(self, words: Sequence[str], born: int, root: Path) -> str:
-        """Run mmdebstrap in a container, for an archive at root. Returns what went wrong."""
+        """Run mmdebstrap in a container. See RunMmdebstrap."""
         try:
             with self.lock:
-                if not self.made and (why := self._make(root.with_name("workshop.tar"), born)):
+                if not self.made and (why := self._make(root.with_name("mmdebstrap.tar"), born)):
                     return why
                 self.made = True
             return self._run(words, born, root)
@@ -131,26 +132,27 @@ class Workshop:
                 "LC_ALL": "C.UTF-8",
                 **{name: os.environ[name] for name in ("http_proxy",) if os.environ.get(name)},
             },
-            # It mounts /proc and the like in what it makes.
+            # mmdebstrap mounts /proc and the like in the file system that it makes.
             privileged=True,
-            # apt reaches the mirror as the engine does, whatever the bridge's settings.
+            # apt reaches the mirror as the engine does, whatever the settings of the bridge.
             network_mode="host",
         )
         try:
             container.start()
             if container.wait()["StatusCode"] != 0:
-                return _telling(container.logs().decode(errors="replace"))
+                return _last_errors(container.logs().decode(errors="replace"))
             packed = root.with_name("copied.tar")
             with packed.open("wb") as file:
                 file.writelines(container.get_archive(RESULT)[0])
             with tarfile.open(packed) as archive, root.open("wb") as target:
-                shutil.copyfileobj(archive.extractfile(Path(RESULT).name), target)
+                content = archive.extractfile(Path(RESULT).name)
+                shutil.copyfileobj(cast(IO[bytes], content), target)  # a regular file
             packed.unlink()
         finally:
             container.remove(force=True, v=True)
         return ""
 
 
-def _telling(stderr: str) -> str:
+def _last_errors(stderr: str) -> str:
     lines = [line for line in stderr.splitlines() if line.startswith(("E:", "W:"))]
     return "\n".join(lines[-4:])[-600:] or stderr.strip()[-400:]

@@ -1,0 +1,53 @@
+"""The digest of every tag as the course stored it, in a file of the home.
+
+It tells an image that the course stored from one that took its place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from dockyard.core import paths
+from dockyard.registry import private_file
+from dockyard.registry.api import Registry
+from dockyard.registry.image_catalog import Image, images
+
+
+def _file() -> Path:
+    return paths.home() / "registry-digests.json"
+
+
+def load() -> dict[str, str]:
+    """The digest of each ``NAME:TAG``; empty when none were recorded or the file is damaged."""
+    try:
+        return msgspec.json.decode(_file().read_bytes(), type=dict[str, str])
+    except (OSError, msgspec.MsgspecError):
+        return {}
+
+
+def record(registry: Registry) -> None:
+    """Record the tags of the catalog that the registry has now. Raises RegistryError or OSError."""
+    found = {
+        reference: manifest.digest
+        for image in images()
+        for reference, tag in zip(image.references, image.tags, strict=True)
+        if (manifest := registry.manifest(image.repository, tag))
+    }
+    if found != load():
+        _save(found)
+
+
+def forget(changing: Iterable[Image]) -> None:
+    """Drop the digests of images that are about to be stored anew."""
+    dropped = {reference for image in changing for reference in image.references}
+    kept = load()
+    if dropped & kept.keys():
+        _save({reference: kept[reference] for reference in kept.keys() - dropped})
+
+
+def _save(found: Mapping[str, str]) -> None:
+    private_file.write(_file(), json.dumps(found, indent=1, sort_keys=True) + "\n")
