@@ -1,3 +1,3 @@
-"""What holds for tests and notebooks alike."""
+"""Loads the plugins for tests and notebooks."""
 
-pytest_plugins = ["tests.support.canary", "tests.support.scene"]
+pytest_plugins = ["tests.support.canary", "tests.support.scene", "tests.support.lab_attempts"]

@@ -1,1 +1,1 @@
-"""What the course costs: each thing it does beside the same thing done without it, as a ratio."""
+"""What the course costs: the same thing with the course and without it, as a ratio."""

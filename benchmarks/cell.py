@@ -1,11 +1,11 @@
-"""A command in a cell, and the same command typed at a shell."""
+"""A command in a cell, and the same command at a shell."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from jupyter_client.manager import KernelManager
 
@@ -15,40 +15,40 @@ from dockyard.core import paths
 
 GOAL = 1.05
 COMMANDS = {"docker ps": 60, "docker run --rm busybox true": 20}
-"""Each with how often it is measured."""
+"""Each with the number of pairs."""
 
 NOTHING = "true"
-"""A command that costs nothing: what is measured then is the cell itself."""
+"""A command that costs nothing, to measure the cell itself."""
 
 
 def measure() -> Iterator[Pair]:
-    """Each command, in pairs."""
+    """Pairs for each command and for the cell itself."""
     environment = course.whole_environment()
     with Kernel(environment) as kernel, Shell(environment) as shell:
         for command, repeat in COMMANDS.items():
             yield in_turn(
                 f"`!{command}` in a cell / `{command}` at a shell",
-                lambda command=command: kernel.seconds(f"!{command}"),
-                lambda command=command: shell.seconds(command),
+                partial(kernel.seconds, f"!{command}"),
+                partial(shell.seconds, command),
                 repeat,
                 GOAL,
             )
         yield in_turn(
             "`!true` in a cell / a cell with nothing to do (`pass`)",
-            lambda: kernel.seconds(f"!{NOTHING}"),
-            lambda: kernel.seconds("pass"),
+            partial(kernel.seconds, f"!{NOTHING}"),
+            partial(kernel.seconds, "pass"),
             20,
         )
         yield in_turn(
             "`!true` in a cell / the same cell with IPython's own runner",
-            lambda: kernel.seconds(f"!{NOTHING}"),
-            lambda: kernel.seconds(f"get_ipython().system_piped({NOTHING!r})"),
+            partial(kernel.seconds, f"!{NOTHING}"),
+            partial(kernel.seconds, f"get_ipython().system_piped({NOTHING!r})"),
             20,
         )
 
 
 class Kernel:
-    """A kernel as JupyterLab starts it, with the course's extension."""
+    """A kernel like JupyterLab's, with the course's extension."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._manager = KernelManager(kernel_name="python3")
@@ -66,7 +66,7 @@ class Kernel:
         self._manager.shutdown_kernel(now=True)
 
     def seconds(self, source: str) -> float:
-        """From the moment a cell is sent to the moment its kernel is idle again."""
+        """The time from sending a cell until its kernel is idle again."""
         began = time.perf_counter()
         reply = self._client.execute_interactive(
             source, store_history=False, output_hook=lambda message: None, timeout=120
@@ -77,9 +77,9 @@ class Kernel:
 
 
 class Shell:
-    """A shell that goes on running, as the one in a learner's terminal."""
+    """A shell that keeps running, like the one in a learner's terminal."""
 
-    MARK = b"-- the command has ended --\n"
+    MARK = "-- the command has exited --"
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._bash = subprocess.Popen(
@@ -87,22 +87,23 @@ class Shell:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            text=True,
             env=environment,
-            cwd=os.fspath(paths.NOTEBOOKS),
+            cwd=paths.NOTEBOOKS,
         )
 
     def __enter__(self) -> Shell:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._bash.communicate(b"exit\n")
+        self._bash.communicate("exit\n")
 
     def seconds(self, command: str) -> float:
-        """From the moment a command is sent to the moment the next one could be."""
-        mark = self.MARK.decode().strip()
+        """The time from sending a command until the next one could be sent."""
+        assert self._bash.stdin and self._bash.stdout
         began = time.perf_counter()
-        self._bash.stdin.write(f"{command} < /dev/null; echo '{mark}'\n".encode())
+        self._bash.stdin.write(f"{command} < /dev/null; echo '{self.MARK}'\n")
         self._bash.stdin.flush()
-        while self._bash.stdout.readline() != self.MARK:
+        while self._bash.stdout.readline() != f"{self.MARK}\n":
             pass
         return time.perf_counter() - began

@@ -1,10 +1,11 @@
-"""The docker client through the front door, and straight to the daemon's socket."""
+"""The docker client through the front door, and on the daemon's own socket."""
 
 from __future__ import annotations
 
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from benchmarks.sides import Pair, in_turn
 from dockyard import course
@@ -12,17 +13,18 @@ from dockyard.core import paths
 
 GOAL = 1.10
 COMMANDS = {"docker ps": 60, "docker run --rm busybox true": 20}
-"""Each with how often it is measured."""
+"""Each with the number of pairs."""
 
 
 def measure() -> Iterator[Pair]:
-    """Each command, in pairs."""
-    straight = course.State.load().endpoint["address"]
+    """A pair for each command."""
+    state = course.State.load()
+    assert state, "the engine was stopped meanwhile"
     for command, repeat in COMMANDS.items():
         yield in_turn(
             f"`{command}` through the front door / to the daemon's socket",
-            lambda command=command: _seconds(f"unix://{paths.front_door()}", command),
-            lambda command=command: _seconds(straight, command),
+            partial(_seconds, f"unix://{paths.front_door()}", command),
+            partial(_seconds, state.endpoint["address"], command),
             repeat,
             GOAL,
         )

@@ -24,11 +24,11 @@ PATIENCE = 300
 
 
 def measure() -> Iterator[Pair]:
-    """One pair: both on engines that hold nothing, in homes of their own."""
+    """One pair, each side with an empty engine in a home of its own."""
     with tempfile.TemporaryDirectory(prefix="dockyard-") as folder:
         home = Path(folder) / "home"
         home.mkdir()
-        # As at every start but the first: the images are in the registry already.
+        # The images are in the registry, as after the first start.
         for kept in ("registry", "cli-plugins"):
             if (paths.home() / kept).exists():
                 shutil.copytree(paths.home() / kept, home / kept)
@@ -56,7 +56,7 @@ def _learn(home: Path) -> float:
         _wait_for_jupyterlab(port)
         return time.perf_counter() - began
     finally:
-        # As Ctrl-C at a terminal, which reaches JupyterLab, too.
+        # Ctrl-C at a terminal would reach JupyterLab, too.
         for child in _children(course.pid):
             os.kill(child, signal.SIGTERM)
         course.wait(timeout=120)
@@ -75,14 +75,16 @@ def _children(parent: int) -> list[int]:
 def _bare(folder: Path) -> float:
     folder.mkdir()
     port = ports.choose()
+    program = system_packages.which("dockerd")
+    assert program, "learn has installed it"
     jupyterlab = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
         f"--ServerApp.port={port}", f"--ServerApp.root_dir={paths.CHECKOUT}",
     ]  # fmt: skip
     socket = folder / "docker.sock"
     dockerd = [
-        # In a network of its own, where it leaves no bridge and no rules behind.
-        "unshare", "--net", system_packages.which("dockerd"),
+        # In its own network namespace it leaves no bridge and no rules behind.
+        "unshare", "--net", program,
         f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}",
         f"--pidfile={folder / 'pid'}", f"--host=unix://{socket}",
     ]  # fmt: skip

@@ -1,8 +1,8 @@
-"""``python3 -m benchmarks.machine``: the machine engine beside Docker 26.1 as root on this host.
+"""``python3 -m benchmarks.machine``: the machine engine compared with Docker 26.1 as root.
 
-Both daemons, their containers and the client are kept on the same single CPU, so that both sides
-have the same quota and meet the same neighbours. Needs root, for the native side. Prints the
-table of docs/engines.md, and ends with 1 when a goal is missed.
+Both daemons, their containers and the client run on the same CPU, so both sides have the same
+quota and the same competing load. Needs root, for the native side. Prints the table of
+docs/machine.md. Exits with 1 when a goal is missed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from benchmarks.sides import Pair, in_turn
 from dockyard.core import docker_client, paths
 from dockyard.engine import client_programs, system_packages
 from dockyard.engine.base import Engine
-from dockyard.engine.docker_26 import NewerEngine
+from dockyard.engine.docker_26 import Docker26Engine
 from dockyard.engine.vm import artifacts, resources
 from dockyard.engine.vm.machine import MachineEngine
 
@@ -35,7 +35,7 @@ START_GOAL = 5.0
 """Seconds until the API answers, with everything made already."""
 
 IDLE_GOAL = 0.02
-"""The share of a CPU."""
+"""Share of a CPU."""
 
 LOOP = "i=0; while [ $i -lt 1000000 ]; do i=$((i+1)); done"
 TIMED = f"read a rest < /proc/uptime; {LOOP}; read b rest < /proc/uptime; echo $a $b"
@@ -68,7 +68,7 @@ class Side:
         )
 
     def seconds(self, *words: str) -> Callable[[], float]:
-        """A measure of one command of the client."""
+        """A function that runs one command of the client and returns its duration."""
 
         def measure() -> float:
             began = time.perf_counter()
@@ -78,14 +78,14 @@ class Side:
         return measure
 
     def loop(self) -> float:
-        """How long a shell's loop takes, by the container's own clock."""
+        """The duration of a shell loop in seconds, by the container's own clock."""
         before, after = self.docker("exec", "rests", "sh", "-c", TIMED).stdout.split()
         return float(after) - float(before)
 
 
 @contextmanager
 def started(kind: type[Engine], home: Path, folder: Path) -> Iterator[Side]:
-    """A daemon in a home of its own, with an image tools:1 and a container that rests."""
+    """A daemon in a separate home, with an image tools:1 and a container ``rests`` that sleeps."""
     before = os.environ.get("DOCKYARD_HOME")
     os.environ["DOCKYARD_HOME"] = str(home)
     engine = kind()
@@ -108,11 +108,12 @@ def started(kind: type[Engine], home: Path, folder: Path) -> Iterator[Side]:
 
 @functools.cache
 def tools() -> bytes:
-    """An image's root: BusyBox from the distribution's package."""
+    """The root file system of an image: BusyBox from the distribution's package."""
     system_packages.install(
         system_packages.missing({"busybox": "busybox-static"}), print, agreed=True
     )
     busybox = system_packages.which("busybox")
+    assert busybox is not None  # installed above
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         archive.add(busybox, "bin/busybox")
@@ -125,7 +126,7 @@ def tools() -> bytes:
 
 
 def pairs(machine: Side, native: Side, repeat: int) -> Iterator[Pair]:
-    """Each measure with its goal."""
+    """Each measurement with its goal."""
     for name, goal, words in (
         ("`docker run --rm busybox true`", 2.5, ("run", "--rm", "tools:1", "true")),
         ("`docker exec`", 2.0, ("exec", "rests", "true")),
@@ -141,7 +142,7 @@ def pairs(machine: Side, native: Side, repeat: int) -> Iterator[Pair]:
 
 
 def answering(side: Side) -> float:
-    """Seconds from nothing to an API that answers, the second time."""
+    """Seconds that a second start takes until the API answers."""
     side.engine.stop(print)
     began = time.perf_counter()
     side.engine.start(print)
@@ -150,9 +151,10 @@ def answering(side: Side) -> float:
     return taken
 
 
-def idle(side: Side, seconds: float = 20.0) -> float:
-    """The share of a CPU that the machine takes when nothing is asked of it."""
-    root = side.engine.service.process()
+def idle(seconds: float = 20.0) -> float:
+    """The share of a CPU that the idle machine of this home uses."""
+    root = MachineEngine().service.process()
+    assert root is not None  # started by main
     family = [root, *root.children(recursive=True)]
     before = sum(sum(process.cpu_times()[:2]) for process in family)
     time.sleep(seconds)
@@ -163,10 +165,10 @@ def idle(side: Side, seconds: float = 20.0) -> float:
 def main(arguments: list[str]) -> int:
     """Returns 0 when every goal is met, else 1."""
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks.machine", description=__doc__)
-    parser.add_argument("--repeat", type=int, default=10, help="pairs of each measure")
+    parser.add_argument("--repeat", type=int, default=10, help="pairs of each measurement")
     options = parser.parse_args(arguments)
     made = artifacts.folder()
-    os.sched_setaffinity(0, {resources.calmest_cpu()})
+    os.sched_setaffinity(0, {resources.least_busy_cpu()})
     with tempfile.TemporaryDirectory(dir=paths.home()) as scratch:
         folder = Path(scratch) / "build"
         folder.mkdir()
@@ -176,29 +178,21 @@ def main(arguments: list[str]) -> int:
         for file in made.glob("*-*"):
             os.link(file, home / "machine" / file.name)
         with (
-            started(NewerEngine, Path(scratch) / "native", folder) as native,
+            started(Docker26Engine, Path(scratch) / "native", folder) as native,
             started(MachineEngine, home, folder) as machine,
         ):
             print("\n| | machine | native | ratio | goal |\n|---|---|---|---|---|")
             met = []
             for pair in pairs(machine, native, options.repeat):
                 met.append(pair.met)
-                print(_line(pair), flush=True)
-            share = idle(machine)
+                print(pair.row(), flush=True)
+            share = idle()
             print(f"| idle | {share:.1%} of a CPU | | | {IDLE_GOAL:.0%} |")
             seconds = answering(machine)
             print(f"| start until the API answers | {seconds:.1f} s | | | {START_GOAL:g} s |")
             met += [share <= IDLE_GOAL, seconds <= START_GOAL]
     print(f"\nmean load meanwhile: {os.getloadavg()[1]:.1f} on {os.cpu_count()} CPUs")
     return 0 if all(met) else 1
-
-
-def _line(pair: Pair) -> str:
-    low, high = pair.spread
-    return (
-        f"| {pair.name} | {pair.whole(pair.course):.3f} s | {pair.whole(pair.bare):.3f} s "
-        f"| {pair.ratio:.2f} ({low:.2f} to {high:.2f}) | {pair.goal:g} |"
-    )
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ __version__ = "0.1.0"
 
 
 def load_ipython_extension(ipython):
-    """What ``%load_ext dockyard`` calls."""
+    """Load the course's magics: ``%load_ext dockyard``."""
     from dockyard.notebook.extension import load
 
     load(ipython)
 
 
 def unload_ipython_extension(ipython):
-    """What ``%unload_ext dockyard`` calls."""
+    """Unload them: ``%unload_ext dockyard``."""
     from dockyard.notebook.extension import unload
 
     unload(ipython)

@@ -1,7 +1,7 @@
-"""``python3 -m dockyard``: works from a fresh clone with nothing but Python.
+"""``python3 -m dockyard``: runs from a fresh clone with nothing but Python.
 
-This file and dockyard/__init__.py must parse on old Pythons, in order to say politely that
-they are too old.
+This file and dockyard/__init__.py must parse on old Pythons, so that they can print which
+version is needed.
 """
 
 import os

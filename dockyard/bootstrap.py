@@ -1,4 +1,4 @@
-"""The start of every command: find an environment that has the packages, then run the command.
+"""Runs every command in an environment that has the course's packages.
 
 Standard library only, because it runs before any package is installed.
 """
@@ -8,16 +8,16 @@ from __future__ import annotations
 import os
 import sys
 
-from dockyard.core import paths, python_packages
+from dockyard.core import python_packages
 from dockyard.exceptions import DockyardError
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command line, in .venv where this Python lacks the packages."""
+    """Run the command line, in .venv unless this Python has the packages."""
     try:
-        # An interpreter that has the right versions is used as it is: Binder brings one along.
-        if not python_packages.has_core():
-            python_packages.ensure_core()
+        # On Binder, in Codespaces and in a conda environment, this Python has them.
+        if not python_packages.are_ready():
+            python_packages.ensure_venv()
             if not python_packages.inside_venv():
                 return _run_in_venv(arguments)
         from dockyard import cli
@@ -34,6 +34,5 @@ def _run_in_venv(arguments: list[str]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     python = str(python_packages.python())
-    environment = {**os.environ, "PYTHONPATH": str(paths.CHECKOUT)}
-    os.execve(python, [python, "-m", "dockyard", *arguments], environment)
-    raise AssertionError("execve does not return")
+    os.execv(python, [python, "-m", "dockyard", *arguments])
+    raise AssertionError("execv does not return")

@@ -1,25 +1,32 @@
-"""The files around the course agree with each other."""
+"""The files around the package agree with each other: locks, style, README, GitHub."""
 
 import ast
 import importlib.metadata
+import importlib.util
 import json
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from dockyard.core import paths, python_packages
 
 
 @pytest.mark.parametrize("name", ["environment.yml", "binder/environment.yml"])
-def test_environment_yml_reads_the_one_list_of_packages(name):
-    """conda and mamba look for the list beside the file that names it."""
+def test_conda_installs_the_lock_and_the_checkout(name):
+    """conda and mamba run pip in the folder of the file, and with a copy of the section there."""
     file = paths.CHECKOUT / name
-    text = file.read_text()
-    listed = re.search(r"^ +- -r (\S+)$", text, re.MULTILINE)[1]
-    assert (file.parent / listed).resolve() == python_packages.REQUIREMENTS
-    assert "python=3.11" in text
+    python, pip, section = yaml.safe_load(file.read_text())["dependencies"]
+    assert (python, pip) == ("python=3.11", "pip")
+    lock, checkout = (line.partition(" ") for line in section["pip"])
+    assert (lock[0], checkout[0]) == ("-r", "-e")
+    assert (file.parent / lock[2]).resolve() == python_packages.LOCK
+    assert (file.parent / checkout[2]).resolve() == paths.CHECKOUT
 
 
 def test_the_dev_containers_docker_is_one_that_its_base_image_supports():
@@ -30,57 +37,79 @@ def test_the_dev_containers_docker_is_one_that_its_base_image_supports():
     assert feature == ("ghcr.io/devcontainers/features/docker-in-docker:4", {"moby": False})
 
 
-def test_every_requirement_has_an_exact_version():
-    pins = python_packages.pins()
-    assert pins
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][\w.]*", pin) for pin in pins)
-    assert pins == sorted(pins, key=str.lower)
+def project():
+    """The table ``project`` of pyproject.toml."""
+    return tomllib.loads((paths.CHECKOUT / "pyproject.toml").read_text())["project"]
 
 
-def test_every_package_that_is_imported_is_in_the_list():
+def declared(*extras):
+    """The direct dependencies, of the course and of some extras."""
+    lines = list(project()["dependencies"])
+    for extra in extras:
+        lines += project()["optional-dependencies"][extra]
+    return [Requirement(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [(python_packages.LOCK, ()), (python_packages.TEST_LOCK, ("test",))],
+    ids=["requirements.txt", "requirements-test.txt"],
+)
+def test_a_lock_has_an_exact_version_for_every_dependency(lock, extras):
+    lines = [line for line in lock.read_text().splitlines() if not line.startswith("#")]
+    pinned = {}
+    for line in lines:
+        # No line is an option such as --index-url, which may name a private host.
+        match = re.fullmatch(r"([a-z0-9-]+)==([0-9][\w.]*)( ; .+)?", line)
+        assert match, line
+        pinned[match[1]] = match[2]
+    assert len(pinned) == len(lines)
+    assert list(pinned) == sorted(pinned)
+    for requirement in declared(*extras):
+        assert pinned[canonicalize_name(requirement.name)] in requirement.specifier, requirement
+    # Of what is installed, too, everything that is needed has its version in the lock.
+    needed = {canonicalize_name(requirement.name) for requirement in declared(*extras)}
+    seen = set()
+    while further := needed - seen:
+        seen |= further
+        for name in further:
+            requirements = map(Requirement, importlib.metadata.requires(name) or ())
+            needed |= {
+                canonicalize_name(each.name)
+                for each in requirements
+                if not each.marker or each.marker.evaluate({"extra": ""})
+            }
+    assert needed <= pinned.keys()
+
+
+def test_both_locks_have_the_same_versions():
+    pins, test_pins = (
+        python_packages.pins(lock) for lock in (python_packages.LOCK, python_packages.TEST_LOCK)
+    )
+    assert pins.items() <= test_pins.items()
+
+
+@pytest.mark.parametrize(
+    ("folders", "extras"),
+    [(("dockyard",), ()), (("tests", "benchmarks", "docs"), ("test",))],
+    ids=["dockyard", "tests"],
+)
+def test_every_package_that_is_imported_is_a_direct_dependency(folders, extras):
     imported = set()
-    for file in (paths.CHECKOUT / "dockyard").rglob("*.py"):
+    for file in (file for folder in folders for file in (paths.CHECKOUT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {name.name.partition(".")[0] for name in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(node.module.partition(".")[0])
     brought_by = {
-        name: {distribution.replace("_", "-") for distribution in distributions}
+        name: {canonicalize_name(distribution) for distribution in distributions}
         for name, distributions in importlib.metadata.packages_distributions().items()
     }
-    pinned = {pin.partition("==")[0] for pin in python_packages.pins()}
-    foreign = imported - sys.stdlib_module_names - {"dockyard"}
+    names = {canonicalize_name(requirement.name) for requirement in declared(*extras)}
+    foreign = imported - sys.stdlib_module_names - {"dockyard", "tests", "benchmarks"}
     assert foreign
-    assert [name for name in foreign if not pinned & brought_by.get(name, set())] == []
-
-
-FIRST = """
-import json, sys
-before = set(sys.modules)
-from dockyard import cli
-from dockyard.commands import learn, setup, test
-print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
-"""
-
-
-def test_the_commands_import_nothing_but_the_first_packages():
-    """They begin before the other packages are there."""
-    done = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, check=True)
-    brought_by = importlib.metadata.packages_distributions()
-    imported = {
-        distribution.replace("_", "-")
-        for name in json.loads(done.stdout)
-        for distribution in brought_by.get(name, ())
-    }
-    first, further = set(), {*python_packages.CORE}
-    while further:
-        first |= further
-        needed = [line for name in further for line in importlib.metadata.requires(name) or ()]
-        named = [re.match(r"[\w.-]+", line)[0] for line in needed if ";" not in line]
-        further = {name.replace("_", "-") for name in named} - first
-    assert "psutil" in imported
-    assert imported - first == set()
+    assert [name for name in foreign if not names & brought_by.get(name, set())] == []
 
 
 def test_every_environment_variable_of_the_course_is_explained():
@@ -117,7 +146,7 @@ def test_the_first_files_parse_on_old_pythons(name):
         ("os.name = 'nt'", "inside WSL 2"),
     ],
 )
-def test_what_it_cannot_run_on_is_said_politely(found, said):
+def test_an_unsupported_computer_gets_a_polite_message(found, said):
     program = f"import os, sys, runpy; {found}; runpy.run_module('dockyard', run_name='__main__')"
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -131,9 +160,51 @@ def test_what_it_cannot_run_on_is_said_politely(found, said):
     assert "Traceback" not in done.stderr
 
 
-def test_code_style():
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "."],
+@pytest.mark.parametrize(
+    "command", ["ruff check .", "ruff format --check --diff .", "mypy"], ids=lambda c: c
+)
+def test_code_style_and_types(command):
+    """.pre-commit-config.yaml runs the same commands."""
+    done = run_tool(*command.split())
+    assert done.returncode == 0, done.stdout
+
+
+def test_pre_commit_runs_the_same_commands():
+    found = yaml.safe_load((paths.CHECKOUT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook["entry"] for repository in found["repos"] for hook in repository["hooks"]]
+    assert hooks == [
+        ".venv/bin/ruff check", ".venv/bin/ruff format --check", ".venv/bin/mypy"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("schema", "pattern"),
+    [
+        ("github-workflows", "workflows/*.yml"),
+        ("dependabot", "dependabot.yml"),
+        ("github-issue-forms", "ISSUE_TEMPLATE/[!c]*.yml"),
+        ("github-issue-config", "ISSUE_TEMPLATE/config.yml"),
+    ],
+)
+def test_githubs_files_have_the_form_that_github_reads(schema, pattern):
+    files = sorted((paths.CHECKOUT / ".github").glob(pattern))
+    assert files
+    done = run_tool("check_jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_module_that_a_launch_or_a_workflow_runs_exists():
+    modules = set()
+    for folder in (".ci", ".devcontainer", ".github", "binder"):
+        for file in (paths.CHECKOUT / folder).rglob("*"):
+            if file.is_file():
+                modules |= set(re.findall(r"\bpython3? -m ([\w.]+)", file.read_text()))
+    assert "dockyard.engine.vm.artifacts" in modules
+    assert [name for name in modules if not importlib.util.find_spec(name)] == []
+
+
+def run_tool(module, *words):
+    return subprocess.run(
+        [sys.executable, "-m", module, *words],
         capture_output=True, text=True, cwd=paths.CHECKOUT, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout

@@ -1,31 +1,34 @@
-"""The course's Python packages: .venv and what requirements.txt lists. Standard library only.
+"""Installs the locked Python packages into .venv. Standard library only.
 
-Installed in two steps, because the second can overlap with starting an engine: ``ensure_core``
-makes .venv with the few packages that the commands import, ``ensure_all`` installs the rest.
-Neither does anything when its packages are there.
+requirements.txt locks what the course needs, requirements-test.txt adds the tools of ``test``.
+Looking whether a lock is installed reads folder names and starts no process.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
+import contextlib
+import fcntl
+import importlib
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from dockyard.core import paths
-from dockyard.core.console import Say, say
+from dockyard.core.console import say
 from dockyard.exceptions import InstallFailed, UnwritableFolder
 
 VENV = paths.CHECKOUT / ".venv"
-REQUIREMENTS = paths.CHECKOUT / "requirements.txt"
-CORE = ("docker", "h11", "psutil", "qemu.qmp", "requests")
-"""What the commands of ``python3 -m dockyard`` import."""
+LOCK = paths.CHECKOUT / "requirements.txt"
+TEST_LOCK = paths.CHECKOUT / "requirements-test.txt"
+"""Everything in LOCK and the packages of the extra ``test``."""
 
 
 def python() -> Path:
     """The interpreter of .venv, which may not exist yet."""
-    return VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    return VENV / "bin" / "python"
 
 
 def inside_venv() -> bool:
@@ -33,87 +36,112 @@ def inside_venv() -> bool:
     return Path(sys.prefix).resolve() == VENV.resolve()
 
 
-def pins(names: tuple[str, ...] | None = None) -> list[str]:
-    """The lines ``name==version`` of requirements.txt, all or those of the given names."""
-    lines = (line.partition("#")[0].strip() for line in REQUIREMENTS.read_text().splitlines())
-    return [line for line in lines if line and (names is None or line.partition("==")[0] in names)]
+def are_ready(lock: Path = LOCK) -> bool:
+    """Whether this interpreter has every package of a lock."""
+    return _are_installed(lock, (Path(folder) for folder in sys.path))
 
 
-def _site_packages() -> list[str]:
-    return [str(folder) for folder in VENV.glob("lib/python*/site-packages")]
+def ensure_venv() -> None:
+    """Make .venv with the packages of LOCK, unless it has them.
 
-
-def are_installed(wanted: list[str], where: list[str] | None = None) -> bool:
-    """Whether these versions are in the folders ``where``, by default this interpreter's own."""
-    for pin in wanted:
-        name, _, version = pin.partition("==")
-        path = sys.path if where is None else where
-        found = next(iter(importlib.metadata.distributions(name=name, path=path)), None)
-        if found is None or found.version != version:
-            return False
-    return True
-
-
-def has_core() -> bool:
-    """Whether this interpreter has the packages of CORE, in the versions that are pinned."""
-    return are_installed(pins(CORE))
-
-
-def ensure_core() -> None:
-    """Make .venv with the packages of CORE, unless it has them.
-
-    Reading what is installed takes a millisecond, asking pip two seconds. Raises
-    UnwritableFolder or InstallFailed.
+    Two calls at once wait for each other. Raises UnwritableFolder or InstallFailed.
     """
-    whole = _has_pip()
-    if whole and are_installed(pins(CORE), _site_packages()):
-        return
-    if not whole:
+    with _only_one_at_a_time():
+        whole = _has_pip()
+        if whole and _are_installed(LOCK, _site_packages()):
+            return
         if not os.access(paths.CHECKOUT, os.W_OK):
             raise UnwritableFolder(
                 paths.CHECKOUT,
                 "The course makes its Python environment, .venv, in its own folder.",
                 f"Clone it into a folder of yours:  git clone {paths.CHECKOUT} ~/dockyard",
             )
-        print("making the virtual environment .venv", file=sys.stderr)
-        # What an attempt that failed has left would keep every later one from working.
-        _run([sys.executable, "-m", "venv", "--clear", str(VENV)], "The virtual environment")
-    _run([*_pip(), "install", *pins(CORE)], "Installing the first packages")
-    _make_importable()
+        if not whole:
+            say("making the virtual environment .venv")
+            # --clear, because pip cannot repair what an interrupted attempt left behind.
+            _run([sys.executable, "-m", "venv", "--clear", str(VENV)], "Making .venv")
+        # Kernels import the course, too. Unlike the path that an editable install writes, a
+        # relative one (site module) stays right when the checkout is moved or mounted elsewhere.
+        for folder in _site_packages():
+            (folder / "dockyard.pth").write_text(os.path.relpath(paths.CHECKOUT, folder))
+        _install(python(), LOCK)
+
+
+def ensure_test() -> None:
+    """Install the packages of ``test`` for this interpreter. Raises InstallFailed."""
+    if not are_ready(TEST_LOCK):
+        _install(Path(sys.executable), TEST_LOCK)
+
+
+def pins(lock: Path = LOCK, *, everywhere: bool = False) -> dict[str, str]:
+    """The names of a lock with their versions.
+
+    everywhere leaves out what only some platforms need: those lines have a marker (PEP 508),
+    which the standard library cannot evaluate.
+    """
+    found = {}
+    for line in lock.read_text().splitlines():
+        requirement, _, marker = line.partition("#")[0].partition(";")
+        if requirement.strip() and not (everywhere and marker):
+            name, _, version = requirement.strip().partition("==")
+            found[name] = version
+    return found
+
+
+def _are_installed(lock: Path, folders: Iterable[Path]) -> bool:
+    # By the names of folders alone: importlib.metadata takes a tenth of a second for as many.
+    found: dict[str, str] = {}
+    for folder in folders:
+        for info in folder.glob("*.dist-info"):
+            name, _, version = info.stem.partition("-")
+            # pip and uv write INSTALLER after the package's own files (PEP 376).
+            if (info / "INSTALLER").exists():
+                found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), version)
+    return pins(lock, everywhere=True).items() <= found.items()
+
+
+def _site_packages() -> list[Path]:
+    return list(VENV.glob("lib/python*/site-packages"))
 
 
 def _has_pip() -> bool:
-    """Whether .venv is whole: making it ends with pip, and pip's own files with INSTALLER."""
-    if not python().exists():
-        return False
-    written = VENV.glob("lib/python*/site-packages/pip-*.dist-info/INSTALLER")
-    return any(file.stat().st_size for file in written)
+    """Whether making .venv was finished: installing pip is its last step."""
+    return os.access(python(), os.X_OK) and any(
+        file.stat().st_size
+        for folder in _site_packages()
+        for file in folder.glob("pip-*.dist-info/INSTALLER")
+    )
 
 
-def _make_importable() -> None:
-    # For a kernel of .venv in an editor that knows nothing of the command line (site(3)).
-    for folder in VENV.glob("lib/python*/site-packages"):
-        (folder / "dockyard.pth").write_text(f"{paths.CHECKOUT}\n")
+@contextlib.contextmanager
+def _only_one_at_a_time() -> Iterator[None]:
+    descriptor = os.open(paths.CHECKOUT, os.O_RDONLY)
+    try:
+        # NFS locks no folder, and no file that is only open for reading.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
-def ensure_all(say: Say = say) -> None:
-    """Install what requirements.txt lists into the current environment, once a version of it.
+def _install(interpreter: Path, lock: Path) -> None:
+    """Install a lock with uv, which takes seconds, else with pip, which takes a minute."""
+    say(f"installing the Python packages of {lock.name}")
+    words = ["install", "--quiet", "--requirement", str(lock)]
+    pip = [str(interpreter), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    uv = f"uv=={pins(TEST_LOCK)['uv']}"
+    try:
+        # Where PyPI has no wheel of uv, building it would take longer than pip takes for all.
+        _run([*pip, "install", "--quiet", "--only-binary=uv", "--retries=1", uv])
+        _run([str(interpreter), "-m", "uv", "pip", *words, f"--python={interpreter}"])
+    except InstallFailed:
+        # uv does not read pip's settings: pip alone may know this network's mirror of PyPI.
+        _run([*pip, *words])
+    importlib.invalidate_caches()
 
-    Raises InstallFailed.
-    """
-    wanted = pins()
-    if are_installed(wanted):
-        return
-    say(f"installing {len(wanted)} Python packages (about a minute the first time)")
-    _run([sys.executable, *_pip()[1:], "install", "-r", str(REQUIREMENTS)], "Installing packages")
-    say("Python packages are ready")
 
-
-def _pip() -> list[str]:
-    return [str(python()), "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input"]
-
-
-def _run(command: list[str], what: str) -> None:
+def _run(command: list[str], what: str = "Installing Python packages") -> None:
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
@@ -123,8 +151,9 @@ def _run(command: list[str], what: str) -> None:
         check=False,
     )
     if done.returncode != 0:
-        last = "\n".join(done.stdout.strip().splitlines()[-4:])
+        lines = [line.strip() for line in done.stdout.splitlines()]
+        errors = [line for line in lines if line.startswith("ERROR:")]
         hint = "Check the network and the free space on the disk, then run this again."
         if "ensurepip" in done.stdout:
             hint = "Install the package that makes them:  sudo apt-get install python3-venv"
-        raise InstallFailed(f"{what} failed.", last, hint)
+        raise InstallFailed(f"{what} failed.", "\n".join((errors or lines)[-4:]), hint)

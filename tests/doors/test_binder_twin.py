@@ -1,15 +1,15 @@
-"""Binder's build and launch, in a container that is held as Binder's are.
+"""Binder's build and launch, in a container with Binder's limits.
 
 ``binder/postBuild`` and ``binder/start`` run as user 1000 in a container of the embedded engine:
-no capabilities, no new privileges, default seccomp, no device, no socket of a daemon, one CPU,
-2 GB. From the launch to the first ``docker run`` answered in a notebook of JupyterLab; then the
-whole course under nbval beside that JupyterLab. Takes an hour, so it is asked for by name:
-``python3 -m dockyard test -m binder tests/doors/test_binder_twin.py``; with ``--capture=no`` the
-figures are shown, with ``-k 11-services`` build, launch and one lesson take six minutes.
+no capabilities, no new privileges, default seccomp, no device, no daemon's socket, one CPU, 2 GB.
+Measures the time from the launch to the first ``docker run`` answered in JupyterLab, then runs the
+whole course under nbval beside that JupyterLab. It takes an hour:
+``python3 -m dockyard test -m binder tests/doors/test_binder_twin.py``. With ``--capture=no`` it
+prints the measurements; with ``-k 11-services`` build, launch and one lesson take six minutes.
 
-What differs from the real one: the system's programs are this host's instead of those of
-repo2docker's base image (Ubuntu), Python is this one instead of conda's, nothing is between the
-browser and JupyterLab, the network is not filtered.
+It differs from Binder: programs are this host's instead of those of repo2docker's base image
+(Ubuntu), Python is this one instead of conda's and finds the checkout by PYTHONPATH instead of an
+editable install, no proxy is between the browser and JupyterLab, the network is not filtered.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from dockyard.core import paths
 from dockyard.engine import system_packages
 from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.engine.vm import artifacts
+from tests.support import homes
 
 pytestmark = [
     pytest.mark.engine,
@@ -53,7 +54,7 @@ PROGRAMS = {
     "mmdebstrap": "mmdebstrap",
     "skopeo": "skopeo",
 }
-"""What this host must have of binder/apt.txt; what builds the kernel comes on top."""
+"""The programs of binder/apt.txt that this host needs, besides those that build the kernel."""
 
 FIRST_RUN = r"""
 import asyncio, json, sys, time, urllib.request, uuid
@@ -112,8 +113,8 @@ print(json.dumps({"lab": lab, "answered": time.time(), "said": said}))
 def jovyan(tmp_path_factory):
     """The home of Binder's user with a copy of the repository.
 
-    A kernel and images that this home has are taken along: making them is the longest part of a
-    build. An empty home (``DOCKYARD_HOME``) makes everything as Binder does.
+    It gets the kernel and the images of this home, because building them takes longest. With an
+    empty home (``DOCKYARD_HOME``) everything is built, as on Binder.
     """
     made, images = artifacts.folder(), paths.home() / "registry"
     home = tmp_path_factory.mktemp("binder") / "jovyan"
@@ -146,12 +147,14 @@ def jovyan(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outer(tmp_path_factory, jovyan):
-    """A client of an engine with an empty image ``nothing:1``; Binder's nodes have Docker.
+    """A client of an engine with an empty image ``nothing:1``, in place of Binder's node.
 
-    After jovyan, because the home is another one from here on.
+    It changes the home, so the fixture jovyan must come first.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKYARD_HOME", str(tmp_path_factory.mktemp("outer")))
+        home = tmp_path_factory.mktemp("outer")
+        homes.give_engine_root(home)
+        patch.setenv("DOCKYARD_HOME", str(home))
         system_packages.install(system_packages.missing(PROGRAMS), print, agreed=True)
         engine = EmbeddedEngine()
         address = engine.start(print, install=True).address
@@ -165,7 +168,7 @@ def outer(tmp_path_factory, jovyan):
 
 
 class Watched:
-    """The most memory a container took, by the engine's own count, and its CPU seconds."""
+    """The most memory a container used, as the engine counts it, and its CPU seconds."""
 
     def __init__(self, container) -> None:
         self.container = container
@@ -191,7 +194,7 @@ class Watched:
 
 
 def _as_binder(client, home: Path, command: list[str], **more):
-    """Start a container as Binder would."""
+    """Start a container with Binder's limits."""
     python = {sys.prefix, sys.base_prefix}
     mounts = {path: {"bind": path, "mode": "ro"} for path in {*SYSTEM, *python}}
     mounts[str(home)] = {"bind": HOME, "mode": "rw"}
@@ -204,6 +207,7 @@ def _as_binder(client, home: Path, command: list[str], **more):
             "USER": "jovyan",
             "LANG": "C.UTF-8",
             "PATH": f"{sys.prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": f"{HOME}/course",
         },
         working_dir=f"{HOME}/course",
         volumes=mounts,
@@ -240,7 +244,7 @@ def built(outer, jovyan):
 
 @pytest.fixture(scope="module")
 def launched(outer, jovyan, built):
-    """The running container of a launch, with what is measured of it."""
+    """The running container of a launch, and its measurements."""
     lab = ["jupyter", "lab", "--ip=127.0.0.1", "--port=8888", "--no-browser", "--allow-root"]
     lab += ["--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"]
     container = _as_binder(outer, jovyan, ["binder/start", *lab])
@@ -250,7 +254,7 @@ def launched(outer, jovyan, built):
     container.remove(force=True)
 
 
-def test_the_build_leaves_kernel_image_and_the_courses_images(built, jovyan):
+def test_the_build_leaves_the_kernel_the_root_image_and_the_courses_images(built, jovyan):
     ready = jovyan / "course" / ".dockyard"
     assert [file for file in (ready / "machine").glob("*-root.ext4") if file.stat().st_size > 10**8]
     assert "The images were not fetched" not in built, built[-3000:]
@@ -284,7 +288,7 @@ def _seconds(moment: str) -> float:
 
 
 @pytest.mark.parametrize("notebook", sorted(paths.NOTEBOOKS.glob("*.ipynb")), ids=lambda p: p.stem)
-def test_the_course_passes_there(launched, notebook):
+def test_every_lesson_passes_there(launched, notebook):
     container, watched = launched
     before = watched.cpu_seconds
     code, output = container.exec_run(
