@@ -13,11 +13,11 @@ from pathlib import Path
 from dockyard.exceptions import DockyardError, EngineError
 from dockyard.proxy import relay, upstream
 from dockyard.proxy.front_door import FrontDoor
-from dockyard.proxy.hub_fallback import StandIn
+from dockyard.proxy.hub_fallback import HubFallback
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Listen until SIGTERM or SIGINT; return the exit code."""
+    """Serve until SIGTERM or SIGINT; return the exit code."""
     options = _parser().parse_args(arguments)
     try:
         return asyncio.run(_serve(options))
@@ -33,7 +33,7 @@ def _parser() -> argparse.ArgumentParser:
         "--upstream", required=True, help="unix:///path, tcp://host:port or dial-stdio:CONTEXT"
     )
     parser.add_argument("--records", type=Path, required=True, help="the socket for subscribers")
-    parser.add_argument("--tlscacert", type=Path, help="who signed the daemon's certificate")
+    parser.add_argument("--tlscacert", type=Path, help="the CA of the daemon's certificate")
     parser.add_argument("--tlscert", type=Path, help="the client's certificate")
     parser.add_argument("--tlskey", type=Path, help="the client's key")
     parser.add_argument(
@@ -41,14 +41,14 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="HOST:PORT=HOST:PORT",
-        help="pass TCP connections on from the first address to the second",
+        help="relay TCP connections from the first address to the second",
     )
     parser.add_argument(
-        "--stand-in",
+        "--hub-fallback",
         action="append",
         default=[],
         metavar="NAME:TAG",
-        help="answer a pull of this image in Docker Hub's place, if the daemon has it",
+        help="answer pulls of this image in place of Docker Hub, if the daemon has it",
     )
     return parser
 
@@ -62,11 +62,11 @@ async def _serve(options: argparse.Namespace) -> int:
         daemon = upstream.parse(
             options.upstream, options.tlscacert, options.tlscert, options.tlskey
         )
-        for words in options.forward:
-            services.append(relay.Relay(*relay.parse(words)))
-            services[-1].open()
-        stand_in = StandIn(options.stand_in)
-        services.append(door := FrontDoor(options.listen, options.records, daemon, stand_in))
+        for option in options.forward:
+            services.append(forward := relay.Relay(*relay.parse(option)))
+            forward.open()
+        fallback = HubFallback(options.hub_fallback)
+        services.append(door := FrontDoor(options.listen, options.records, daemon, fallback))
         await door.open()
         await stop.wait()
     except (OSError, ssl.SSLError) as error:

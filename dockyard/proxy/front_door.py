@@ -1,4 +1,4 @@
-"""The front door's sockets: one for clients, one for those who want to see the requests."""
+"""The front door's sockets: one for clients, one for subscribers to their requests."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pathlib import Path
 
 from dockyard.exceptions import SocketInUse
 from dockyard.proxy.connection import Connection
-from dockyard.proxy.hub_fallback import StandIn
-from dockyard.proxy.journal import Journal
+from dockyard.proxy.hub_fallback import HubFallback
 from dockyard.proxy.listener import BACKLOG, Listener
+from dockyard.proxy.publisher import Publisher
 from dockyard.proxy.stream import Stream
 from dockyard.proxy.upstream import Upstream
 
-SETTLE = 1.0
+SETTLE_TIMEOUT = 1.0
 
 
-def bind(path: Path) -> socket.socket:
-    """A listening UNIX socket of mode 0600; one that nobody answers on is replaced.
+def listen_on(path: Path) -> socket.socket:
+    """Listen on a UNIX socket of mode 0600; replace a socket on which nobody answers.
 
-    Raises SocketInUse, or OSError when the path is too long or its folder not writable.
+    Raises SocketInUse, or OSError when the path is too long or its folder is read-only.
     """
     with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
         probe.settimeout(2)
@@ -33,7 +33,7 @@ def bind(path: Path) -> socket.socket:
         raise SocketInUse(path)
     with suppress(FileNotFoundError):
         if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise FileExistsError(f"{path} is there already, and is not a socket")
+            raise FileExistsError(f"{path} already exists and is not a socket")
         path.unlink()
     sock = socket.socket(socket.AF_UNIX)
     before = os.umask(0o177)
@@ -52,23 +52,27 @@ class FrontDoor:
     """Serves clients on one socket and subscribers on another until it is closed."""
 
     def __init__(
-        self, listen: Path, records: Path, upstream: Upstream, stand_in: StandIn | None = None
+        self,
+        listen: Path,
+        records: Path,
+        upstream: Upstream,
+        hub_fallback: HubFallback | None = None,
     ) -> None:
         self._paths = {"clients": listen, "records": records}
         self._upstream = upstream
-        self._stand_in = stand_in or StandIn()
-        self._journal = Journal()
+        self._hub_fallback = hub_fallback or HubFallback()
+        self._publisher = Publisher()
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._servers: list[tuple[asyncio.Server | Listener, Path, int]] = []
 
     async def open(self) -> None:
-        """Begin to listen. Raises SocketInUse or OSError."""
-        _allow_many_files()
+        """Start to listen. Raises SocketInUse or OSError."""
+        _raise_file_limit()
         try:
-            records = bind(self._paths["records"])
-            server = await asyncio.start_unix_server(self._subscriber, sock=records)
+            records = listen_on(self._paths["records"])
+            server = await asyncio.start_unix_server(self._serve_subscriber, sock=records)
             self._keep(server, self._paths["records"])
-            clients = Listener(bind(self._paths["clients"]), self._client)
+            clients = Listener(listen_on(self._paths["clients"]), self._accepted)
             self._keep(clients, self._paths["clients"])
         except BaseException:
             self.close()
@@ -79,7 +83,7 @@ class FrontDoor:
         for server, path, inode in self._servers:
             server.close()
             with suppress(OSError):
-                # A successor may have put its own there.
+                # A later front door may have replaced it.
                 if path.lstat().st_ino == inode:
                     path.unlink()
         self._servers.clear()
@@ -92,8 +96,8 @@ class FrontDoor:
     def _keep(self, server: asyncio.Server | Listener, path: Path) -> None:
         self._servers.append((server, path, path.lstat().st_ino))
 
-    def _client(self, sock: socket.socket) -> None:
-        connection = Connection(Stream(sock), self._upstream, self._journal, self._stand_in)
+    def _accepted(self, sock: socket.socket) -> None:
+        connection = Connection(Stream(sock), self._upstream, self._publisher, self._hub_fallback)
         task = connection.start()
         self._connections[task] = connection
         task.add_done_callback(self._forget)
@@ -105,41 +109,45 @@ class FrontDoor:
                 {"message": "a connection failed", "exception": error, "task": task}
             )
 
-    async def _subscriber(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_subscriber(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         try:
-            wanted = json.loads(await reader.readline())
-            self._journal.subscribe(writer, wanted["lesson"])
-            _say(writer, event="subscribed")
+            request = json.loads(await reader.readline())
+            self._publisher.subscribe(writer, request["lesson"])
+            _reply(writer, event="subscribed")
             while line := await reader.readline():
                 if json.loads(line) == {"command": "flush"}:
                     await self._settle()
-                    _say(writer, event="flushed")
+                    _reply(writer, event="flushed")
                     await writer.drain()
         except (ConnectionError, ValueError, TypeError, KeyError) as error:
-            _say(writer, event="error", message=f"not understood: {error}")
+            _reply(writer, event="error", message=f"not understood: {error}")
         except asyncio.CancelledError:
             pass
         finally:
-            self._journal.unsubscribe(writer)
+            self._publisher.unsubscribe(writer)
             writer.close()
 
     async def _settle(self) -> None:
-        """Let exchanges end whose client has already gone."""
+        """Wait until the exchanges of clients that have hung up are over."""
         for _ in range(3):
             await asyncio.sleep(0)
         ending = [
-            task for task, connection in self._connections.items() if connection.client.hung_up()
+            task
+            for task, connection in self._connections.items()
+            if connection.client.has_hung_up()
         ]
         if ending:
-            await asyncio.wait(ending, timeout=SETTLE)
+            await asyncio.wait(ending, timeout=SETTLE_TIMEOUT)
 
 
-def _say(writer: asyncio.StreamWriter, **event: object) -> None:
+def _reply(writer: asyncio.StreamWriter, **event: object) -> None:
     if not writer.is_closing():
         writer.write(json.dumps(event).encode() + b"\n")
 
 
-def _allow_many_files() -> None:
+def _raise_file_limit() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,8 +1,8 @@
-"""Answers ``docker pull`` in Docker Hub's place, where Hub cannot be reached.
+"""Answers ``docker pull`` in place of Docker Hub when Hub cannot be reached.
 
-On a learner's own daemon the course cannot set a mirror, so it brings its images there itself.
-A pull of one of them is then answered as the daemon would answer for an image that is current,
-and the answer says so. Everything else goes to the daemon.
+The course cannot set a registry mirror on a learner's own daemon, so it loads its images there
+itself. A pull of one of them gets the answer that the daemon gives for an image that is up to
+date, with a line that says so. Every other request goes to the daemon.
 """
 
 from __future__ import annotations
@@ -11,29 +11,25 @@ import json
 from collections.abc import Collection
 from urllib.parse import parse_qs, quote
 
-from dockyard.proxy import labelling
-from dockyard.proxy.http_message import Head, Message, Unreadable
+from dockyard.proxy.http_message import Head, ask
 from dockyard.proxy.stream import Stream
 
-_ASK = b"GET /images/%s/json HTTP/1.1\r\nHost: docker\r\n\r\n"
-_OWN = Head(b"", (), method=b"GET")
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-TOLD = "Docker Hub cannot be reached from here. The course has brought this image itself."
+_INSPECT = b"GET /images/%s/json HTTP/1.1\r\nHost: docker\r\n\r\n"
+_RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+NOTE = "Docker Hub cannot be reached from here. The course has brought this image itself."
 
 
-class StandIn:
-    """The images, such as ``busybox:latest``, for which no pull goes to Docker Hub."""
+class HubFallback:
+    """The images, such as ``busybox:latest``, whose pulls do not go to Docker Hub."""
 
     def __init__(self, references: Collection[str] = ()) -> None:
         self._references = frozenset(references)
 
     def reference(self, head: Head) -> str | None:
-        """The image that a request wants to pull, if it is one of these."""
-        if not self._references or head.method != b"POST":
+        """Return the image that a request pulls, if it is one of these."""
+        if not self._references or head.method != b"POST" or head.endpoint != "/images/create":
             return None
-        if labelling.path_of(head.target) != b"/images/create":
-            return None
-        query = parse_qs(head.target.partition(b"?")[2].decode("latin-1"))
+        query = parse_qs(head.query)
         if "fromSrc" in query or query.get("platform", [""])[0]:
             return None
         name = query.get("fromImage", [""])[0]
@@ -41,28 +37,21 @@ class StandIn:
             name = name.removeprefix(prefix)
         if tag := query.get("tag", [""])[0]:
             name = f"{name}:{tag}"
-        if ":" not in name:
-            return None  # every tag is wanted (Docker Engine API: ImageCreate)
+        # Without a tag the request pulls every tag (Docker Engine API: ImageCreate).
         return name if name in self._references else None
 
     async def has(self, daemon: Stream, reference: str) -> bool:
-        """Whether the daemon has the image (Docker Engine API: ImageInspect)."""
-        answer = Message.response(_OWN)
-        await daemon.send(_ASK % quote(reference).encode())
-        try:
-            while not answer.done and (data := await daemon.receive()):
-                daemon.unread(answer.read(data))
-        except Unreadable:
-            return False
-        return answer.done and answer.head is not None and answer.head.status == 200
+        """Ask the daemon whether it has the image (Docker Engine API: ImageInspect)."""
+        response = await ask(daemon, b"GET", _INSPECT % quote(reference).encode())
+        return response is not None and response.status == 200
 
-    def answer(self, reference: str) -> bytes:
-        """What the client gets: the form of ``docker pull`` for an image that is current."""
+    def response(self, reference: str) -> bytes:
+        """The response to a pull of an image that is up to date."""
         name, _, tag = reference.partition(":")
-        told = (
+        lines = (
             {"status": f"Pulling from library/{name}", "id": tag},
-            {"status": TOLD},
+            {"status": NOTE},
             {"status": f"Status: Image is up to date for {reference}"},
         )
-        body = b"".join(json.dumps(each).encode() + b"\r\n" for each in told)
-        return _ANSWER % len(body) + body
+        body = b"".join(json.dumps(line).encode() + b"\r\n" for line in lines)
+        return _RESPONSE % len(body) + body

@@ -2,182 +2,231 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import re
 import secrets
+from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from dockyard.core import labels, paths
+from dockyard.proxy.http_message import Head
 
 LESSON_HEADER = labels.LESSON_HEADER.lower().encode()
 
-_VERSION = re.compile(rb"^/v\d+\.\d+(?=/)")
-_BODY = {b"/containers/create", b"/networks/create", b"/volumes/create", b"/services/create"}
-_QUERY = {b"/build"}
+_LABELLED_BODY = {"/containers/create", "/networks/create", "/volumes/create", "/services/create"}
+_LABELLED_QUERY = {"/build"}
 
-# A body longer than this is not a description of an object.
-LONGEST_BODY = 16 * 1024 * 1024
+MAX_BODY_SIZE = 16 * 1024 * 1024
+"""A longer body does not describe an object."""
 
-
-def path_of(target: bytes) -> bytes:
-    """The path of a request without query and API version."""
-    return _VERSION.sub(b"", target.partition(b"?")[0], count=1)
+Json = dict[str, Any]
 
 
-def wants_body(method: bytes, target: bytes) -> bool:
-    """Whether the labels of this request go into its body."""
-    return method == b"POST" and path_of(target) in _BODY
+class InvalidBody(ValueError):
+    """A body that cannot be labelled, though the daemon might create something from it."""
+
+
+def wants_body(head: Head) -> bool:
+    """Whether the labels of this request belong in its body."""
+    return head.method == b"POST" and head.endpoint in _LABELLED_BODY
 
 
 def course_labels(lesson: str | None) -> dict[str, str]:
-    """The labels of everything made in a lesson; an image has no others, for it gives them on."""
+    """The labels of everything made in a lesson.
+
+    An image gets no others, because containers inherit the labels of their image.
+    """
     return {labels.COURSE: "1"} | ({labels.LESSON: lesson} if lesson else {})
 
 
 def object_labels(lesson: str | None) -> dict[str, str]:
-    """The labels of a container, network or volume, and of what comes along with it."""
+    """The labels of a container, network, volume or service, with the mark of this home."""
     mark = f"{paths.token()}.{secrets.token_hex(4)}"
     return course_labels(lesson) | {labels.HOME: mark}
 
 
-def label_body(target: bytes, body: bytes, lesson: str | None) -> bytes:
-    """The body with the labels added, or the same body when it is not a JSON object.
+def label_body(head: Head, body: bytes, lesson: str | None) -> tuple[bytes, list[bytes]]:
+    """Add the labels to a body that creates something, and to the volumes that come with it.
 
-    Labels go to the object itself and to the volumes that the daemon would make for it.
+    Returns the new body and the requests that must reach the daemon before it: they make, with
+    labels, the named volumes that a container binds. A body that the daemon refuses whatever is
+    added to it is returned as it is. Raises InvalidBody.
     """
-    document = _object(body)
-    if document is None:
-        return body
+    document = _parse(head, body)
+    if not isinstance(document, dict):
+        return body, []
     added = object_labels(lesson)
-    if not _merge(document, "Labels", added):
-        return body
-    path = path_of(target)
-    if path == b"/containers/create":
-        _label_mounts(_child(document, "HostConfig"), added)
-    elif path == b"/services/create":
+    if not _add_labels(document, added):
+        return body, []
+    requests: list[bytes] = []
+    if head.endpoint == "/containers/create":
+        host = _child(document, "HostConfig")
+        if host is not None:
+            _label_mounts(host, added)
+            requests = _volume_requests(head, host, lesson)
+    elif head.endpoint == "/services/create":
         container = _child(_child(document, "TaskTemplate"), "ContainerSpec")
         if container is not None:
-            _merge(container, "Labels", added)
-        _label_mounts(container, added)
-    return json.dumps(document, separators=(",", ":")).encode()
+            _add_labels(container, added)
+            _label_mounts(container, added)
+    return json.dumps(document, separators=(",", ":")).encode(), requests
 
 
-def volume_requests(target: bytes, body: bytes, lesson: str | None) -> list[bytes]:
-    """Requests that make, with labels, the named volumes that a container is to be bound to.
+def label_target(head: Head, lesson: str | None) -> bytes:
+    """The request target, with the labels added to the query of an image build.
 
-    ``docker run --volume notes:/data`` names a volume in passing, and the daemon makes it
-    without any label. A volume that exists already is left as it is (Docker Engine API:
-    VolumeCreate).
+    ``forcerm`` makes the classic builder remove the container of a failed step. The daemon
+    creates that container without labels, so nothing else would ever remove it.
     """
-    document = _object(body) if path_of(target) == b"/containers/create" else None
-    host = _child(document, "HostConfig")
-    if host is None:
-        return []
-    binds = host.get(_key(host, "Binds")) or []
+    if head.method != b"POST" or head.endpoint not in _LABELLED_QUERY:
+        return head.target
+    path, _, query = head.target.partition(b"?")
+    given: str | None = None
+    rest = []
+    for field in filter(None, query.split(b"&")):
+        name, _, value = field.decode("latin-1").partition("=")
+        name = unquote_plus(name)
+        if name == "labels" and given is None:
+            # Go takes the first of several (net/http: Request.FormValue).
+            given = unquote_plus(value)
+        elif name not in ("labels", "forcerm"):
+            rest.append(field)
+    try:
+        found = json.loads(given or "{}") or {}
+    except ValueError:
+        return head.target
+    if not isinstance(found, dict):
+        return head.target
+    text = quote(json.dumps(found | course_labels(lesson), separators=(",", ":")))
+    return path + b"?" + b"&".join([*rest, b"forcerm=1", b"labels=" + text.encode()])
+
+
+def rewrite_head(
+    raw: bytes,
+    target: bytes | None = None,
+    length: int | None = None,
+    drop: tuple[bytes, ...] = (),
+    add: tuple[bytes, ...] = (),
+) -> bytes:
+    """Change the lines of a head.
+
+    drop names the headers to remove, in lower case; add holds whole header lines. target
+    replaces the request target; length, in bytes, replaces the headers that frame the body.
+    """
+    if length is not None:
+        drop += (b"content-length", b"transfer-encoding", b"trailer")
+        add += (b"Content-Length: %d" % length,)
+    first, *lines = raw.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
+    if target is not None:
+        method, _, version = first.split(b" ")
+        first = b" ".join((method, target, version))
+    kept = [line for line in lines if line.partition(b":")[0].strip().lower() not in drop]
+    return b"\r\n".join((first, *kept, *add, b"", b""))
+
+
+def _parse(head: Head, body: bytes) -> object:
+    """The body as Go's encoding/json would decode it. Raises InvalidBody.
+
+    An empty body, or null, creates a volume with a drawn name (moby: httputils.ReadJSON).
+    """
+    empty: Json | None = {} if head.endpoint == "/volumes/create" else None
+    if not body:
+        return empty
+    try:
+        # Go replaces invalid UTF-8 instead of refusing it.
+        document = json.loads(
+            body.decode("utf-8", "replace"),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_object,
+        )
+    except (ValueError, RecursionError) as error:
+        raise InvalidBody(f"invalid JSON: {error}") from None
+    return empty if document is None else document
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Json:
+    """An object in which a key may be given twice: the later value wins, objects are merged.
+
+    Go decodes the second value into the same struct or map (encoding/json: Unmarshal).
+    """
+    document: Json = {}
+    for key, value in pairs:
+        document[key] = _combined(document.get(key), value)
+    return document
+
+
+def _combined(earlier: Any, later: Any) -> Any:
+    if isinstance(earlier, dict) and isinstance(later, dict):
+        return _object([*earlier.items(), *later.items()])
+    return later
+
+
+def _refuse_constant(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _volume_requests(head: Head, host: Json, lesson: str | None) -> list[bytes]:
+    """Requests that make, with labels, the named volumes that a container binds.
+
+    ``docker run --volume notes:/data`` only mentions a volume, and the daemon would make it
+    without labels. An existing volume does not change (Docker Engine API: VolumeCreate).
+    """
+    binds = host.get(_key(host, "Binds"))
+    binds = binds if isinstance(binds, list) else []
     names = [bind.split(":")[0] for bind in binds if isinstance(bind, str) and ":" in bind]
     # A bind mount begins with a path: /srv, or on Windows C:\\ with a one-letter "name".
     names = [name for name in names if len(name) > 1 and name[0].isalnum()]
     driver = host.get(_key(host, "VolumeDriver"))
+    version = f"/v{head.version}" if head.version else ""
     requests = []
     for name in dict.fromkeys(names):
         volume = {"Name": name, "Labels": object_labels(lesson)}
         if driver:
             volume["Driver"] = driver
         content = json.dumps(volume).encode()
-        where = (_VERSION.match(target) or [b""])[0] + b"/volumes/create"
         requests.append(
-            b"POST %s HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
-            b"Content-Length: %d\r\n\r\n%s" % (where, len(content), content)
+            b"POST %s/volumes/create HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (version.encode(), len(content), content)
         )
     return requests
 
 
-def label_target(method: bytes, target: bytes, lesson: str | None) -> bytes:
-    """The request target with the labels added to its query, where they belong there.
-
-    The container in which a step of a classic build failed goes as well: the daemon itself made it,
-    without a mark, so nothing else would ever remove it.
-    """
-    if method != b"POST" or path_of(target) not in _QUERY:
-        return target
-    path, _, query = target.partition(b"?")
-    fields = [field for field in query.split(b"&") if field]
-    found: dict[str, object] = {}
-    rest = []
-    for field in fields:
-        name, _, value = field.partition(b"=")
-        known = unquote_plus(name.decode("latin-1"))
-        if known == "forcerm":
-            continue
-        if known != "labels":
-            rest.append(field)
-            continue
-        try:
-            found = json.loads(unquote_plus(value.decode("latin-1")) or "{}") or {}
-        except ValueError:
-            return target
-        if not isinstance(found, dict):
-            return target
-    found |= course_labels(lesson)
-    value = quote(json.dumps(found, separators=(",", ":")))
-    return path + b"?" + b"&".join([*rest, b"forcerm=1", b"labels=" + value.encode()])
-
-
-def rewrite_head(
-    raw: bytes, target: bytes | None = None, length: int | None = None, drop: tuple[bytes, ...] = ()
-) -> bytes:
-    """The head with the headers in drop (lower case) removed, and more if asked for.
-
-    target replaces the request target; length, in bytes, replaces whatever framed the body.
-    """
-    drop = (
-        (*drop, b"content-length", b"transfer-encoding", b"trailer") if length is not None else drop
-    )
-    first, *lines = raw.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
-    if target is not None:
-        method, _, version = first.split(b" ")
-        first = b" ".join((method, target, version))
-    kept = [line for line in lines if line.partition(b":")[0].strip().lower() not in drop]
-    if length is not None:
-        kept.append(b"Content-Length: %d" % length)
-    return b"\r\n".join((first, *kept, b"", b""))
-
-
-def _object(body: bytes) -> dict | None:
-    try:
-        document = json.loads(body.decode(), parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None
-
-
-def _label_mounts(parent: dict | None, added: dict[str, str]) -> None:
-    mounts = parent.get(_key(parent, "Mounts")) if parent is not None else None
+def _label_mounts(parent: Json, added: dict[str, str]) -> None:
+    mounts = parent.get(_key(parent, "Mounts"))
     for mount in mounts if isinstance(mounts, list) else []:
         if isinstance(mount, dict) and mount.get(_key(mount, "Type")) == "volume":
             key = _key(mount, "VolumeOptions")
             if mount.get(key) is None:
                 mount[key] = {}
             if isinstance(mount[key], dict):
-                _merge(mount[key], "Labels", added)
+                _add_labels(mount[key], added)
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
+def _key(document: Json, name: str) -> str:
+    """The key under which document holds the member called name.
+
+    Go matches keys without regard to case, and keys that differ in nothing else are the same
+    member: of several, one is left.
+    """
+    same = [key for key in document if _folded(key) == _folded(name)]
+    for earlier, later in itertools.pairwise(same):
+        document[later] = _combined(document.pop(earlier), document[later])
+    return same[-1] if same else name
 
 
-def _key(document: dict, name: str) -> str:
-    """The key that Go's decoder takes for name: it ignores case."""
-    return next((key for key in document if key.lower() == name.lower()), name)
+def _folded(key: str) -> str:
+    """The key as Go folds it: besides case, ſ is an s and the Kelvin sign a k."""
+    return key.lower().replace("ſ", "s")
 
 
-def _child(document: dict | None, name: str) -> dict | None:
+def _child(document: Json | None, name: str) -> Json | None:
     child = document.get(_key(document, name)) if document is not None else None
     return child if isinstance(child, dict) else None
 
 
-def _merge(document: dict, name: str, added: dict[str, str]) -> bool:
-    key = _key(document, name)
+def _add_labels(document: Json, added: dict[str, str]) -> bool:
+    """Add labels to an object. False when it has a member of that name that is no object."""
+    key = _key(document, "Labels")
     present = document.get(key)
     if present is None:
         present = {}

@@ -1,4 +1,4 @@
-"""Accepting connections."""
+"""Accepts connections."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Callable
 from contextlib import suppress
 
 BACKLOG = 4096
-"""Connections that may wait; Linux allows no more by default (net.core.somaxconn)."""
+"""How many connections may wait; Linux's default limit (net.core.somaxconn)."""
 
-_AT_ONCE = 64
-_BREATH = 0.5
-_FULL = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_ACCEPTED_AT_ONCE = 64
+_RETRY_DELAY = 0.5
+_OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Listener:
-    """Hands every connection to a listening socket to a function, until it is closed."""
+    """Calls a function with every connection to a listening socket, until it is closed."""
 
     def __init__(self, sock: socket.socket, accepted: Callable[[socket.socket], None]) -> None:
         sock.setblocking(False)
@@ -27,24 +27,24 @@ class Listener:
         self._loop.add_reader(sock.fileno(), self._accept)
 
     def close(self) -> None:
-        """Accept no more."""
+        """Stop accepting."""
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
 
     def _accept(self) -> None:
-        # Not all that wait at once: those that are connected have work to do.
-        for _ in range(_AT_ONCE):
+        # Not every waiting connection at once: the open ones have work to do.
+        for _ in range(_ACCEPTED_AT_ONCE):
             try:
                 connection, _ = self._socket.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in _FULL:
+                if error.errno not in _OUT_OF_RESOURCES:
                     raise
-                # Too many open files: those who wait go on waiting until some are closed.
+                # Too many open files: the waiting connections stay in the queue for now.
                 self._loop.remove_reader(self._socket.fileno())
-                self._loop.call_later(_BREATH, self._resume)
+                self._loop.call_later(_RETRY_DELAY, self._resume)
                 return
             self._accepted(connection)
 

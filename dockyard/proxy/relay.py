@@ -1,4 +1,4 @@
-"""A plain TCP relay, with half-close: lets nested engines reach the course registry."""
+"""A TCP relay with half-close, through which nested engines reach the course registry."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from dockyard.proxy.upstream import connect_tcp
 Address = tuple[str, int]
 
 
-def parse(words: str) -> tuple[Address, Address]:
-    """``HOST:PORT=HOST:PORT`` as the address to listen on and the one to connect to."""
+def parse(option: str) -> tuple[Address, Address]:
+    """Split ``HOST:PORT=HOST:PORT`` into the addresses to listen on and to connect to.
+
+    Raises UsageError.
+    """
     try:
-        return tuple(_address(word) for word in words.split("=", 1))  # type: ignore[return-value]
+        listen, _, target = option.partition("=")
+        return _address(listen), _address(target)
     except ValueError:
         raise UsageError(
-            f"{words!r} does not say what to forward.",
+            f"{option!r} does not say what to forward.",
             "Two addresses are needed, such as 172.28.0.1:5000=127.0.0.1:5000.",
         ) from None
 
@@ -34,13 +38,13 @@ class Relay:
         self._tasks: dict[asyncio.Task[None], Stream] = {}
 
     def open(self) -> None:
-        """Begin to listen. Raises OSError."""
+        """Start to listen. Raises OSError."""
         family = socket.AF_INET6 if ":" in self._listen[0] else socket.AF_INET
         sock = socket.create_server(self._listen, family=family, backlog=BACKLOG)
         self._listener = Listener(sock, self._accepted)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Stop listening and close every connection."""
         if self._listener:
             self._listener.close()
         for task, stream in self._tasks.items():
@@ -78,11 +82,11 @@ class Relay:
 async def _pump(source: Stream, sink: Stream) -> None:
     while data := await source.receive():
         await sink.send(data)
-    sink.finish()
+    sink.write_eof()
 
 
-def _address(word: str) -> Address:
-    host, separator, port = word.rpartition(":")
-    if not separator or not host:
-        raise ValueError(word)
+def _address(text: str) -> Address:
+    host, _, port = text.rpartition(":")
+    if not host:
+        raise ValueError(text)
     return host.strip("[]"), int(port)

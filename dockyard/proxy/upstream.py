@@ -1,4 +1,4 @@
-"""Ways to the daemon: a UNIX socket, a TCP address with or without TLS, the docker client."""
+"""Connects to the daemon: UNIX socket, TCP with or without TLS, or a docker context."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from dockyard.exceptions import UsageError
 from dockyard.proxy.stream import Stream
 from dockyard.proxy.tls_stream import TlsStream
 
-TIMEOUT = 20.0
-PATIENCE = 5.0
+CONNECT_TIMEOUT = 20.0
+EXIT_TIMEOUT = 5.0
 
 _running: set[asyncio.Task[None]] = set()
 
 
 class Upstream(ABC):
-    """Where the daemon is."""
+    """The address of a daemon."""
 
     @abstractmethod
     async def connect(self) -> Stream:
-        """A new connection. Raises OSError when the daemon does not answer."""
+        """Open a connection. Raises OSError when the daemon does not answer."""
 
 
 class UnixUpstream(Upstream):
-    """``unix:///path``."""
+    """A daemon at ``unix:///path``."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     async def connect(self) -> Stream:
-        """A new connection. Raises OSError."""
+        """Open a connection. Raises OSError."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
-        deadline = asyncio.get_running_loop().time() + TIMEOUT
+        deadline = asyncio.get_running_loop().time() + CONNECT_TIMEOUT
         try:
             while True:
                 try:
                     sock.connect(self.path)
                     break
                 except BlockingIOError:
-                    # The daemon's queue of connections is full. A UNIX socket cannot be
-                    # waited for then, which loop.sock_connect() does not know (connect(2)).
+                    # The daemon's backlog is full. A UNIX socket cannot be polled for that,
+                    # unlike what loop.sock_connect() assumes (connect(2), EAGAIN).
                     if asyncio.get_running_loop().time() > deadline:
                         raise TimeoutError("the daemon accepts no connections") from None
                     await asyncio.sleep(0.005)
@@ -56,7 +56,7 @@ class UnixUpstream(Upstream):
 
 
 class TcpUpstream(Upstream):
-    """``tcp://host:port``, with mutual TLS when a context is given."""
+    """A daemon at ``tcp://host:port``, with mutual TLS when a context is given."""
 
     def __init__(self, host: str, port: int, context: ssl.SSLContext | None = None) -> None:
         self.host = host
@@ -64,14 +64,14 @@ class TcpUpstream(Upstream):
         self.context = context
 
     async def connect(self) -> Stream:
-        """A new connection. Raises OSError, of which ssl.SSLError is one."""
-        async with asyncio.timeout(TIMEOUT):
+        """Open a connection. Raises OSError; ssl.SSLError is one."""
+        async with asyncio.timeout(CONNECT_TIMEOUT):
             sock = await connect_tcp(self.host, self.port)
             if not self.context:
                 return Stream(sock)
             stream = TlsStream(sock, self.context, self.host)
             try:
-                await stream.secure()
+                await stream.handshake()
             except BaseException:
                 stream.abort()
                 raise
@@ -79,41 +79,42 @@ class TcpUpstream(Upstream):
 
 
 class DialStdioUpstream(Upstream):
-    """A context of the docker client, through ``docker system dial-stdio``.
+    """A context of the docker client, reached through ``docker system dial-stdio``.
 
-    The client knows ways that this proxy does not: ssh, and named pipes on Windows.
+    The client supports what this proxy does not: ssh, and named pipes on Windows.
     """
 
     def __init__(self, context: str) -> None:
         self.context = context
 
     async def connect(self) -> Stream:
-        """Start one client process that carries one connection. Raises OSError."""
+        """Start a docker client that carries one connection. Raises OSError."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with theirs:
                 process = await asyncio.create_subprocess_exec(
                     *("docker", "--context", self.context, "system", "dial-stdio"),
-                    stdin=theirs,
-                    stdout=theirs,
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
                 )
             stream = Stream(ours)
         except BaseException:
             ours.close()
             raise
-        ending = asyncio.create_task(self._see_out(process, stream))
-        _running.add(ending)
-        ending.add_done_callback(_running.discard)
+        # The event loop keeps only weak references to tasks.
+        waiting = asyncio.create_task(self._wait_for_exit(process, stream))
+        _running.add(waiting)
+        waiting.add_done_callback(_running.discard)
         return stream
 
-    async def _see_out(self, process: asyncio.subprocess.Process, stream: Stream) -> None:
-        # It ends by itself when the daemon has closed its side; the time is for what is
-        # still on its way there.
-        lost = asyncio.Event()
-        stream.on_close = lost.set
-        await lost.wait()
+    async def _wait_for_exit(self, process: asyncio.subprocess.Process, stream: Stream) -> None:
+        closed = asyncio.Event()
+        stream.on_close = closed.set
+        await closed.wait()
+        # The client exits when the daemon closes its side; the timeout leaves time to send what
+        # is still queued.
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(EXIT_TIMEOUT):
                 await process.wait()
         except TimeoutError:
             process.terminate()
@@ -123,7 +124,7 @@ class DialStdioUpstream(Upstream):
 def parse(
     address: str, ca: Path | None = None, cert: Path | None = None, key: Path | None = None
 ) -> Upstream:
-    """The way to an address such as ``unix:///run/docker.sock``. Raises UsageError."""
+    """Parse an address such as ``unix:///run/docker.sock``. Raises UsageError."""
     kind, _, rest = address.partition(":")
     if kind == "unix" and rest.startswith("//") and rest[2:]:
         return UnixUpstream(rest[2:])
@@ -138,13 +139,13 @@ def parse(
                 context.load_cert_chain(cert, key)
         return TcpUpstream(host.strip("[]"), int(port), context)
     raise UsageError(
-        f"{address!r} is not an address of a daemon.",
+        f"{address!r} is not the address of a daemon.",
         "Known are unix:///path, tcp://host:port and dial-stdio:CONTEXT.",
     )
 
 
 async def connect_tcp(host: str, port: int) -> socket.socket:
-    """A connected TCP socket. Raises OSError."""
+    """Return a connected TCP socket. Raises OSError."""
     loop = asyncio.get_running_loop()
     failure: OSError = OSError(f"{host} has no address")
     for family, kind, protocol, _, address in await loop.getaddrinfo(
@@ -153,7 +154,7 @@ async def connect_tcp(host: str, port: int) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         sock.setblocking(False)
         try:
-            # Small requests must not wait for each other (tcp(7)).
+            # A small request must not wait for the acknowledgement of the one before (tcp(7)).
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await loop.sock_connect(sock, address)
             return sock

@@ -1,4 +1,4 @@
-"""An exchange for people: what it said, the same as a curl line, without what varies by chance."""
+"""An exchange as readable text and as a curl line, without ids and times that vary."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SOCKET = '"$SOCKET"'
 """The shell variable that stands for the path of the daemon's socket, as in the lessons."""
 
 ARCHIVE = "archive.tar"
-"""The file that stands for an archive sent to the daemon."""
+"""The file name that stands for an archive sent to the daemon."""
 
 ID = "{id}"
 _ID = re.compile(r"\b(?:sha256:)?[0-9a-f]{64}\b|(?<![^/\"'])[0-9a-f]{12}(?![^/?\"'])")
 _TIME = re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)?")
-# What a client makes up anew each time.
+# Fields for which a client draws a new value each time.
 _RANDOM_FIELDS = {"session": ID, "buildid": ID, "since": "{time}", "until": "{time}"}
 
-# What some versions of the docker client say and others leave out: it changes nothing.
+# Values that only some versions of the docker client send. They change nothing.
 _DEFAULTS = {
     "CheckDuplicate": True,
     "ConsoleSize": [0, 0],
@@ -36,31 +36,31 @@ _DEFAULTS = {
     "default": {},
     "signal": "KILL",
 }
-# Empty is something else here than left out (Docker Engine API).
-_SAID_EMPTY = {"Init", "Replicas", "StopTimeout"}
-# Here the names are what is said; what they map to may be empty.
+# An empty value means something else than no value here (Docker Engine API).
+_KEPT_EMPTY = {"Init", "Replicas", "StopTimeout"}
+# Maps whose keys matter even when their values are empty.
 _NAMED_BY_KEY = {"ExposedPorts", "Volumes", "Tmpfs", "Labels", "Options", "DriverOpts"}
-# Over these BuildKit and its client speak gRPC.
-_HTTP2 = ("/grpc", "/session")
+# BuildKit and its client speak gRPC on these.
+_GRPC = ("/grpc", "/session")
 _PREFIX = "docker.io/library/"
 _COMPOSE = "com.docker.compose."
 _COMPOSE_KEPT = {f"{_COMPOSE}{name}" for name in ("project", "service", "network", "volume")}
 
 
 def stable(text: str) -> str:
-    """The text without ids, times and this machine's folders."""
+    """The text without ids, times and the path of the current folder."""
     text = _TIME.sub("{time}", _ID.sub(ID, text)).replace(_PREFIX, "")
     here = str(Path.cwd())
     return text.replace(here, ".") if len(here) > 1 else text
 
 
 def path(exchange: Exchange, exact: bool = False) -> str:
-    """The path, with ``{id}`` in the place of ids unless the exact one is wanted."""
+    """The path, with ``{id}`` in place of ids unless exact."""
     return exchange.path if exact else stable(exchange.path)
 
 
 def query(exchange: Exchange, exact: bool = False) -> list[tuple[str, str]]:
-    """The fields of the query, decoded, in order."""
+    """The decoded fields of the query, in order."""
     fields = parse_qsl(exchange.query)
     if exact:
         return fields
@@ -72,18 +72,18 @@ def query(exchange: Exchange, exact: bool = False) -> list[tuple[str, str]]:
 
 
 def body(exchange: Exchange, exact: bool = False) -> object:
-    """The body of the request, without members that say nothing: ``0``, ``""``, ``null``."""
-    return _meaning(exchange.body, say=str if exact else stable)
+    """The body of the request without members that are ``0``, ``""``, ``null`` or a default."""
+    return _without_defaults(exchange.body, clean=str if exact else stable)
 
 
 def outcome(exchange: Exchange) -> str:
-    """Status and, for what is more than an answer, its kind."""
+    """The status and, unless the response is plain, its kind."""
     status = str(exchange.status) if exchange.status is not None else "no answer yet"
     return status if exchange.kind == "plain" else f"{status} {exchange.kind}"
 
 
 def phrase(exchange: Exchange) -> str:
-    """What the status means, in HTTP's own words."""
+    """HTTP's reason phrase for the status."""
     try:
         return HTTPStatus(exchange.status or 0).phrase
     except ValueError:
@@ -91,12 +91,12 @@ def phrase(exchange: Exchange) -> str:
 
 
 def as_curl(exchange: Exchange, exact: bool = False) -> str:
-    """The same request as a curl command line; an empty string where curl cannot speak.
+    """The same request as a curl command line, or an empty string for gRPC.
 
-    For an upgrade curl asks for none: the daemon then answers with the bare stream, which
-    curl can show, though nothing can be typed into it.
+    The line for an upgrade does not ask for one: the daemon then responds with the bare stream,
+    which curl can show but not write to.
     """
-    if exchange.path in _HTTP2:
+    if exchange.path in _GRPC:
         return ""
     words = ["curl"]
     if exchange.kind != "plain":
@@ -107,7 +107,7 @@ def as_curl(exchange: Exchange, exact: bool = False) -> str:
     elif exchange.method != "GET":
         words += ["--request", exchange.method]
     if re.fullmatch("/images/.+/push", exchange.path):
-        # The daemon insists on a header with the log-in, if only with an empty one.
+        # The daemon requires a header with the login, even an empty one.
         words += ["--header", "X-Registry-Auth: e30="]
     if _carries_archive(exchange):
         words += ["--header", "Content-Type: application/x-tar", "--data-binary", f"@{ARCHIVE}"]
@@ -134,21 +134,25 @@ def _shell_word(word: str) -> str:
     return word if word == SOCKET else shlex.quote(word)
 
 
-def _meaning(value: object, key: str = "", say: Callable[[str], str] = stable) -> object:
+def _without_defaults(value: object, key: str = "", clean: Callable[[str], str] = stable) -> object:
     if isinstance(value, str):
-        return say(value)
+        return clean(value)
     if isinstance(value, dict):
         if key in _NAMED_BY_KEY:
-            return {name: _meaning(item, "", say) for name, item in value.items() if _is_kept(name)}
-        kept = {name: _meaning(item, name, say) for name, item in value.items()}
+            return {
+                name: _without_defaults(item, "", clean)
+                for name, item in value.items()
+                if _is_kept(name)
+            }
+        kept = {name: _without_defaults(item, name, clean) for name, item in value.items()}
         return {
             name: item
             for name, item in kept.items()
             if _DEFAULTS.get(name) != item
-            and (item or key == "EndpointsConfig" or (name in _SAID_EMPTY and item is not None))
+            and (item or key == "EndpointsConfig" or (name in _KEPT_EMPTY and item is not None))
         }
     if isinstance(value, list):
-        return [_meaning(item, "", say) for item in value if item is not None]
+        return [_without_defaults(item, "", clean) for item in value if item is not None]
     return value
 
 

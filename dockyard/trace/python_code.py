@@ -1,21 +1,13 @@
-"""Pieces of Python code, with the quotes of the SDK's documentation."""
+"""Python source code for values and calls, with double quotes as in the SDK's documentation."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
-
-from dockyard.trace.exchange_text import ID
-
-
-class Raw(str):
-    """Code that is to stand as it is."""
+from collections.abc import Mapping
 
 
 def literal(value: object) -> str:
-    """A value as Python code."""
-    if isinstance(value, Raw):
-        return value
+    """A value as Python source code."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict):
@@ -28,16 +20,11 @@ def literal(value: object) -> str:
     return repr(value)
 
 
-def stored(kind: str, text: str) -> str:
-    """An object of the SDK: the variable named for its kind when an id names it."""
-    return kind if text == ID else f"client.{kind}s.get({literal(text)})"
-
-
-def with_arguments(call: str, arguments: dict[str, Any]) -> str:
-    """A call with more arguments, those that say nothing left out."""
+def add_arguments(call: str, arguments: Mapping[str, object]) -> str:
+    """A call with more keyword arguments, except those that are empty or False."""
     words = [
-        f"{key}={literal(value)}"
-        for key, value in arguments.items()
+        f"{name}={literal(value)}"
+        for name, value in arguments.items()
         if value is not False and value not in (None, "", [], {})
     ]
     before = call.removesuffix(")")

@@ -1,4 +1,4 @@
-"""Recording the API requests that pass the front door."""
+"""Records the API requests that pass the front door."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dockyard.core import paths
 from dockyard.exceptions import EngineNotRunning
@@ -13,12 +14,12 @@ from dockyard.exceptions import EngineNotRunning
 
 @dataclass
 class Exchange:
-    """One request and what came of it.
+    """One request and its response.
 
-    path is without API version and query. kind is ``plain``, ``stream`` or ``upgrade``;
-    status is None while there is no answer, and duration_ms while it goes on. body is the
-    request's JSON, without empty members when it is long and as text that is cut when it is
-    still too long. sent and received are the bytes of the two bodies.
+    path has no API version and no query. kind is ``plain``, ``stream`` or ``upgrade``. status is
+    None until the daemon responds, duration_ms until the response ends. body is the request's
+    JSON: without empty members when it is long, and cut text when it is still too long. sent and
+    received are the sizes of the two bodies in bytes.
     """
 
     number: int
@@ -37,17 +38,17 @@ class Exchange:
 
     @property
     def target(self) -> str:
-        """What the client asked for, as in the first line of its request."""
+        """The request target, as in the first line of the request."""
         version = f"/v{self.version}" if self.version else ""
         return version + self.path + (f"?{self.query}" if self.query else "")
 
 
 class Recorder:
-    """Records exchanges for the length of a ``with``: ``recorder.exchanges``, in order.
+    """A context manager that records exchanges in ``exchanges``, in order.
 
-    With a lesson, only requests that name it or name none (curl). An exchange that still goes
-    on at the end has no duration. timeout, in seconds, is for the front door's answers.
-    Raises EngineNotRunning.
+    With a lesson, it records only requests that name that lesson or none (curl). An exchange
+    that has not ended by the end of the block has no duration. timeout, in seconds, is how long
+    to wait for the front door. Raises EngineNotRunning.
     """
 
     def __init__(
@@ -79,12 +80,12 @@ class Recorder:
             self._socket.close()
 
     def flush(self) -> None:
-        """Take in everything that has happened up to now. Raises EngineNotRunning."""
+        """Wait for the records of everything up to now. Raises EngineNotRunning."""
         self._ask({"command": "flush"}, "flushed")
 
-    def _ask(self, question: dict[str, object], until: str) -> None:
+    def _ask(self, command: dict[str, object], until: str) -> None:
         try:
-            self._file.write(json.dumps(question).encode() + b"\n")
+            self._file.write(json.dumps(command).encode() + b"\n")
             self._file.flush()
             for line in self._file:
                 event = json.loads(line)
@@ -92,10 +93,12 @@ class Recorder:
                     return
                 self._take(event)
         except OSError as error:
-            raise EngineNotRunning(f"The recording was cut off ({error}).") from None
-        raise EngineNotRunning("The recording was cut off.")
+            raise EngineNotRunning(
+                f"The front door stopped during the recording ({error})."
+            ) from None
+        raise EngineNotRunning("The front door stopped during the recording.")
 
-    def _take(self, event: dict) -> None:
+    def _take(self, event: dict[str, Any]) -> None:
         kind, number = event.pop("event"), event.pop("number", None)
         if kind == "request":
             exchange = Exchange(number, **event)

@@ -1,4 +1,4 @@
-"""What ``%%trace`` shows: one stable text, and a table with folded details in HTML."""
+"""What ``%%trace`` shows: plain text, and an HTML table with collapsed details."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dockyard.trace.recorder import Exchange
 CLIENT = "<code>docker.from_env()</code>, after <code>import docker</code>"
 NOTHING = "No request was sent to the daemon."
 
-# Colours and lines are the page's own (currentColor), so that light and dark themes both fit.
-# Selectors name both classes to weigh more than those of JupyterLab for any table.
+# Colours come from the page (currentColor), for light and dark themes. Selectors name both classes
+# to outrank JupyterLab's own for tables.
 _STYLE = """
 .dockyard-trace{max-width:65em}
 .dockyard-trace .dockyard-requests{table-layout:auto;border-collapse:collapse;width:100%;margin:0}
@@ -40,8 +40,8 @@ _KINDS = {
 class Table:
     """The exchanges of one cell.
 
-    Without times, nothing in it differs from run to run: ids are ``{id}``. With them it also
-    holds real ids and durations.
+    Without times, the table is the same in every run: ids are shown as ``{id}``. times adds
+    durations and real ids; curl and sdk add lines to the plain text.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Table:
         self._sdk = sdk
 
     def __repr__(self) -> str:
-        """One line a request, its columns aligned."""
+        """One line per request, in aligned columns."""
         if not self.exchanges:
             return NOTHING
         shown = [exchange_text.path(each, self._times) for each in self.exchanges]
@@ -70,23 +70,24 @@ class Table:
                 lines[-1] += f"  {_duration(each)}"
             if self._curl and (line := exchange_text.as_curl(each, self._times)):
                 lines.append(f"       {line}")
-            if self._sdk and (call := sdk_calls.as_sdk(each, self._times)):
+            if self._sdk:
+                call = sdk_calls.as_sdk(each, self._times) or f"({sdk_calls.NO_CODE})"
                 lines.append(f"       {call}")
         return "\n".join(lines)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        """Both forms, for a notebook to choose from (an IPython protocol)."""
+        """Both forms, for the front end to choose from (an IPython protocol)."""
         return {"text/plain": repr(self), "text/html": self.html()}
 
     def html(self) -> str:
-        """A table for eyes and screen readers, its details folded."""
+        """An accessible table with collapsed details."""
         if not self.exchanges:
             return f"<p>{NOTHING}</p>"
         columns = ["#", "Request, and the same as SDK code", "Answer"]
         columns += ["Time"] if self._times else []
         heads = "".join(f'<th scope="col">{column}</th>' for column in columns)
         rows = "".join(self._row(number, each) for number, each in enumerate(self.exchanges, 1))
-        # Without the data attribute, JupyterLab would take Enter on a fold for its own.
+        # Without the data attribute, JupyterLab handles Enter on a summary itself.
         return (
             f"<style scoped>{_STYLE}</style>"
             '<div class="dockyard-trace" data-lm-suppress-shortcuts="true">'
@@ -116,7 +117,7 @@ class Table:
             f"<div>{name}:</div><pre>{html.escape(text)}</pre>" for name, text in parts.items()
         )
         call = sdk_calls.as_sdk(exchange, self._times)
-        code = f"<code>{html.escape(call)}</code>" if call else "the SDK has no such call"
+        code = f"<code>{html.escape(call)}</code>" if call else sdk_calls.NO_CODE
         return (
             f"<details><summary><code>{html.escape(line)}</code></summary>{details}</details>"
             f'<div class="dockyard-sdk">{code}</div>'

@@ -6,6 +6,7 @@ import argparse
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
@@ -17,36 +18,36 @@ from dockyard.trace.table import Table
 
 
 def register(ipython: InteractiveShell) -> None:
-    """Make ``%%trace`` known to an IPython shell."""
+    """Register ``%%trace`` with an IPython shell."""
 
     def trace(line: str, cell: str) -> None:
         """``%%trace [--times] [--curl] [--sdk]``: run the cell, then show its API requests.
 
-        --times adds durations and real ids, --curl and --sdk add to the text what the table
-        holds anyway: each request as a curl line, and as code for the Python SDK.
+        --times adds durations and real ids. --curl and --sdk add to the plain text what the HTML
+        table always has: each request as a curl line and as code for the Python SDK.
         """
         options = _options(line)
         with Recorder(docker_client.lesson()) as recorder, _errors_held_back(ipython):
             result = ipython.run_cell(cell)
         display(Table(recorder.exchanges, times=options.times, curl=options.curl, sdk=options.sdk))
-        # The cell fails as it would have without this line, once its requests are shown.
+        # Fails the cell as it would fail without the magic.
         result.raise_error()
 
-    ipython.register_magic_function(trace, magic_kind="cell", magic_name="trace")
+    ipython.magics_manager.register_function(trace, magic_kind="cell", magic_name="trace")
 
 
 @contextmanager
 def _errors_held_back(ipython: InteractiveShell) -> Iterator[None]:
-    """Let an error inside the cell be shown once, by the cell that holds it."""
-    ipython._showtraceback = lambda *_: None
+    """Show an error of the inner cell only once: by the outer cell that raises it."""
+    vars(ipython)["_showtraceback"] = lambda *_: None
     try:
         yield
     finally:
-        del ipython._showtraceback
+        del vars(ipython)["_showtraceback"]
 
 
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         raise UsageError(f"%%trace: {message}.", next="Known: --times, --curl, --sdk.")
 
 

@@ -1,4 +1,4 @@
-"""``%%trace`` as people meet it: in either theme, enlarged, by keyboard alone."""
+"""``%%trace`` in JupyterLab: both themes, zoomed in, with the keyboard only."""
 
 import pytest
 from playwright.sync_api import expect
@@ -15,7 +15,7 @@ CELLS = (
 )
 
 
-def test_requests_are_read_and_opened_by_keyboard_in_both_themes(lab, page_of, scene):
+def test_requests_can_be_opened_with_the_keyboard_in_both_themes(lab, page_of, scene):
     screen = page_of(lab.write("trace.ipynb", list(CELLS)), **ENLARGED)
     screen.run_all()
     page, keys = screen.page, screen.page.keyboard
@@ -24,7 +24,7 @@ def test_requests_are_read_and_opened_by_keyboard_in_both_themes(lab, page_of, s
     folds = table.locator("summary")
     expect(folds).to_have_count(5)
 
-    # From fold to fold with Tab, open with Enter, shut with Space.
+    # Tab moves to the next request, Enter opens it, Space closes it.
     folds.nth(0).focus()
     keys.press("Tab")
     expect(folds.nth(1)).to_be_focused()
@@ -37,7 +37,7 @@ def test_requests_are_read_and_opened_by_keyboard_in_both_themes(lab, page_of, s
     expect(details).not_to_have_attribute("open", "")
     keys.press(" ")
     expect(details).to_have_attribute("open", "")
-    # The keys were for the fold alone: the notebook has no cell more or less, and none is edited.
+    # JupyterLab did not handle the keys: no cell was added, removed or opened for editing.
     expect(page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(len(CELLS))
     expect(page.locator(".jp-Notebook.jp-mod-editMode")).to_have_count(0)
 
@@ -47,5 +47,5 @@ def test_requests_are_read_and_opened_by_keyboard_in_both_themes(lab, page_of, s
     for theme in THEMES:
         screen.theme(theme)
         assert faults(page, ".dockyard-trace") == []
-        # Nothing is wider than its place.
+        # The table is not wider than its container.
         assert table.evaluate("node => node.scrollWidth - node.parentNode.clientWidth") <= 1

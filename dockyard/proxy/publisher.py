@@ -1,4 +1,4 @@
-"""Tells subscribers what passes through the front door, and costs nothing without them."""
+"""Publishes the exchanges that pass the front door to subscribers; without any, it does nothing."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from dockyard.proxy.labelling import LESSON_HEADER
 
 UNTRACED_HEADER = labels.UNTRACED_HEADER.lower().encode()
 BODY_LIMIT = 64 * 1024
-FOLDED = 4 * 1024
+"""How many bytes of a request's body are kept for its record."""
+
+SHORT_BODY = 4 * 1024
+"""The most characters of a body that are published."""
+
+BACKLOG_LIMIT = 64 * 1024 * 1024
+"""How many bytes may wait for a slow subscriber before it is disconnected."""
+
 HIDDEN = "…"
 
-_VERSION = re.compile(r"^/v(\d+\.\d+)(?=/)")
 _SECRET_HEADERS = {b"x-registry-auth", b"x-registry-config", b"authorization", b"cookie"}
 _SECRET_KEYS = {"password", "identitytoken", "registrytoken", "auth", "jointoken", "unlockkey"}
 
@@ -30,142 +36,141 @@ _STREAMS = {
 }
 
 
-def streams(method: str, path: str, query: str = "") -> bool:
-    """Whether an endpoint answers bit by bit while something happens. path has no version.
+def is_stream(method: str, path: str, query: str = "") -> bool:
+    """Whether an endpoint responds piece by piece while something happens.
 
-    It depends on the request alone, because the daemon also sends long answers in pieces.
+    path has no API version. The request alone decides, because the daemon also sends long
+    responses in chunks.
     """
     if re.search(r"(^|&)stream=(0|false)", query, re.IGNORECASE):
         return False
     return bool(re.fullmatch(_STREAMS.get(method, "(?!)"), path))
 
 
-class Entry:
-    """One exchange while it goes on."""
+class ExchangeRecord:
+    """One request and its response, published as three events: request, response and end."""
 
-    def __init__(self, journal: Journal, number: int, head: Head) -> None:
-        self._journal = journal
+    def __init__(self, publisher: Publisher, number: int, head: Head) -> None:
+        self._publisher = publisher
         self._started = time.monotonic()
         self._open = True
-        path, _, query = head.target.decode("latin-1").partition("?")
-        version = _VERSION.match(path)
         lesson = head.get(LESSON_HEADER)
-        self.number = number
-        self.lesson = lesson.decode("utf-8", "replace") if lesson else None
-        self.method = head.method.decode()
-        self.path = path[version.end() :] if version else path
+        method = head.method.decode()
+        self._number = number
+        self._lesson = lesson.decode("utf-8", "replace") if lesson else None
+        self._path = head.path
         self.json = (head.get(b"content-type") or b"").startswith(b"application/json")
-        self.kind = "stream" if streams(self.method, self.path, query) else "plain"
+        self.kind = "stream" if is_stream(method, head.path, head.query) else "plain"
         self.status: int | None = None
         self.body = b""
         self.sent = 0
         self.received = 0
-        journal.publish(
-            self.lesson,
+        publisher.publish(
+            self._lesson,
             event="request",
             number=number,
-            lesson=self.lesson,
-            method=self.method,
-            path=self.path,
-            query=query,
-            version=version[1] if version else None,
-            headers=_shown(head.headers),
+            lesson=self._lesson,
+            method=method,
+            path=head.path,
+            query=head.query,
+            version=head.version,
+            headers=_public_headers(head.headers),
         )
 
-    def answer(self, head: Head) -> None:
-        """The head of the answer has come."""
+    def respond(self, head: Head) -> None:
+        """Record the head of the response."""
         self.status = head.status
-        if head.switches:
+        if head.hijacks:
             self.kind = "upgrade"
         elif head.status >= 400:
             self.kind = "plain"
-        self._journal.publish(
-            self.lesson, event="response", number=self.number, status=self.status, kind=self.kind
+        self._publisher.publish(
+            self._lesson, event="response", number=self._number, status=self.status, kind=self.kind
         )
 
     def end(self) -> None:
-        """The answer is complete, or the connection has ended. Only the first call counts."""
+        """Record the end of the response or of the connection. Further calls do nothing."""
         if not self._open:
             return
         self._open = False
-        self._journal.publish(
-            self.lesson,
+        self._publisher.publish(
+            self._lesson,
             event="end",
-            number=self.number,
+            number=self._number,
             status=self.status,
             kind=self.kind,
             duration_ms=round((time.monotonic() - self._started) * 1000, 3),
             sent=self.sent,
             received=self.received,
-            body=fold(self.path, self.body) if self.json else None,
+            body=shorten(self._path, self.body) if self.json else None,
         )
 
 
-class Journal:
-    """The subscribers, and the number of the last exchange."""
+class Publisher:
+    """Sends events to subscribers and numbers the exchanges."""
 
     def __init__(self) -> None:
         self._subscribers: dict[asyncio.StreamWriter, str | None] = {}
         self._number = 0
 
-    def begin(self, head: Head) -> Entry | None:
-        """Start an entry, unless nobody would read it."""
+    def begin(self, head: Head) -> ExchangeRecord | None:
+        """Start a record, unless there is no subscriber or the request asks for none."""
         if not self._subscribers or head.get(UNTRACED_HEADER) is not None:
             return None
         self._number += 1
-        return Entry(self, self._number, head)
+        return ExchangeRecord(self, self._number, head)
 
     def subscribe(self, subscriber: asyncio.StreamWriter, lesson: str | None) -> None:
-        """Send a subscriber the exchanges of one lesson, or all.
+        """Send a subscriber the exchanges of one lesson, or of all.
 
-        A client that does not say which lesson it belongs to (curl) belongs to each.
+        A request that names no lesson, such as curl's, goes to every subscriber.
         """
         self._subscribers[subscriber] = lesson
 
     def unsubscribe(self, subscriber: asyncio.StreamWriter) -> None:
-        """Send nothing more."""
+        """Stop sending to a subscriber."""
         self._subscribers.pop(subscriber, None)
 
-    def publish(self, of: str | None, **event: object) -> None:
-        """Send one event to those who want this lesson."""
+    def publish(self, lesson: str | None, /, **event: object) -> None:
+        """Send one event to the subscribers of a lesson."""
         line = None
         for subscriber, wanted in list(self._subscribers.items()):
-            if wanted is None or of is None or wanted == of:
+            if wanted is None or lesson is None or wanted == lesson:
                 line = line or json.dumps(event).encode() + b"\n"
-                if subscriber.transport.get_write_buffer_size() > 64 * 1024 * 1024:
-                    # It does not read; the exchanges of others must not wait for it.
+                if subscriber.transport.get_write_buffer_size() > BACKLOG_LIMIT:
                     subscriber.transport.abort()
                 else:
                     subscriber.write(line)
 
 
-def fold(path: str, body: bytes) -> object:
-    """A JSON body in at most FOLDED bytes, without secrets; None when there is none.
+def shorten(path: str, body: bytes) -> object:
+    """A JSON body without secrets, in at most SHORT_BODY characters; None when it is empty.
 
-    Members that are empty go first; what is then still too long becomes text that is cut.
+    Empty members are removed from a long body. One that is still too long becomes text and is
+    cut.
     """
     if not body:
         return None
     try:
-        document = _hide(json.loads(body), path)
+        document = _hide_secrets(json.loads(body), path)
     except (ValueError, RecursionError):
         return HIDDEN
     for candidate in (document, _without_empty(document)):
         text = json.dumps(candidate)
-        if len(text) <= FOLDED:
+        if len(text) <= SHORT_BODY:
             return candidate
-    return text[:FOLDED] + HIDDEN
+    return text[:SHORT_BODY] + HIDDEN
 
 
-def _hide(value: object, path: str) -> object:
+def _hide_secrets(value: object, path: str) -> object:
     if isinstance(value, dict):
         secret = _SECRET_KEYS | ({"data"} if path.startswith("/secrets/") else set())
         return {
-            key: HIDDEN if item and key.lower() in secret else _hide(item, path)
+            key: HIDDEN if item and key.lower() in secret else _hide_secrets(item, path)
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [_hide(item, path) for item in value]
+        return [_hide_secrets(item, path) for item in value]
     return value
 
 
@@ -178,7 +183,7 @@ def _without_empty(value: object) -> object:
     return value
 
 
-def _shown(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def _public_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     return {
         key.decode("latin-1"): HIDDEN if key in _SECRET_HEADERS else value.decode("latin-1")
         for key, value in headers
