@@ -1,4 +1,4 @@
-"""The machine engine for tests: a home of its own, a folder that is shared, an image of tools."""
+"""A machine engine for tests, in a separate home, with a shared folder and an image of tools."""
 
 from __future__ import annotations
 
@@ -34,22 +34,41 @@ int main(void) {
 """
 
 
+MARKS = [pytest.mark.engine, pytest.mark.slow, pytest.mark.machine]
+
+
+def on_a_machine(test):
+    """Mark one test of a module as one that needs the machine."""
+    for mark in MARKS:
+        test = mark(test)
+    return test
+
+
+def link_artifacts(made: Path) -> None:
+    """Let this home have the artifacts in the folder made."""
+    artifacts.folder().mkdir(parents=True, exist_ok=True)
+    for file in made.glob("*-*"):
+        target = artifacts.folder() / file.name
+        if file.is_file() and not target.exists():
+            os.link(file, target)
+
+
 @pytest.fixture(scope="module")
 def own_home():
-    """A home inside the home, with the artefacts that are there already."""
+    """A home inside the home, with the artifacts that exist already.
+
+    A course that runs on a machine meanwhile is not disturbed.
+    """
     made = artifacts.folder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKYARD_HOME", str(paths.home() / "machine-test"))
-        artifacts.folder().mkdir(parents=True, exist_ok=True)
-        for file in made.glob("*-*"):
-            if not (artifacts.folder() / file.name).exists():
-                os.link(file, artifacts.folder() / file.name)
+        link_artifacts(made)
         yield
 
 
 @pytest.fixture(scope="module")
 def shared(own_home, tmp_path_factory):
-    """A folder of this host that the machine is told to share."""
+    """A folder of this host that the machine shares."""
     folder = tmp_path_factory.mktemp("shared")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKYARD_MACHINE_SHARE", str(folder))
@@ -79,7 +98,7 @@ def daemon(engine, tmp_path):
 
 
 def page(address: str) -> bytes | None:
-    """What a web server answers; None when it does not."""
+    """A web server's answer; None when there is none."""
     try:
         with urllib.request.urlopen(address, timeout=3) as answer:
             return answer.read()

@@ -1,8 +1,7 @@
-"""What the machine engine boots: a kernel, a read-only root image and two small programs.
+"""What the machine engine starts from: a kernel, a read-only root image and two small programs.
 
-Each is made from the distribution's packages without privileges (build.py), and kept in the home
-under a name that tells what it was made from. Published artefacts are used instead where their
-digest is known (published.py).
+They are kept in the home, each under a name derived from what it is made from. They are downloaded
+where a release offers them (downloads.py), and else built without privileges (artifact_builds.py).
 """
 
 from __future__ import annotations
@@ -19,13 +18,17 @@ from dockyard.core import paths
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.engine import system_packages
-from dockyard.engine.vm import downloads, kernel
-from dockyard.engine.vm.artifact_builds import TITLES, build, check_room, inputs, lacking, log, run
+from dockyard.engine.discovery import architecture
+from dockyard.engine.vm import build_log, downloads, kernel
+from dockyard.engine.vm.artifact_builds import RECIPES, build, check_room
 from dockyard.exceptions import DockyardError
+
+OTHERS = ("network", "guest", "root.ext4")
+"""The artifacts that every kernel needs."""
 
 
 @dataclass(frozen=True)
-class Artefacts:
+class Artifacts:
     """The files a machine is started from."""
 
     kernel: Path
@@ -35,87 +38,81 @@ class Artefacts:
 
 
 def folder() -> Path:
-    """Where the artefacts of this home are kept."""
+    """Where the artifacts of this home are kept."""
     return paths.home() / "machine"
 
 
+def place(name: str) -> Path:
+    """Where an artifact of that name is, or would be."""
+    inputs = b"\0".join([architecture().encode(), *RECIPES[name].inputs()])
+    return folder() / f"{hashlib.sha256(inputs).hexdigest()[:12]}-{name}"
+
+
 def missing_packages(kernel_name: str = "linux") -> list[str]:
-    """The Debian packages that making what is not there yet would need."""
+    """The Debian packages needed to make the artifacts that are not there yet."""
     absent: set[str] = set()
-    ready = downloads.table()
-    for name in (kernel_name, "network", "guest", "root.ext4"):
-        made = place(name)
-        if complete(made):
+    published = downloads.table()
+    for name in (kernel_name, *OTHERS):
+        artifact = place(name)
+        if complete(artifact):
             continue
-        if made.name in ready:
+        if artifact.name in published:
             absent |= set(system_packages.missing({"zstd": "zstd"}))
-            continue
-        absent |= lacking(name)
+        else:
+            absent |= RECIPES[name].missing_packages()
     return sorted(absent)
 
 
-def prepare(say: Say, kernel_name: str = "linux") -> Artefacts:
-    """Find, fetch or build all artefacts. Two calls at once build once.
+def prepare(say: Say, kernel_name: str = "linux") -> Artifacts:
+    """Find, download or build all artifacts, and remove those of earlier versions of the course.
 
-    kernel_name is ``linux`` or ``vmlinux``. Raises InstallFailed with the last lines of the
-    log, or DiskFull.
+    kernel_name is ``linux`` or ``vmlinux``. Two calls at once build once. Raises InstallFailed
+    with the last lines of the log, or DiskFull.
     """
     with Lock("machine-image", timeout=3600):
-        made = Artefacts(
-            kernel=_made(kernel_name, say),
-            network=_made("network", say),
-            guest=_made("guest", say),
-            root=_made("root.ext4", say),
-        )
-        for artefact in vars(made).values():
-            _forget_earlier(artefact)
-    return made
+        made = [_prepare(name, say) for name in (kernel_name, *OTHERS)]
+        for artifact in made:
+            _remove_earlier(artifact)
+    return Artifacts(*made)
 
 
-def place(name: str) -> Path:
-    """Where an artefact of that name is, or would be."""
-    token = hashlib.sha256(b"\0".join(inputs(name))).hexdigest()[:12]
-    return folder() / f"{token}-{name}"
-
-
-def _made(name: str, say: Say) -> Path:
-    made = place(name)
-    if complete(made):
-        return made
+def _prepare(name: str, say: Say) -> Path:
+    artifact = place(name)
+    if complete(artifact):
+        return artifact
     folder().mkdir(parents=True, exist_ok=True)
-    half = made.with_suffix(made.suffix + ".part")
+    half = artifact.with_suffix(artifact.suffix + ".part")
     try:
-        if not downloads.fetch(made.name, half, say, run):
-            say(f"building {TITLES[name]} (once; log: {log()})")
+        if not downloads.fetch(artifact.name, half, say):
+            say(f"building {RECIPES[name].title} (once; log: {build_log.path()})")
             check_room(folder())
             build(name, half)
-        _size_note(made).write_text(str(half.stat().st_size))
-        half.replace(made)
+        _size_note(artifact).write_text(str(half.stat().st_size))
+        half.replace(artifact)
     finally:
         half.unlink(missing_ok=True)
-    return made
+    return artifact
 
 
-def _forget_earlier(made: Path) -> None:
-    """Remove what earlier editions of the course made; what a machine has open stays with it."""
-    _, _, name = made.name.partition("-")
+def _remove_earlier(artifact: Path) -> None:
+    """Remove earlier files of that name. A running machine keeps what it has open."""
+    _, _, name = artifact.name.partition("-")
     for file in folder().glob(f"*-{name}*"):
-        if not file.name.startswith(made.name):
+        if not file.name.startswith(artifact.name):
             file.unlink()
 
 
-def _size_note(made: Path) -> Path:
-    return made.with_suffix(made.suffix + ".size")
+def _size_note(artifact: Path) -> Path:
+    return artifact.with_suffix(artifact.suffix + ".size")
 
 
-def complete(made: Path) -> bool:
-    """Whether an artefact is there with the size it was made with.
+def complete(artifact: Path) -> bool:
+    """Whether an artifact exists with the size that was noted when it was made.
 
-    A full disk or an interrupted copy truncates; reading it all for its digest would take a
-    second at every start.
+    A full disk or an interrupted copy truncates it. A digest would take a second at every start.
     """
     try:
-        return made.stat().st_size == int(_size_note(made).read_text())
+        return artifact.stat().st_size == int(_size_note(artifact).read_text())
     except (OSError, ValueError):
         return False
 
@@ -125,20 +122,19 @@ def make_data_disk(target: Path, size: int) -> None:
     half = target.with_suffix(".part")
     with half.open("wb") as disk:
         disk.truncate(size)
-    run(["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-E", "nodiscard", half])
+    build_log.run(["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-E", "nodiscard", half])
     half.replace(target)
 
 
 def differing(kernels: Iterable[str]) -> list[str]:
-    """Build everything once more, elsewhere; the names of what does not come out the same.
+    """Build everything again in another folder; returns the names of artifacts that differ.
 
-    Debian may have newer packages than those the artefacts were made of: then they differ.
+    They also differ when Debian has released newer packages meanwhile.
     """
-    names = [*kernels, "network", "guest", "root.ext4"]
     again = folder() / "again"
     different = []
     try:
-        for name in names:
+        for name in (*kernels, *OTHERS):
             again.mkdir(parents=True, exist_ok=True)
             build(name, again / name)
             if downloads.digest(again / name) != downloads.digest(place(name)):
@@ -150,25 +146,25 @@ def differing(kernels: Iterable[str]) -> list[str]:
 
 
 def main() -> int:
-    """Make everything now: for the image of a Binder launch, and for a release."""
+    """Make all artifacts now: for the image of a Binder launch, and for a release."""
     parser = argparse.ArgumentParser(
         prog="python3 -m dockyard.engine.vm.artifacts", description=__doc__
     )
     parser.add_argument("--all", action="store_true", help="the kernel for QEMU too")
     parser.add_argument("--again", action="store_true", help="build all twice and compare")
     parser.add_argument("--publish", type=Path, metavar="FOLDER", help="write them for a release")
-    parser.add_argument("--url", default="", help="where the release will have them")
+    parser.add_argument("--url", default="", help="the folder of the release's files")
     options = parser.parse_args()
-    kernels = list(kernel.FLAVOURS) if options.all or options.publish else ["linux"]
+    kernels = list(kernel.FLAVORS) if options.all or options.publish else ["linux"]
     try:
         made = {file: None for name in kernels for file in vars(prepare(print, name)).values()}
         if options.again and (different := differing(kernels)):
-            print(f"not the same when made again: {' '.join(different)}", file=sys.stderr)
+            print(f"not the same when built again: {' '.join(different)}", file=sys.stderr)
             return 1
         if options.publish:
-            downloads.write(made, options.publish, options.url, run)
-        for artefact in made:
-            print(f"{downloads.digest(artefact)}  {artefact}")
+            downloads.write(made, options.publish, options.url)
+        for artifact in made:
+            print(f"{downloads.digest(artifact)}  {artifact}")
     except DockyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -1,4 +1,7 @@
-"""What a way to run the machine is; uml.py and qemu.py have them, choice.py chooses."""
+"""The interface of a backend: one way to run the machine.
+
+uml.py and qemu.py implement it, selection.py chooses one.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from dockyard.engine.vm.artifacts import Artefacts
-from dockyard.engine.vm.suspended import Suspended
+from dockyard.engine.vm.artifacts import Artifacts
 
 ADDRESS = "192.168.127.2::192.168.127.1:255.255.255.0:dockyard"
-"""Address, gateway, mask and name of the machine, as the kernel's ``ip=`` wants them."""
+"""Address, gateway, mask and name of the machine, in the format of the kernel's ``ip=``."""
 
 
 @dataclass(frozen=True)
 class Lan:
-    """The network that machines have in common, and this one's number on it.
+    """The network that connects several machines, and this machine's number on it.
 
     folder holds the machines' sockets.
     """
@@ -27,54 +29,61 @@ class Lan:
 
     @property
     def address(self) -> str:
-        """The machine's address there, with the length of its prefix."""
+        """The machine's address on it, with the prefix length."""
         return f"192.168.126.{self.number}/24"
 
 
 @dataclass(frozen=True)
 class Boot:
-    """What one start is made of. run is this machine's folder of sockets and settings."""
+    """What one start needs. run is the machine's folder of sockets and settings."""
 
-    artefacts: Artefacts
+    artifacts: Artifacts
     run: Path
     memory: int
+    """In bytes."""
+
     shares: Sequence[Path] = ()
     lan: Lan | None = None
 
 
 @dataclass(frozen=True)
 class Command:
-    """A way's command line: the processor to keep it on (-1: any), words, further environment."""
+    """How to start a backend's process."""
 
     words: Sequence[str | Path]
     cable: str
+    """The socket of the virtual network cable, or ``-`` for file descriptor 3 (guest/network.c)."""
+
     cpu: int = -1
+    """The CPU it stays on; -1 for any."""
+
     env: Mapping[str, str] = field(default_factory=dict)
+    """Additional environment variables."""
 
 
 class Backend(ABC):
-    """One way to run the machine: how to find out whether it works here, and how to start it."""
+    """One way to run the machine: finds out whether it works here, and how to start it."""
 
     name: ClassVar[str]
     title: ClassVar[str]
     kernel: ClassVar[str]
-    """The artefact it boots (image.py)."""
+    """The artifact that it boots (artifacts.py)."""
 
     has_lan: ClassVar[bool] = False
-    """Whether it can have a second network."""
+    """Whether it supports a second network."""
 
     start_timeout: ClassVar[float]
-    """Seconds until the daemon answers at the latest, on a slow and busy host."""
+    """Seconds until the daemon must answer, on a slow and busy host."""
 
     settings: ClassVar[Mapping[str, str]]
-    """What guest/init must know about it."""
+    """The backend's settings for guest/init."""
 
     @abstractmethod
-    def refusal(self) -> str:
-        """Try it: why it cannot work here, or an empty text.
+    def problem(self) -> str:
+        """Try it: the reason why it cannot work here, or an empty string.
 
-        Takes less than two seconds where it works, up to 15 where it does not. Builds nothing
-        and leaves nothing behind.
+        Takes less than two seconds when it works, up to 15 when it does not. Builds nothing and
+        leaves nothing behind.
         """
 
     @abstractmethod
@@ -83,32 +92,11 @@ class Backend(ABC):
 
     @abstractmethod
     def share(self, folder: Path, number: int) -> tuple[str, str, str]:
-        """Type, options and source of the mount that shows the host's folder inside.
+        """Type, options and source of the mount that shows a folder of the host inside.
 
-        Folders are counted from 0, in the order of ``Boot.shares``.
+        number is the folder's index in ``Boot.shares``.
         """
 
     @abstractmethod
-    def ask_to_stop(self, run: Path) -> bool:
-        """Ask the machine to end by itself. False when nobody listens."""
-
-    rests: ClassVar[bool] = False
-    """Whether a machine's state can be saved when it stops: the three below are for that."""
-
-    def rest(self, run: Path, target: Path) -> None:
-        """Save the state of a machine without running containers to target, and end it.
-
-        Raises StateLost where that did not work; the machine goes on then.
-        """
-        raise NotImplementedError
-
-    def loading(self, state: Suspended) -> Sequence[str]:
-        """What to add to the command so that the machine waits with that state."""
-        raise NotImplementedError
-
-    def wake(self, run: Path, state: Suspended) -> None:
-        """Let a machine that was started from a state go on, at the right time.
-
-        Raises StateLost when it cannot.
-        """
-        raise NotImplementedError
+    def request_shutdown(self, run: Path) -> bool:
+        """Ask the machine to shut down. Returns False when it does not listen."""

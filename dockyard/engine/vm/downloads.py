@@ -1,4 +1,4 @@
-"""Ready-made artefacts of the machine engine: downloading them, and writing them for a release."""
+"""Artifacts of the machine engine that were built for a release: download and publish them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import hashlib
 import shutil
 import tomllib
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from dockyard.core.console import Say
+from dockyard.engine.vm.build_log import run
 from dockyard.exceptions import InstallFailed
 
 TABLE = Path(__file__).with_name("guest") / "published.toml"
 
 
 def table() -> dict[str, str]:
-    """The SHA-256 of each published artefact by name; ``url`` says where they are."""
-    read = tomllib.loads(TABLE.read_text())
-    return {"url": read["url"], **read["sha256"]} if read["url"] else {}
+    """The SHA-256 of each published artifact by name; ``url`` is the folder they are in.
+
+    Empty when nothing is published.
+    """
+    published = tomllib.loads(TABLE.read_text())
+    return {"url": published["url"], **published["sha256"]} if published["url"] else {}
 
 
 def digest(file: Path) -> str:
@@ -27,10 +31,10 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def fetch(name: str, target: Path, say: Say, run: Callable[..., None]) -> bool:
-    """Download one artefact to target and check its digest; False when it must be built.
+def fetch(name: str, target: Path, say: Say) -> bool:
+    """Download one artifact to target and check its digest.
 
-    run executes one command and raises InstallFailed when it fails.
+    Returns False when it is not published, or the download failed; it must be built then.
     """
     known = table()
     if name not in known:
@@ -43,24 +47,24 @@ def fetch(name: str, target: Path, say: Say, run: Callable[..., None]) -> bool:
             shutil.copyfileobj(answer, file)
         run(["zstd", "--decompress", "--force", "--rm", "-o", target, packed])
     except (OSError, InstallFailed) as error:
-        say(f"not downloaded ({error}); it is built here instead")
+        say(f"the download failed ({error}); building it instead")
         return False
     finally:
         packed.unlink(missing_ok=True)
     if digest(target) != known[name]:
-        say("the download does not have the digest it should; it is built here instead")
+        say("the download has the wrong digest; building it instead")
         target.unlink()
         return False
     target.chmod(0o755)
     return True
 
 
-def write(artefacts: Iterable[Path], target: Path, url: str, run: Callable[..., None]) -> None:
-    """Write artefacts compressed, and the table of their digests, for a release at url."""
+def write(artifacts: Iterable[Path], target: Path, url: str) -> None:
+    """Write compressed artifacts and the table of their digests, for a release at url."""
     target.mkdir(parents=True, exist_ok=True)
     lines = [f'url = "{url}"', "", "[sha256]"]
-    for artefact in artefacts:
-        packed = target / f"{artefact.name}.zst"
-        run(["zstd", "-19", "--threads=0", "--force", "-o", packed, artefact])
-        lines.append(f'"{artefact.name}" = "{digest(artefact)}"')
+    for artifact in artifacts:
+        packed = target / f"{artifact.name}.zst"
+        run(["zstd", "-19", "--threads=0", "--force", "-o", packed, artifact])
+        lines.append(f'"{artifact.name}" = "{digest(artifact)}"')
     (target / "published.toml").write_text("\n".join(lines) + "\n")

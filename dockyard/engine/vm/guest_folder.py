@@ -1,4 +1,4 @@
-"""What a machine is given at its start: a folder with programs, settings and mounts."""
+"""Writes the folder that a machine reads when it starts: programs, settings and mounts."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from dockyard.core import paths
-from dockyard.engine.vm import artifact_builds
 from dockyard.engine.vm.backend import Backend, Boot, Lan
+from dockyard.engine.vm.kernel import GUEST
 from dockyard.exceptions import UsageError
 
 HOST_AS_SEEN_INSIDE = "192.168.127.1"
-"""Where the machine finds this host's loopback (guest/network.c)."""
+"""The address at which the machine reaches this host's loopback (guest/network.c)."""
 
 GUEST_NAMES = (
     *("docker-proxy", "iptables", "libnetwork-setkey", "runc", "crun"),
-    *("clock", "listen", "poweroff", "restart", "reseed"),
+    *("clock", "listen", "poweroff", "restart"),
 )
 """The names under which guest/guest.c is called."""
 
 
 def write(boot: Boot, backend: Backend, data_disk: Path, mirror: str | None) -> None:
-    """Make the run folder anew: disks by plain names, programs, settings, mounts."""
+    """Create the run folder anew: disks under plain names, programs, settings, mounts."""
     shutil.rmtree(boot.run, ignore_errors=True)
     guest = boot.run / "guest"
     guest.mkdir(parents=True, mode=0o700)
-    # User-Mode Linux splits its disks' names at commas and colons, which a home may have.
-    (boot.run / "root.ext4").symlink_to(boot.artefacts.root)
+    # User-Mode Linux splits the names of disks at commas and colons, which a home may contain.
+    (boot.run / "root.ext4").symlink_to(boot.artifacts.root)
     (boot.run / "data.ext4").symlink_to(data_disk)
     for name in ("init", "containerd.toml"):
-        shutil.copy(artifact_builds.GUEST / name, guest / name)
+        shutil.copy(GUEST / name, guest / name)
     (guest / "init").chmod(0o755)
     for name in GUEST_NAMES:
-        shutil.copy(boot.artefacts.guest, guest / name)
+        shutil.copy(boot.artifacts.guest, guest / name)
         (guest / name).chmod(0o755)
     (guest / "settings").write_text(_settings(backend, boot, mirror))
     (guest / "shares").write_text("".join(_mounts(backend, boot)))
@@ -66,7 +66,7 @@ def _settings(backend: Backend, boot: Boot, mirror: str | None) -> str:
 
 
 def _mounts(backend: Backend, boot: Boot) -> Iterator[str]:
-    """The shell commands that make the host's folders appear."""
+    """The shell commands that mount the host's folders."""
     for number, folder in enumerate(boot.shares):
         place = shlex.quote(str(folder))
         kind, options, source = backend.share(folder, number)
@@ -75,9 +75,9 @@ def _mounts(backend: Backend, boot: Boot) -> Iterator[str]:
 
 
 def lan() -> Lan | None:
-    """The network named by ``$DOCKYARD_MACHINE_LAN``, a folder; every home has a number of its own.
+    """The network of ``$DOCKYARD_MACHINE_LAN``, a folder; the home determines the number on it.
 
-    Raises UsageError for a folder that is not there.
+    Raises UsageError when the folder does not exist.
     """
     asked = os.environ.get("DOCKYARD_MACHINE_LAN")
     if not asked:
@@ -85,14 +85,14 @@ def lan() -> Lan | None:
     folder = Path(asked)
     if not folder.is_dir():
         raise UsageError(
-            f"There is no folder {folder} for the machines' common network.",
-            next=f"Make it, for your eyes alone:  mkdir -m 700 {shlex.quote(str(folder))}",
+            f"The folder for the machines' common network does not exist: {folder}",
+            next=f"Create it, accessible to you alone:  mkdir -m 700 {shlex.quote(str(folder))}",
         )
     return Lan(folder, 2 + zlib.crc32(str(paths.home()).encode()) % 250)
 
 
 def shared_folders() -> list[Path]:
-    """The host's folders that a bind mount finds in the machine, at the same path.
+    """The host's folders that appear in the machine at the same path, for bind mounts.
 
     The checkout, the user's home, and those in ``$DOCKYARD_MACHINE_SHARE`` (separated by
     colons); never the whole file system.

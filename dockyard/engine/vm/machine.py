@@ -1,7 +1,7 @@
 """The machine engine: a real dockerd in a small virtual machine, without privileges.
 
-What runs is one process tree a home: the network helper (guest/network.c) with the machine as
-its child. How the machine itself is run is found out by trying (ways.py).
+Each home has one process tree: the network helper (guest/network.c) and, as its child, the
+machine. A backend runs the machine; selection.py finds the fastest one that works here.
 """
 
 from __future__ import annotations
@@ -22,19 +22,18 @@ from dockyard.core.process import Lock, Service
 from dockyard.engine import system_packages
 from dockyard.engine.base import Endpoint, Engine, Need, disk_space
 from dockyard.engine.discovery import Candidate, architecture, probe
-from dockyard.engine.vm import artifacts, guest_folder, qemu, resources, selection, suspended
+from dockyard.engine.vm import artifacts, guest_folder, qemu, resources, selection
 from dockyard.engine.vm.backend import Backend, Boot
 from dockyard.engine.vm.selection import Trial
-from dockyard.engine.vm.suspended import Suspended
-from dockyard.exceptions import DiskFull, EngineStartFailed, EngineUnavailable, StateLost
+from dockyard.exceptions import DiskFull, EngineStartFailed, EngineUnavailable
 
 STOP_TIMEOUT = 40.0
 
 DATA_DISK = 20 * 1024**3
-"""Most bytes the machine's disk may take; the file is sparse and grows as it fills."""
+"""The most bytes that the machine's disk may take. The file is sparse and grows as it fills."""
 
 ROOM_TO_RUN = 1 * 1024**3
-"""Free bytes below which the machine is not started: the lessons' images and layers."""
+"""The machine needs this many free bytes to start: for the lessons' images and layers."""
 
 REMOVE_DATA = (
     "Begin with an empty disk:  python3 -m dockyard engine stop; rm {disk}; "
@@ -43,12 +42,12 @@ REMOVE_DATA = (
 
 
 class MachineEngine(Engine):
-    """dockerd in a virtual machine without any privilege."""
+    """dockerd in a virtual machine, without any privilege."""
 
     name: ClassVar[str] = "machine"
     title: ClassVar[str] = "a Docker daemon in a small virtual machine, without privileges"
-    # guest/init leads this port on to the registry. Not the default bridge's gateway: an engine in
-    # a container of another network gives that address to its own bridge.
+    # guest/init forwards this port to the registry. The default bridge's gateway would not do: a
+    # nested engine in another network gives that address to its own bridge.
     inner_mirror: ClassVar[str] = "http://192.168.127.2:5050"
 
     def __init__(self) -> None:
@@ -56,10 +55,9 @@ class MachineEngine(Engine):
         self.run = paths.run_dir() / "machine"
         self.socket = paths.run_dir() / "machine.sock"
         self.data_disk = artifacts.folder() / "data.ext4"
-        self.state = Suspended(artifacts.folder() / "suspended", self.data_disk)
 
     def needs(self) -> list[Need]:
-        """Linux on amd64, a client, memory, disk space, and the artefacts or what builds them."""
+        """Linux on amd64, a client, memory, disk space, and a backend with its packages."""
         return list(self._needs(list(selection.trials())))
 
     def _needs(self, trials: list[Trial]) -> Iterator[Need]:
@@ -77,12 +75,12 @@ class MachineEngine(Engine):
             ROOM_TO_RUN,
             "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn --engine machine",
         )
-        remedies = [trial.next for trial in trials if trial.next]
+        solutions = [trial.next for trial in trials if trial.next]
         yield Need(
-            "a way to run it",
-            not all(trial.why for trial in trials),
+            "a working backend",
+            not all(trial.problem for trial in trials),
             "; ".join(map(str, trials)),
-            (remedies or [f"{qemu.INSTALL}, or use a host with seccomp filters."])[0],
+            (solutions or [f"{qemu.INSTALL}, or use a host with seccomp filters."])[0],
         )
 
     def endpoint(self) -> Endpoint | None:
@@ -96,100 +94,83 @@ class MachineEngine(Engine):
         return probe("the machine", Endpoint(f"unix://{self.socket}"), timeout)
 
     def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
-        """Start the machine, or find it running; repairs what a killed one left.
+        """Start the machine, or return the one that runs; cleans up after one that was killed.
 
-        The first start of a home fetches or builds the artefacts. When a backend turns out not to
-        work here, the next one is tried.
+        The first start in a home downloads or builds the artifacts. When a backend passes its
+        trial but fails to start the machine, the next one is tried.
         """
         with Lock("machine-start", timeout=3600):
             if running := self.endpoint():
                 return running
-            self._end(say)
-            tried: list[Trial] = []
+            self._shut_down(say)
+            failed: list[Trial] = []
             for trial in selection.trials():
-                if trial.why:
-                    tried.append(trial)
+                if trial.problem:
+                    failed.append(trial)
                     continue
                 self._check([trial])
-                found = self._try(trial.backend, tried, mirror, say)
-                if isinstance(found, Endpoint):
-                    return found
-                tried.append(found)
-            self._check(tried)
+                result = self._try(trial.backend, failed, mirror, say)
+                if isinstance(result, Endpoint):
+                    return result
+                failed.append(result)
+            self._check(failed)
             raise EngineUnavailable(
-                "The machine engine found no way to run here.",
-                "\n".join(map(str, tried)),
+                "No backend of the machine engine works here.",
+                "\n".join(map(str, failed)),
                 f"Next:  {qemu.INSTALL}",
             )
 
     def _try(
-        self, backend: Backend, before: list[Trial], mirror: str | None, say: Say
+        self, backend: Backend, failed: list[Trial], mirror: str | None, say: Say
     ) -> Endpoint | Trial:
-        rested = self._launch(backend, before, mirror, say)
+        self._launch(backend, failed, mirror, say)
         try:
-            if rested:
-                backend.wake(self.run, self.state)
             return wait.until(
                 "the machine's Docker daemon to answer",
-                lambda: self._answering(was_ready=rested),
+                self._answering,
                 timeout=backend.start_timeout,
                 log=self.service.log,
                 error=EngineStartFailed,
                 next="Try once more:  python3 -m dockyard engine start --engine machine",
             )
-        except StateLost as error:
-            say(f"the machine is booted, as its saved state is of no use: {error.what}")
-            self.service.stop(timeout=5)
-            self.state.discard()
-            return self._try(backend, before, mirror, say)
         except EngineStartFailed as error:
-            if wait.tail(self._daemon_log) or self._ended.exists():
-                raise  # the machine works; what failed is in it
-            self._end(say)
-            why = (error.why.strip().splitlines() or [error.what])[-1]
-            say(f"{backend.title} does not work here: {why}")
-            return Trial(backend, why)
+            if self._daemon_log.exists() or self._ended.exists():
+                raise  # the backend works; something inside the machine failed
+            self._shut_down(say)
+            problem = (error.why.strip().splitlines() or [error.what])[-1]
+            say(f"{backend.title} does not work here: {problem}")
+            return Trial(backend, problem)
 
-    def _launch(self, backend: Backend, before: list[Trial], mirror: str | None, say: Say) -> bool:
-        """Start the processes. Returns whether they go on from a saved state."""
-        artefacts = artifacts.prepare(say, backend.kernel)
+    def _launch(self, backend: Backend, failed: list[Trial], mirror: str | None, say: Say) -> None:
+        made = artifacts.prepare(say, backend.kernel)
         self._prepare_disk()
         memory = resources.machine_memory(resources.memory())
+        assert memory is not None  # by _check
         lan = guest_folder.lan() if backend.has_lan else None
-        boot = Boot(artefacts, self.run, memory, guest_folder.shared_folders(), lan)
+        boot = Boot(made, self.run, memory, guest_folder.shared_folders(), lan)
         guest_folder.write(boot, backend, self.data_disk, mirror)
+        note = {"backend": backend.name, "title": backend.title, "failed": list(map(str, failed))}
+        self._note.write_text(json.dumps(note))
+        say(f"starting the machine: {backend.title} with {memory >> 20} MiB")
         command = backend.command(boot)
-        name = ""
-        if backend.rests:
-            words = [*command.words, *vars(artefacts).values()]
-            name = suspended.name_of(words, self.run / "guest")
-        rested = backend.rests and self.state.fits(name)
-        if not rested:
-            self.state.discard()
-        note = {"way": backend.name, "title": backend.title, "before": list(map(str, before))}
-        self._note.write_text(json.dumps({**note, "machine": name}))
-        verb = "waking" if rested else "starting"
-        say(f"{verb} the machine: {backend.title} with {memory >> 20} MiB")
-        second = ["--lan", lan.folder, str(lan.number), self.run / "lan.sock"] if lan else []
-        ends = [self.socket, command.cable, self.run / "control.sock"]
-        words = [*command.words, *(backend.loading(self.state) if rested else ())]
-        self.service.start(
-            [artefacts.network, *second, *ends, str(command.cpu), *words], env=command.env
-        )
-        return rested
+        words: list[str | Path] = [made.network]
+        if lan:
+            words += ["--lan", lan.folder, str(lan.number), self.run / "lan.sock"]
+        words += [self.socket, command.cable, self.run / "control.sock", str(command.cpu)]
+        self.service.start([*words, *command.words], env=command.env)
 
     @property
     def _note(self) -> Path:
         return self.run / "backend.json"
 
     def remark(self) -> str:
-        """Which backend runs the machine now, and why no faster one does."""
+        """Which backend runs the machine, and why faster ones do not."""
         try:
             note = json.loads(self._note.read_text())
         except (OSError, ValueError):
             return ""
-        before = "".join(f"; not {reason}" for reason in note["before"])
-        return f"{note['title']} ({note['way']}{before})"
+        failed = "".join(f"; not {trial}" for trial in note["failed"])
+        return f"{note['title']} ({note['backend']}{failed})"
 
     def _check(self, trials: list[Trial]) -> None:
         for need in self._needs(trials):
@@ -202,7 +183,7 @@ class MachineEngine(Engine):
                     f"Next:  {need.next}",
                 )
             raise EngineUnavailable(
-                f"The machine engine cannot run here: {need.name} is missing.",
+                f"The machine engine cannot run here: {need.name} is needed.",
                 f"Found: {need.found}.",
                 f"Next:  {need.next or 'python3 -m dockyard doctor'}",
             )
@@ -211,20 +192,21 @@ class MachineEngine(Engine):
         if self.data_disk.exists():
             return
         free = shutil.disk_usage(artifacts.folder()).free
-        # Full inside before it is full outside: dockerd can say so, and nothing breaks.
+        # The disk inside must fill up before the host's: dockerd can report that, and nothing
+        # breaks.
         artifacts.make_data_disk(
             self.data_disk, min(DATA_DISK, free - ROOM_TO_RUN // 4) >> 20 << 20
         )
 
-    def _answering(self, was_ready: bool) -> Endpoint | None:
+    def _answering(self) -> Endpoint | None:
         if self.service.process() is None:
             raise EngineStartFailed(
-                "The machine ended instead of starting.",
+                "The machine exited instead of starting.",
                 self._last_words(),
                 self._recovery(),
             )
-        # Asking earlier would only add to what the starting daemon has to do.
-        if not was_ready and "API listen on" not in wait.tail(self._daemon_log, 40):
+        # Asking earlier would only slow down the starting daemon.
+        if "API listen on" not in wait.tail(self._daemon_log, 40):
             return None
         found = self._ask(timeout=5)
         return found.endpoint if found.verdict == "answers" else None
@@ -248,49 +230,19 @@ class MachineEngine(Engine):
         return f"Read {self.service.log}, then:  python3 -m dockyard doctor"
 
     def stop(self, say: Say) -> None:
-        """Stop the containers and end the machine, with a clean disk or a saved state."""
+        """Stop containers and daemon, unmount the data disk, and end the machine."""
         with Lock("machine-start", timeout=3600):
-            if not self._rest(say):
-                self._end(say)
+            self._shut_down(say)
             shutil.rmtree(self.run, ignore_errors=True)
             self.socket.unlink(missing_ok=True)
 
-    def _rest(self, say: Say) -> bool:
-        """Save the state of a machine that boots slowly; False where it is still to be ended."""
-        try:
-            note = json.loads(self._note.read_text())
-            (backend,) = (
-                backend
-                for backend in selection.BACKENDS
-                if backend.name == note["way"] and backend.rests
-            )
-        except (OSError, ValueError):
-            return False
-        room = shutil.disk_usage(artifacts.folder()).free - ROOM_TO_RUN
-        if room < resources.machine_memory(resources.memory()):
-            return False
-        endpoint = self.endpoint()
-        if endpoint is None or not suspended.quieten(endpoint.address):
-            return False
-        process = self.service.process()
-        try:
-            backend.rest(self.run, self.state.half)
-            process.wait(STOP_TIMEOUT)
-        except (StateLost, psutil.Error) as error:
-            say(f"the machine's state is not saved, so the next start boots it: {error}")
-            self.state.discard()
-            return False
-        self.state.keep(note["machine"])
-        self.service.stop()
-        return True
-
-    def _end(self, say: Say) -> None:
+    def _shut_down(self, say: Say) -> None:
         process = self.service.process()
         if process is not None and any(
-            backend.ask_to_stop(self.run) for backend in selection.BACKENDS
+            backend.request_shutdown(self.run) for backend in selection.BACKENDS
         ):
             try:
                 process.wait(STOP_TIMEOUT)
             except psutil.TimeoutExpired:
-                say("the machine did not stop by itself and is ended")
+                say("the machine did not shut down in time and is killed")
         self.service.stop(timeout=5)

@@ -1,4 +1,4 @@
-"""How much of this host a machine may take: memory, where that is kept, and a CPU."""
+"""How much of this host the machine may use: memory, the place of its memory file, and a CPU."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import psutil
 MiB = 1024**2
 
 LEAST_TOTAL = 1536 * MiB
-"""Below this there is no room for a daemon beside JupyterLab and a Python kernel."""
+"""With less, a daemon does not fit beside JupyterLab and a Python kernel."""
 
 FOR_JUPYTER = 640 * MiB
-"""JupyterLab, one Python kernel, and what the machine takes outside its own memory."""
+"""JupyterLab, one Python kernel, and what the machine's processes use outside of its memory."""
 
 MOST = 4096 * MiB
 """The lessons need no more."""
@@ -24,9 +24,10 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def cgroup_limits(groups: str, mounted: Path = CGROUP) -> Iterator[int]:
-    """Every memory limit in bytes above a process whose /proc/PID/cgroup reads groups.
+    """Every memory limit, in bytes, that applies to a process with these cgroups.
 
-    cgroups(7); in a container the limit is at the mount point itself.
+    groups is the content of its /proc/PID/cgroup (cgroups(7)). In a container the limit is at
+    the mount point.
     """
     for line in groups.splitlines():
         _, controllers, path = line.split(":", maxsplit=2)
@@ -45,7 +46,7 @@ def cgroup_limits(groups: str, mounted: Path = CGROUP) -> Iterator[int]:
 
 
 def memory() -> int:
-    """The bytes of memory this process and its like may use: the host's, or a cgroup's."""
+    """The bytes of memory that this process may use: all of the host's, or a cgroup's limit."""
     total = psutil.virtual_memory().total
     try:
         groups = Path("/proc/self/cgroup").read_text()
@@ -55,29 +56,28 @@ def memory() -> int:
 
 
 def machine_memory(total: int) -> int | None:
-    """The bytes to give the machine where total bytes may be used; None when too few."""
+    """The machine's memory in bytes when total bytes may be used; None when that is too little."""
     if total < LEAST_TOTAL:
         return None
     return min(total - FOR_JUPYTER, max(total // 2, 1408 * MiB), MOST)
 
 
-def calmest_cpu() -> int:
-    """The number of the CPU that did least in the last tenth of a second, of those allowed."""
+def least_busy_cpu() -> int:
+    """The number of the allowed CPU that was least busy in the last tenth of a second."""
     busy = psutil.cpu_percent(interval=0.1, percpu=True)
     return min(os.sched_getaffinity(0), key=lambda cpu: busy[cpu] if cpu < len(busy) else 0.0)
 
 
 def memory_folder(needed: int, fallback: Path) -> Path:
-    """Where the machine's memory file goes: in memory where possible, else on the disk.
+    """The folder for the machine's memory file: in memory if possible, else fallback, on a disk.
 
-    A file on a disk works too, but the host writes it back now and then. The folder must
-    allow programs to run from it, as the guest's programs do.
+    On a disk it works too, but the host writes it back now and then. The folder must not be
+    mounted noexec, because the guest's programs run from the file.
     """
     shared = Path("/dev/shm")
     try:
-        flags = os.statvfs(shared).f_flag
-        programs_may_run = not flags & os.ST_NOEXEC and os.access(shared, os.W_OK)
-        if programs_may_run and shutil.disk_usage(shared).free >= needed:
+        executable = not os.statvfs(shared).f_flag & os.ST_NOEXEC
+        if executable and os.access(shared, os.W_OK) and shutil.disk_usage(shared).free >= needed:
             return shared
     except OSError:
         pass

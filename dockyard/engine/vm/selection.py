@@ -1,4 +1,4 @@
-"""The ways to run the machine, fastest first, and the choice among them by trying."""
+"""The backends, fastest first, and the choice among them by trying each."""
 
 from __future__ import annotations
 
@@ -15,36 +15,42 @@ from dockyard.exceptions import UsageError
 BACKENDS: tuple[Backend, ...] = (VirtualPC(), UserModeLinux(), EmulatedPC())
 
 VARIABLE = "DOCKYARD_MACHINE_WAY"
-"""Names one backend, and nothing else is tried."""
+"""The environment variable that names one backend; the others are not tried then."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One backend and what trying it found; why is empty where it works, next may mend it."""
+    """What trying one backend found.
+
+    problem is empty when it works; next is a command that may solve the problem.
+    """
 
     backend: Backend
-    why: str
+    problem: str
     next: str = ""
 
     def __str__(self) -> str:
-        return f"{self.backend.name}: {self.why or 'works here'}"
+        return f"{self.backend.name}: {self.problem or 'works here'}"
 
 
 def trials() -> Iterator[Trial]:
-    """Try each backend when its turn comes. Raises UsageError when the one asked for is unknown."""
+    """Try one backend after the other, as far as the caller iterates.
+
+    Raises UsageError when the variable names an unknown backend.
+    """
     asked = os.environ.get(VARIABLE)
     chosen = [backend for backend in BACKENDS if asked in (None, "", backend.name)]
     if not chosen:
         raise UsageError(
-            f"There is no way to run the machine called {asked!r}.",
+            f"The machine engine has no backend {asked!r}.",
             next=f"Unset {VARIABLE}, or set it to one of: "
-            f"{', '.join(each.name for each in BACKENDS)}.",
+            f"{', '.join(backend.name for backend in BACKENDS)}.",
         )
     for backend in chosen:
-        if why := backend.refusal():
-            yield Trial(backend, why)
+        if problem := backend.problem():
+            yield Trial(backend, problem)
         elif absent := artifacts.missing_packages(backend.kernel):
             install = f"sudo apt-get install --no-install-recommends {' '.join(absent)}"
-            yield Trial(backend, f"it must be made first, by {', '.join(absent)}", install)
+            yield Trial(backend, f"building it needs the packages {', '.join(absent)}", install)
         else:
             yield Trial(backend, "")

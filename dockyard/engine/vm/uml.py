@@ -1,7 +1,7 @@
-"""The machine as an ordinary process: User-Mode Linux in its seccomp mode.
+"""The backend that runs the machine as an ordinary process: User-Mode Linux in its seccomp mode.
 
-It needs no root, no KVM, no device and no user namespace: a filter that traps system calls
-(seccomp(2)) is all it asks of the host.
+It needs no root, no KVM, no device and no user namespace, only seccomp filters that trap system
+calls (seccomp(2)).
 """
 
 from __future__ import annotations
@@ -32,65 +32,65 @@ class UserModeLinux(Backend):
     settings: ClassVar[dict[str, str]] = {
         "cable": "vec0",
         "data_disk": "/dev/ubdb",
-        "ending": "poweroff",
+        "power_off": "poweroff",
         "stop_line": "",
-        "log": "/mnt/dockerd.log",
     }
 
-    def refusal(self) -> str:
-        """Whether this host has seccomp filters that trap; the kernel, once made, is asked too."""
+    def problem(self) -> str:
+        """Check for seccomp filters that trap; start the kernel if it has been built."""
         actions = ACTIONS.read_text().split() if ACTIONS.exists() else []
         if "trap" not in actions:
-            offers = " ".join(actions) or "none"
-            return f"this host has no seccomp filters that trap (it offers: {offers})"
+            offered = " ".join(actions) or "none"
+            return f"this host has no seccomp filters that trap (it offers: {offered})"
         kernel = artifacts.place(self.kernel)
-        return _tried(kernel) if artifacts.complete(kernel) else ""
+        return _try(kernel) if artifacts.complete(kernel) else ""
 
     def command(self, boot: Boot) -> Command:
-        """One process for the kernel, and one for each program in it, all on one CPU."""
+        """One process for the kernel and one for each program in it, all on one CPU."""
         run = boot.run
-        words = [
-            boot.artefacts.kernel,
+        cable = run / "cable.sock"
+        words: list[str | Path] = [
+            boot.artifacts.kernel,
             f"mem={boot.memory >> 20}M",
             "seccomp=on",
             f"ubd0r={run / 'root.ext4'}",
             f"ubd1={run / 'data.ext4'}",
             *("root=/dev/ubda", "ro", "rootfstype=ext4", "init=/sbin/dockyard-init"),
             *("share=hostfs", f"guest=hostfs={run / 'guest'}"),
-            f"vec0:transport=bess,dst={run / 'cable.sock'},depth=64,gro=1",
+            f"vec0:transport=bess,dst={cable},depth=64,gro=1",
             f"ip={ADDRESS}:vec0:off",
-            *(f"uml_dir={run}/", "umid=console"),
-            *("con=null", "con0=null,fd:1", "ssl=null", "quiet", "panic=-1"),
+            *_console(run),
+            *("ssl=null", "quiet", "panic=-1"),
         ]
         if boot.lan:
             words.append(f"vec1:transport=bess,dst={run / 'lan.sock'},depth=64")
-        # The machine's memory is a file there; see limits.memory_folder.
-        memory = str(resources.memory_folder(boot.memory, artifacts.folder()))
-        cable = str(run / "cable.sock")
-        return Command(words, cable, resources.calmest_cpu(), {"TMPDIR": memory})
+        return Command(words, str(cable), resources.least_busy_cpu(), _memory_file(boot.memory))
 
     def share(self, folder: Path, number: int) -> tuple[str, str, str]:
-        """hostfs reaches what this user may read, and no more.
-
-        A plain hostfs mount would show the whole host.
-        """
+        """A hostfs mount, limited to the folder: without the option it shows the whole host."""
         return "hostfs", f"hostfs={folder}", "host"
 
-    def ask_to_stop(self, run: Path) -> bool:
+    def request_shutdown(self, run: Path) -> bool:
         """By the kernel's management console."""
-        return tell(run / "console" / "mconsole", "cad")
+        return mconsole(run / "console" / "mconsole", "cad")
 
 
-def _tried(kernel: Path) -> str:
-    """Start the kernel without a disk: it checks the host, finds no root and ends."""
+def _console(folder: Path) -> list[str]:
+    return [f"uml_dir={folder}/", "umid=console", "con=null", "con0=null,fd:1"]
+
+
+def _memory_file(size: int) -> dict[str, str]:
+    # The machine's memory is a file in TMPDIR.
+    return {"TMPDIR": str(resources.memory_folder(size, artifacts.folder()))}
+
+
+def _try(kernel: Path) -> str:
+    """Start the kernel without a disk: it checks the host, finds no root and exits."""
     with tempfile.TemporaryDirectory(prefix="dockyard-") as folder:
         try:
             tried = subprocess.run(
-                [
-                    *(kernel, "mem=32M", "seccomp=on", f"uml_dir={folder}/"),
-                    *("con=null", "con0=null,fd:1", "panic=-1"),
-                ],
-                env={"TMPDIR": str(resources.memory_folder(32 << 20, artifacts.folder()))},
+                [kernel, "mem=32M", "seccomp=on", *_console(Path(folder)), "panic=-1"],
+                env=_memory_file(32 << 20),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -99,18 +99,18 @@ def _tried(kernel: Path) -> str:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return f"its kernel did not end within {TRIAL_SECONDS:g} s when tried"
+            return f"its kernel did not exit within {TRIAL_SECONDS:g} s when tried"
         except OSError as error:
             return f"its kernel could not be run: {error.strerror}"
-    said = tried.stdout + tried.stderr
-    if "Unable to mount root fs" in said:
+    output = tried.stdout + tried.stderr
+    if "Unable to mount root fs" in output:
         return ""
-    return f"its kernel ended when tried: {_telling(said)}"
+    return f"its kernel exited when tried: {_reason(output)}"
 
 
-def _telling(said: str) -> str:
-    """The line that says why, from what a kernel printed."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def _reason(output: str) -> str:
+    """The line of a kernel's output that gives the reason why it exited."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     for sign in ("not functional", "seccomp", "Cannot", "cannot", "fail", "denied", "panic"):
         for line in reversed(lines):
             if sign in line and not line.endswith("OK"):
@@ -121,14 +121,14 @@ def _telling(said: str) -> str:
 MCONSOLE = struct.Struct("=III512s")
 
 
-def tell(console: Path, command: str, timeout: float = 5.0) -> bool:
-    """Send one command to the machine's management console; False when nobody listens.
+def mconsole(console: Path, command: str, timeout: float = 5.0) -> bool:
+    """Send one command to a machine's management console. Returns False when it does not answer.
 
-    timeout is in seconds. arch/um/drivers/mconsole.h.
+    timeout is in seconds. The protocol: arch/um/drivers/mconsole.h in the kernel's source.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
         ours.settimeout(timeout)
-        # An address of its own, which the kernel picks, or no answer could come (unix(7)).
+        # An empty address makes the kernel pick one; without it no answer can arrive (unix(7)).
         ours.bind("")
         request = MCONSOLE.pack(0xCAFEBABE, 2, len(command), command.encode())
         try:

@@ -1,12 +1,10 @@
-"""The machine engine, on its own kernel and image: what a learner without privileges relies on.
+"""The machine engine on its own kernel and root image: what a learner without privileges relies on.
 
-The first run builds kernel and image, which takes minutes, into a home of its own: a course
-that runs on a machine meanwhile is left alone.
+The first run builds both, which takes minutes.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -15,7 +13,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tarfile
 import tempfile
 import threading
 import time
@@ -28,12 +25,12 @@ from docker.errors import APIError, ContainerError
 
 from dockyard.core import paths, ports, wait
 from dockyard.engine.embedded import EmbeddedEngine
-from dockyard.engine.vm import artifacts, downloads, kernel, resources, root_image
-from dockyard.exceptions import EngineStartFailed, InstallFailed
+from dockyard.engine.vm import artifacts
+from dockyard.exceptions import EngineStartFailed
 from tests.support import machines
 from tests.support.machines import tools
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.machine]
+pytestmark = machines.MARKS
 own_home, shared = machines.own_home, machines.shared
 engine, daemon = machines.engine, machines.daemon
 
@@ -108,7 +105,7 @@ def test_exec_is_held_like_its_container(daemon, options):
 
 
 def _inside(daemon, command: str) -> str:
-    """What a command of the machine itself prints."""
+    """The output of a command that runs in the machine, outside of any container."""
     words = ["nsenter", "-t", "1", "-m", "/bin/sh", "-c", f"PATH=/usr/bin; {command}"]
     return daemon.containers.run(
         "tools:1", words, privileged=True, pid_mode="host", remove=True
@@ -252,7 +249,7 @@ def test_limits_hold(daemon):
 
 
 def test_a_share_of_the_cpu_holds(daemon):
-    """Beside a container without a limit, a quarter of the machine's one CPU is a third of what
+    """Next to a container without a limit, a quarter of the machine's one CPU is a third of what
     the other one gets; without the limit it would be as much.
 
     By the CPU time that each of them used, so that other work of the computer does not matter.
@@ -272,8 +269,8 @@ def test_a_share_of_the_cpu_holds(daemon):
 
 
 def test_an_engine_in_a_container_hands_limits_on_although_something_runs_in_it_meanwhile(daemon):
-    """Three times a process comes back to the root of the groups before they can be shared out,
-    as that of a `docker exec` does.
+    """Three times a process returns to the root cgroup before the controllers can be enabled for
+    its child groups, as the process of a `docker exec` does.
     """
     folder = paths.CHECKOUT / "dockyard/registry/offline/images/docker-dind"
     begins, end = "nested_cgroups() {\n", "\n}\n"
@@ -317,16 +314,14 @@ def test_the_network_helper_rests_when_a_client_left_early(engine, daemon):
         stdout=subprocess.PIPE,
     )
     follower.stdout.read(100_000)
-    follower.send_signal(signal.SIGSTOP)  # so that output is on its way
-    time.sleep(1)
+    helper = engine.service.process()
+    follower.send_signal(signal.SIGSTOP)
+    wait.until("the output to stall", lambda: helper.cpu_percent(interval=0.5) < 5, 60)
     follower.kill()
     follower.stdout.close()
     follower.wait()
     container.remove(force=True)
-    helper = engine.service.process()
-    before = sum(helper.cpu_times()[:2])
-    time.sleep(2)
-    assert sum(helper.cpu_times()[:2]) - before < 0.4
+    wait.until("the helper to rest", lambda: helper.cpu_percent(interval=2) < 20, 30)
 
 
 def test_an_idle_machine_takes_less_than_a_fiftieth_of_a_cpu(engine, daemon):
@@ -335,11 +330,12 @@ def test_an_idle_machine_takes_less_than_a_fiftieth_of_a_cpu(engine, daemon):
     engine.start(print)
     daemon.containers.run("tools:1", "sync", remove=True)
     helper = engine.service.process()
-    family = [helper, *helper.children(recursive=True)]
-    before = sum(sum(process.cpu_times()[:2]) for process in family)
-    time.sleep(20)
-    after = sum(sum(process.cpu_times()[:2]) for process in family if process.is_running())
-    assert after - before < 20 / 50
+    children = helper.children(recursive=True)
+    for process in children:
+        process.cpu_percent()  # begins a measurement
+    used = helper.cpu_percent(interval=20)
+    used += sum(process.cpu_percent() for process in children if process.is_running())
+    assert used < 100 / 50
 
 
 def test_the_clock_is_the_hosts(daemon):
@@ -349,7 +345,7 @@ def test_the_clock_is_the_hosts(daemon):
 
 
 def test_a_clock_that_went_wrong_is_set_within_a_minute_or_so(daemon):
-    """As after a sleep of the host, during which the machine's clock stands still."""
+    """As after a sleep of the host, which stops the machine's clock."""
     _inside(daemon, "date -s @1000000000")
 
     def right() -> bool:
@@ -418,18 +414,17 @@ def _start_alone() -> int:
 
 
 IN_A_CONTAINER = """
-import json, subprocess, time
+import json, subprocess
 from dockyard.engine.vm.machine import MachineEngine
-engine, began = MachineEngine(), time.monotonic()
+engine = MachineEngine()
 engine.start(print)
-started = time.monotonic() - began
 docker = ["docker", "-H", f"unix://{engine.socket}"]
 subprocess.run([*docker, "import", "/tools.tar", "tools:1"], check=True, capture_output=True)
 said = subprocess.run(
     [*docker, "run", "--rm", "tools:1", "echo", "hello"], check=True, capture_output=True, text=True
 ).stdout
 engine.stop(print)
-print(json.dumps({"said": said, "started": started}))
+print(json.dumps({"said": said}))
 """
 
 
@@ -479,7 +474,6 @@ def test_it_runs_in_a_container_like_binders(engine, tmp_path):
         outer.stop(print)
     found = json.loads(output.splitlines()[-1])
     assert found["said"] == "hello\n"
-    assert found["started"] < 20  # two seconds on a quiet computer
 
 
 def test_a_damaged_disk_ends_with_the_command_that_begins_anew(engine):
@@ -496,84 +490,3 @@ def test_a_damaged_disk_ends_with_the_command_that_begins_anew(engine):
     finally:
         engine.stop(print)
         shutil.move(aside, engine.data_disk)
-
-
-def test_a_truncated_root_image_is_noticed_and_made_anew(engine):
-    artefacts = artifacts.prepare(print)
-    engine.stop(print)
-    aside = artefacts.root.with_suffix(".aside")
-    shutil.copy(artefacts.root, aside)
-    artefacts.root.unlink()  # a hard link: the course's own must not be cut
-    try:
-        artefacts.root.write_bytes(b"\0" * 2**20)
-        assert not artifacts.complete(artefacts.root)
-    finally:
-        shutil.move(aside, artefacts.root)
-    assert artifacts.complete(artefacts.root)
-
-
-def test_the_root_image_is_small_and_the_same_every_time(engine, tmp_path):
-    built = artifacts.prepare(print).root
-    assert built.stat().st_size <= 450 * 2**20
-    again = tmp_path / "again.ext4"
-    artifacts.build("root.ext4", again)
-    assert downloads.digest(again) == downloads.digest(built)
-
-
-@pytest.mark.parametrize("flavour", kernel.FLAVOURS.values(), ids=kernel.FLAVOURS)
-def test_a_kernel_that_lost_an_option_is_not_built(flavour):
-    asked = flavour.config()
-    with pytest.raises(InstallFailed, match="CONFIG_OVERLAY_FS=y"):
-        flavour.check(asked.replace("CONFIG_OVERLAY_FS=y", ""))
-    flavour.check(asked)
-
-
-@pytest.mark.parametrize("flavour", kernel.FLAVOURS.values(), ids=kernel.FLAVOURS)
-def test_every_kernel_option_has_its_reason_nearby(flavour):
-    """No more than a dozen options in a row without a comment or a heading."""
-    run = 0
-    for line in flavour.config().splitlines():
-        run = run + 1 if line.startswith("CONFIG_") else 0 if line.startswith("#") else run
-        assert run <= 18, line
-
-
-@pytest.mark.parametrize(
-    ("total", "given"),
-    [(1024, None), (1536, 896), (2048, 1408), (8192, 4096), (65536, 4096)],
-)
-def test_memory_is_sized_from_what_may_be_used(total, given):
-    found = resources.machine_memory(total * resources.MiB)
-    assert found == (given and given * resources.MiB)
-
-
-def test_a_limit_of_any_group_above_counts(tmp_path):
-    (tmp_path / "user" / "session").mkdir(parents=True)
-    (tmp_path / "user" / "memory.max").write_text("2147483648\n")
-    (tmp_path / "user" / "session" / "memory.max").write_text("max\n")
-    assert list(resources.cgroup_limits("0::/user/session\n", tmp_path)) == [2147483648]
-    (tmp_path / "memory").mkdir()
-    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("1073741824\n")
-    seen = "5:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc\n"
-    assert list(resources.cgroup_limits(seen, tmp_path)) == [1073741824]
-
-
-def test_what_the_image_leaves_out_is_not_in_it(tmp_path):
-    packed, shaped = tmp_path / "in.tar", tmp_path / "out.tar"
-    with tarfile.open(packed, "w") as archive:
-        for name, text in (
-            ("./usr/share/man/man1/docker.1", b"manual"),
-            ("./usr/bin/docker", b"program"),
-            ("./usr/share/base-passwd/passwd.master", b"root:*:0:0:root:/root:/bin/bash\n"),
-            ("./usr/share/base-passwd/group.master", b"root:*:0:\n"),
-            ("./usr/share/ca-certificates/mozilla/A.crt", b"certificate"),
-        ):
-            member = tarfile.TarInfo(name)
-            member.size = len(text)
-            archive.addfile(member, io.BytesIO(text))
-    root_image.shape(packed, shaped)
-    with tarfile.open(shaped) as archive:
-        names = archive.getnames()
-        bundle = archive.extractfile("./etc/ssl/certs/ca-certificates.crt").read()
-    assert "./usr/bin/docker" in names
-    assert not [name for name in names if "/man/" in name]
-    assert bundle == b"certificate\n"

@@ -1,8 +1,7 @@
-"""Two machines of one user, joined by a network of their own, make a swarm."""
+"""Two machines of one user form a swarm on the network that connects them."""
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 
 import docker
@@ -13,12 +12,12 @@ from dockyard.engine.vm import artifacts, guest_folder
 from dockyard.engine.vm.machine import MachineEngine
 from tests.support import machines
 
-pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.machine]
+pytestmark = machines.MARKS
 
 
 @pytest.fixture
 def two(tmp_path):
-    """Clients of two machines in two homes, each with its address on the common network."""
+    """Clients of two machines in two homes, each with its address on the LAN."""
     made = artifacts.folder()
     lan = tmp_path / "lan"
     lan.mkdir(mode=0o700)
@@ -29,10 +28,7 @@ def two(tmp_path):
         home = paths.home()
         for name in ("first", "second"):
             patch.setenv("DOCKYARD_HOME", str(home / f"machine-{name}"))
-            artifacts.folder().mkdir(parents=True, exist_ok=True)
-            for file in made.glob("*-*"):
-                if not (artifacts.folder() / file.name).exists():
-                    os.link(file, artifacts.folder() / file.name)
+            machines.link_artifacts(made)
             engine = MachineEngine()
             client = docker.DockerClient(base_url=engine.start(print).address, timeout=180)
             client.api.import_image_from_data(machines.tools(tmp_path), repository="tools", tag="1")
@@ -44,7 +40,7 @@ def two(tmp_path):
             engine.stop(print)
 
 
-def test_two_machines_make_a_swarm_and_containers_meet_across_it(two):
+def test_containers_of_two_machines_in_a_swarm_reach_each_other(two):
     (manager, here), (worker, there) = two
     manager.swarm.init(advertise_addr=here, data_path_addr=here)
     try:

@@ -1,12 +1,13 @@
 /*
- * The machine's clock, set by the host's; see network.c.
+ * Sets the machine's clock by the host's, through the network helper (network.c).
  *
- * It stands still while the host sleeps or the machine's state lies in a file, and begins with a
- * whole second. So the host is asked for the time every minute, and the clock is set when it is
- * wrong by more than can come from asking.
+ * The clock starts at a whole second, and stops while the host sleeps. So this program asks for the
+ * time every minute, and sets the clock when it is off by more than asking can explain.
  */
 #define _GNU_SOURCE
-#include "guest.h"
+#include "clock.h"
+
+#include "host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,32 +23,31 @@ static double now(clockid_t clock)
     return time.tv_sec + time.tv_nsec / 1e9;
 }
 
-static int set_once(void)
+static void set_once(void)
 {
     char answer[64];
     double asked = now(CLOCK_MONOTONIC);
-    int fd = call_host();
+    int fd = connect_to_host();
     if (fd < 0)
-        return 1;
+        return;
     dprintf(fd, "time\n");
     ssize_t length = read(fd, answer, sizeof answer - 1);
     close(fd);
     if (length <= 0)
-        return 1;
+        return;
     answer[length] = 0;
     double took = now(CLOCK_MONOTONIC) - asked, right = atof(answer) + took / 2;
     double late = right - now(CLOCK_REALTIME);
     if (late >= -TOLERATED - took && late <= TOLERATED + took)
-        return 0;
+        return;
     struct timespec time = {.tv_sec = (time_t)right};
     time.tv_nsec = (right - time.tv_sec) * 1e9;
-    return clock_settime(CLOCK_REALTIME, &time) ? 1 : 0;
+    if (clock_settime(CLOCK_REALTIME, &time))
+        perror("clock");
 }
 
-int keep_clock(char **words)
+int keep_clock(void)
 {
-    if (words[1])
-        return set_once();
     for (;;) {
         set_once();
         sleep(60);

@@ -1,31 +1,37 @@
 /*
- * network: the cable between the machine and its host, without privileges.
+ * network: connects the machine to its host, without privileges.
  *
  *   network [--lan FOLDER NUMBER SOCKET] DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET CPU
  *           PROGRAM [ARGUMENT...]
  *
- * Runs PROGRAM (the machine), which connects to CABLE_SOCKET and sends one Ethernet frame a
- * packet; libslirp is the network on the other end. Where CABLE_SOCKET is "-", the machine finds
- * its end of the cable as file descriptor 3. Ends when the machine ends, and the machine ends
- * with it. Both stay on the given CPU, or where the system likes when it is -1: in User-Mode
- * Linux every system call of a guest program passes between two processes, and waking one on
+ * Runs PROGRAM (the machine), which connects to CABLE_SOCKET and sends one Ethernet frame per
+ * packet; libslirp implements the network on the other end. If CABLE_SOCKET is "-", the machine
+ * finds its end of the cable as file descriptor 3. The helper exits when the machine exits, and the
+ * machine is killed when the helper dies. Both stay on the given CPU (-1: any): in User-Mode Linux
+ * every system call of a guest program is a switch between two processes, and waking one on
  * another CPU takes three times as long.
  *
- *   192.168.127.1  the host: its loopback and, behind it, the outside
- *   192.168.127.2  the machine; its daemon listens on port 2375, reached through DOCKER_SOCKET
+ *   192.168.127.1  the host: its loopback, and the gateway to the outside
+ *   192.168.127.2  the machine; DOCKER_SOCKET leads to its daemon, which listens on port 2375
  *   192.168.127.3  the host's name server
  *   192.168.127.4  port 1 leads to CONTROL_SOCKET
  *
- * A connection to CONTROL_SOCKET publishes one port for as long as it lasts. It says
- * "tcp|udp HOST_PORT CONTAINER_ADDRESS CONTAINER_PORT\n" and reads "ok\n", or the reason why
- * not. Published ports appear on the host's loopback alone. One that says "time\n" reads the
- * seconds since 1970.
+ * A connection to CONTROL_SOCKET publishes one port for as long as it is open: it sends
+ * "tcp|udp HOST_PORT CONTAINER_ADDRESS CONTAINER_PORT\n" and receives "ok\n" or the reason for a
+ * failure. Published ports are opened on the host's loopback only. A connection that sends
+ * "time\n" receives the seconds since 1970.
  *
- * With --lan the machines of one user have a second network in common: the machine connects its
- * second cable to SOCKET, and what it sends there goes to the socket of every other machine in
- * FOLDER (this one's is FOLDER/NUMBER), as on a hub. It leads nowhere else.
+ * With --lan the machines of one user share a second network, a hub: the machine connects its
+ * second interface to SOCKET, and each frame goes to the socket of every other machine in FOLDER
+ * (this machine's is FOLDER/NUMBER). It is not connected to anything else.
  *
- * Half-closed connections stay half open both ways: `docker run -i` and `attach` need it.
+ * Half-closed connections stay half open in both directions, as `docker run -i` and `attach` need.
+ *
+ * Why not an existing program? passt needs user namespaces, does not open ports on request, and
+ * speaks only vhost-user with User-Mode Linux. gvproxy (gvisor-tap-vsock) would replace libslirp
+ * and the published ports, but Debian has it only since 13, a port stays open when its owner dies,
+ * and a helper for the LAN, the clock, the CPU and the child process would remain (see
+ * docs/machine.md).
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -60,7 +66,7 @@
 static Slirp *network;
 static int cable = -1;
 
-/* The second network: the machine's end, and this machine's place in the folder. */
+/* The LAN: the machine's end of its cable, and this machine's socket in the folder. */
 static int lan_listener = -1, lan_cable = -1, lan_group = -1;
 static const char *lan_folder, *lan_place;
 
@@ -75,7 +81,7 @@ struct published {
 static struct published published[MAX_PUBLISHED];
 static int published_count;
 
-/* --- What libslirp asks of its user ------------------------------------------------------ */
+/* --- Callbacks for libslirp --------------------------------------------------------------- */
 
 static ssize_t send_frame(const void *frame, size_t length, void *opaque)
 {
@@ -87,7 +93,7 @@ static ssize_t send_frame(const void *frame, size_t length, void *opaque)
         if (sent >= 0)
             return sent;
         if (errno == EAGAIN) {
-            /* The machine is behind: wait a little; a lost frame would cost TCP a time-out. */
+            /* The machine is slow. Wait, because TCP recovers from a lost frame by a timeout. */
             struct pollfd wait = {.fd = cable, .events = POLLOUT};
             if (poll(&wait, 1, 100) > 0)
                 continue;
@@ -111,14 +117,17 @@ static int64_t clock_ns(void *opaque)
     return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-/* libslirp's timers send IPv6 router advertisements only, and this network has no IPv6. */
+/* libslirp uses timers for IPv6 router advertisements only, and this network has no IPv6. */
 static void *timer_new(SlirpTimerCb callback, void *argument, void *opaque)
 {
     (void)callback, (void)argument, (void)opaque;
     return malloc(1);
 }
 static void timer_free(void *timer, void *opaque) { (void)opaque, free(timer); }
-static void timer_set(void *timer, int64_t when, void *opaque) { (void)timer, (void)when, (void)opaque; }
+static void timer_set(void *timer, int64_t when, void *opaque)
+{
+    (void)timer, (void)when, (void)opaque;
+}
 static void ignore_fd(int fd, void *opaque) { (void)fd, (void)opaque; }
 static void ignore(void *opaque) { (void)opaque; }
 
@@ -156,8 +165,8 @@ static int polled_events(int index, void *opaque)
     if (seen & POLLERR)
         events |= SLIRP_POLL_ERR;
     if (seen & POLLHUP)
-        /* A client that left before it read everything: libslirp 4.7 reads on a hang-up and
-         * never writes, so it would be told for ever. Writing finds out. */
+        /* A client closed before it had read everything: on a hang-up libslirp 4.7 only reads,
+         * so poll() would return at once for ever. A write makes it notice. */
         events |= polled[index].events & POLLIN ? SLIRP_POLL_HUP : SLIRP_POLL_OUT;
     return events;
 }
@@ -198,7 +207,7 @@ static void lengthen_queue(int fd)
         fprintf(stderr, "network: cable: %s\n", strerror(errno));
 }
 
-/* Give every listening socket of this process the longer backlog. */
+/* Set the longer backlog on every listening socket of this process. */
 static void lengthen_backlogs(void)
 {
     for (int fd = 3; fd < 1024; fd++) {
@@ -209,7 +218,7 @@ static void lengthen_backlogs(void)
     }
 }
 
-/* --- Published ports ------------------------------------------------------------------------ */
+/* --- Published ports ---------------------------------------------------------------------- */
 
 static void answer(struct published *port, const char *text)
 {
@@ -292,7 +301,7 @@ static void accept_control(int listener)
     published[published_count++] = (struct published){.control = fd};
 }
 
-/* --- The network that machines have in common --------------------------------------------------- */
+/* --- The LAN ------------------------------------------------------------------------------ */
 
 static void join_lan(const char *folder, const char *place, const char *socket_path)
 {
@@ -323,7 +332,7 @@ static void send_to_others(const uint8_t *frame, ssize_t length)
             snprintf(other.sun_path, sizeof other.sun_path, "%s/%s", lan_folder, entry->d_name) >=
                 (int)sizeof other.sun_path)
             continue;
-        /* A machine that is behind loses a frame, as on any network; one that was killed goes. */
+        /* A slow machine loses the frame, as on any network. A killed one left its socket. */
         if (sendto(lan_group, frame, length, MSG_DONTWAIT | MSG_NOSIGNAL, (void *)&other,
                    sizeof other) < 0 && errno == ECONNREFUSED)
             unlink(other.sun_path);
@@ -342,7 +351,7 @@ static void relay_lan(void)
             send_to_others(frame, length);
             continue;
         }
-        if (length == 0) { /* the interface was switched off */
+        if (length == 0) { /* the interface is down */
             close(lan_cable);
             lan_cable = -1;
         }
@@ -357,9 +366,9 @@ static void relay_lan(void)
     }
 }
 
-/* --- The machine ------------------------------------------------------------------------------ */
+/* --- The machine -------------------------------------------------------------------------- */
 
-/* Returns the process; inherited is what it finds as file descriptor 3, or -1. */
+/* Start the machine. inherited becomes its file descriptor 3, unless it is -1. */
 static pid_t start(char **command, int inherited)
 {
     pid_t parent = getpid(), child = fork();
@@ -428,51 +437,44 @@ static void make_network(const char *docker_socket, const char *control_path)
     lengthen_backlogs();
 }
 
-int main(int count, char **words)
+static void keep_on_cpu(int cpu)
 {
-    if (count > 5 && !strcmp(words[1], "--lan")) {
-        umask(0177);
-        join_lan(words[2], words[3], words[4]);
-        words += 4;
-        count -= 4;
-    }
-    if (count < 6) {
-        fprintf(stderr, "usage: network DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET CPU PROGRAM ...\n");
-        return 2;
-    }
-    int cpu = atoi(words[4]), far_end = -1;
     cpu_set_t one;
     CPU_ZERO(&one);
-    CPU_SET(cpu < 0 ? 0 : cpu, &one);
-    if (cpu >= 0 && sched_setaffinity(0, sizeof one, &one))
-        fprintf(stderr, "network: CPU %s: %s\n", words[4], strerror(errno));
-    umask(0177); /* the daemon's socket is for this user alone */
-    signal(SIGPIPE, SIG_IGN);
+    CPU_SET(cpu, &one);
+    if (sched_setaffinity(0, sizeof one, &one))
+        fprintf(stderr, "network: CPU %d: %s\n", cpu, strerror(errno));
+}
+
+/* A file descriptor that reports the machine's exit and the signals that ask for one. */
+static int open_signals(void)
+{
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    int signalled = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    int cable_listener = -1;
-    if (!strcmp(words[2], "-")) {
-        int ends[2];
-        if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends))
-            fail("socketpair");
-        far_end = fcntl(ends[1], F_DUPFD_CLOEXEC, 4); /* above 3: dup2 to itself keeps CLOEXEC */
-        close(ends[1]);
-        cable = ends[0];
-        lengthen_queue(cable);
-    } else
-        cable_listener = listen_on(words[2], SOCK_SEQPACKET);
-    int control_listener = listen_on(words[3], SOCK_STREAM);
-    make_network(words[1], words[3]);
-    pid_t machine = start(words + 5, far_end);
-    if (far_end >= 0)
-        close(far_end);
-    int status = 0;
+    return signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+}
 
+/* Connect the cable at once. Returns the machine's end. */
+static int make_cable(void)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends))
+        fail("socketpair");
+    cable = ends[0];
+    lengthen_queue(cable);
+    /* Above 3, because dup2 to the same number would keep CLOEXEC. */
+    int far_end = fcntl(ends[1], F_DUPFD_CLOEXEC, 4);
+    close(ends[1]);
+    return far_end;
+}
+
+/* Forward frames until the machine exits. Returns its status, as from waitpid. */
+static int forward(pid_t machine, int signalled, int cable_listener, int control_listener)
+{
     for (;;) {
         uint32_t timeout = 60000;
         polled_count = 0;
@@ -494,11 +496,12 @@ int main(int count, char **words)
         slirp_pollfds_poll(network, ready < 0, polled_events, NULL);
         if (polled[1].revents) {
             struct signalfd_siginfo signal_info;
+            int status;
             while (read(signalled, &signal_info, sizeof signal_info) > 0)
                 if (signal_info.ssi_signo != SIGCHLD)
                     kill(machine, SIGKILL);
             if (waitpid(machine, &status, WNOHANG) == machine)
-                break;
+                return status;
         }
         if (polled[0].revents) {
             if (cable < 0) {
@@ -511,16 +514,47 @@ int main(int count, char **words)
         }
         if (lan_group >= 0 && (polled[lan].revents || polled[lan + 1].revents))
             relay_lan();
-        /* Backwards: withdrawing moves the last one into the gap. */
+        /* Backwards, because withdrawing one moves the last one into the gap. */
         for (int index = controls - 1; index >= 0; index--)
             if (polled[3 + index].revents)
                 serve_control(index);
         if (polled[2].revents)
             accept_control(control_listener);
     }
-    for (int path = 1; path <= 3; path++)
-        if (strcmp(words[path], "-"))
-            unlink(words[path]);
+}
+
+int main(int count, char **words)
+{
+    umask(0177); /* the sockets are for this user alone */
+    if (count > 5 && !strcmp(words[1], "--lan")) {
+        join_lan(words[2], words[3], words[4]);
+        words += 4;
+        count -= 4;
+    }
+    if (count < 6) {
+        fprintf(stderr, "usage: network DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET CPU PROGRAM\n");
+        return 2;
+    }
+    const char *docker_socket = words[1], *cable_socket = words[2], *control_socket = words[3];
+    if (atoi(words[4]) >= 0)
+        keep_on_cpu(atoi(words[4]));
+    signal(SIGPIPE, SIG_IGN);
+    int signalled = open_signals(), cable_listener = -1, far_end = -1;
+    if (!strcmp(cable_socket, "-"))
+        far_end = make_cable();
+    else
+        cable_listener = listen_on(cable_socket, SOCK_SEQPACKET);
+    int control_listener = listen_on(control_socket, SOCK_STREAM);
+    make_network(docker_socket, control_socket);
+    pid_t machine = start(words + 5, far_end);
+    if (far_end >= 0)
+        close(far_end);
+
+    int status = forward(machine, signalled, cable_listener, control_listener);
+    unlink(docker_socket);
+    if (cable_listener >= 0)
+        unlink(cable_socket);
+    unlink(control_socket);
     if (lan_folder) {
         int folder = open(lan_folder, O_RDONLY | O_DIRECTORY);
         unlinkat(folder, lan_place, 0);

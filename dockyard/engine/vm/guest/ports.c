@@ -1,53 +1,34 @@
 /*
- * Ports of this computer that lead into the machine; see network.c.
+ * Publishes ports of the machine on the host, through the network helper (network.c).
  *
- * As docker-proxy it asks the host for the port, and becomes the real docker-proxy when the host
- * has it. The connection to the host stays open in that process, so the port goes when the process
- * goes, however it ends. A port that is taken on the host is reported as dockerd expects it from
- * its proxy: "1\n" and the reason on file descriptor 3.
+ * As docker-proxy it asks the host for the port, and becomes the real docker-proxy if the host
+ * grants it. The connection to the host stays open in that process, so the port closes when the
+ * process exits, however that happens. It reports a port that is taken on the host as dockerd
+ * expects it from docker-proxy: "1\n" and the reason, on file descriptor 3.
  *
- * As iptables it runs the real one. A port of a swarm service has no docker-proxy, but a rule in
- * the chain DOCKER-INGRESS: while that rule is there, a process of this program holds the port.
+ * As iptables it runs the real one. The port of a swarm service has no docker-proxy, but a rule in
+ * the chain DOCKER-INGRESS; while that rule exists, a process of this program holds the port.
  */
 #define _GNU_SOURCE
-#include "guest.h"
+#include "ports.h"
 
-#include <arpa/inet.h>
+#include "host.h"
+#include "options.h"
+
 #include <errno.h>
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define REAL_PROXY "/usr/sbin/docker-proxy"
 
-static int refuse(const char *reason)
-{
-    dprintf(3, "1\n%s", reason);
-    return 1;
-}
-
-/* A connection to the host's end of the cable, or -1 and errno. */
-int call_host(void)
-{
-    struct sockaddr_in host = {.sin_family = AF_INET, .sin_port = htons(1)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    inet_aton("192.168.127.4", &host.sin_addr);
-    if (fd >= 0 && connect(fd, (void *)&host, sizeof host)) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-/* Ask the host for a port. Returns the connection that keeps it, or -1 with the reason why not. */
+/* Ask the host for a port. Returns the connection that holds it, or -1 and writes the reason. */
 static int ask_host(const char *protocol, const char *port, const char *address,
                     const char *inner_port, char *reason, size_t room)
 {
-    int fd = call_host();
+    int fd = connect_to_host();
     if (fd < 0) {
         snprintf(reason, room, "%s", strerror(errno));
         return -1;
@@ -65,19 +46,20 @@ static int ask_host(const char *protocol, const char *port, const char *address,
 int publish(char **words)
 {
     char reason[256];
-    /* An IPv6 wildcard comes with an IPv4 one for the same port, and that one is asked for. */
+    /* For a wildcard dockerd starts an IPv4 and an IPv6 proxy of one port; the IPv4 one asks. */
     if (!strchr(option(words, "-host-ip"), ':') &&
         ask_host(option(words, "-proto"), option(words, "-host-port"),
                  option(words, "-container-ip"), option(words, "-container-port"), reason,
                  sizeof reason) < 0) {
-        /* The words of docker-proxy, so that `docker run` says the same everywhere. */
+        /* In docker-proxy's words, so `docker run` fails with the same message as elsewhere. */
         dprintf(3, "1\nlisten %s4 %s:%s: bind: %s", option(words, "-proto"),
                 option(words, "-host-ip"), option(words, "-host-port"), reason);
         return 1;
     }
     words[0] = REAL_PROXY;
     execv(REAL_PROXY, words);
-    return refuse(strerror(errno));
+    dprintf(3, "1\n%s", strerror(errno));
+    return 1;
 }
 
 static void release(const char *pid_file)
@@ -92,7 +74,7 @@ static void release(const char *pid_file)
     unlink(pid_file);
 }
 
-/* A rule of DOCKER-INGRESS comes, goes, or the chain is emptied. */
+/* Publish a port when its rule is added to DOCKER-INGRESS, release it when the rule is deleted. */
 static void follow_ingress(char **words)
 {
     char pid_file[64], address[64], reason[256];
@@ -119,7 +101,7 @@ static void follow_ingress(char **words)
         return;
     pid_t holder = fork();
     if (holder == 0) {
-        /* dockerd reads what iptables prints until everybody has closed it. */
+        /* dockerd reads the output of iptables until every process has closed it. */
         for (int other = 0; other < 3; other++)
             close(other);
         setsid();

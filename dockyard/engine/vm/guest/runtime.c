@@ -1,19 +1,23 @@
 /*
- * Containers: what dockerd calls to make them and to run programs in them.
+ * Wraps the runtimes that dockerd calls to create containers and to run programs in them.
  *
- * As runc or crun it runs the real one, and as libnetwork-setkey it does what dockerd's hook of
- * that name does. dockerd runs all of itself for this hook once a container, 94 MB to relocate:
- * 0.4 s of the 1.1 s that `docker run` took here. A specification without that hook in the
- * expected form stays as it is.
+ * Every container has a hook libnetwork-setkey, for which dockerd would start all of itself: 94 MB
+ * to relocate, 0.4 s of the 1.1 s that `docker run` took here. So runc and crun replace it in the
+ * container's specification by this program, which does the same as libnetwork-setkey. A hook of
+ * an unexpected form stays as it is.
  *
- * `runc exec` is done by crun, which takes a third of the time: runc is two Go programs one after
- * the other, and compiles the system call filter anew. For it, a container that runc made gets the
- * description that crun keeps of its own ones, with the very filter that runc gave it, read back
- * from its first process. What crun refuses, runc is asked to refuse, so that it is said in the
- * same words on every engine. Where anything is not as expected here, runc does it all.
+ * `runc exec` is done by crun, which takes 40 % of the time (docs/machine.md): runc is two Go
+ * programs one after the other, and compiles the seccomp filter again. After runc has created a
+ * container, this program writes the state that crun would have written for it, with the filter
+ * that runc installed, read back from the container's first process. If crun fails, runc runs the
+ * exec, so the error is the same as on other engines; so does it if anything is unexpected.
+ *
+ * Memory is not freed: this process soon exits or becomes another program.
  */
 #define _GNU_SOURCE
-#include "guest.h"
+#include "runtime.h"
+
+#include "options.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,10 +37,10 @@
 
 #define CRUN_ROOT "/run/exec"
 
-/* Tried one after the other; init makes the first one. */
+/* Tried in this order; init creates the first one. */
 static const char *const PLACES[] = {"/run/%s.ro", "/usr/sbin/%s", "/usr/bin/%s"};
 
-/* A whole file with a zero after it, or NULL. */
+/* The content of a file as a string, or NULL. */
 static char *content(const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -45,17 +49,14 @@ static char *content(const char *path)
     ssize_t length = file ? getdelim(&text, &room, 0, file) : -1;
     if (file)
         fclose(file);
-    if (length > 0)
-        return text;
-    free(text);
-    return NULL;
+    return length > 0 ? text : NULL;
 }
 
 static const char HOOK_END[] = "/exe\",\"args\":[\"libnetwork-setkey\"";
 static const char PATH_KEY[] = "\"path\":\"";
 
-/* Let the hook in a bundle's config.json run this program. */
-static void shorten_hook(const char *bundle)
+/* Replace the program of the hook in a bundle's config.json by this one. */
+static void replace_hook(const char *bundle)
 {
     char path[PATH_MAX], made[PATH_MAX];
     snprintf(path, sizeof path, "%s/config.json", bundle);
@@ -86,13 +87,13 @@ static void become(const char *runtime, char **words)
     perror(runtime);
 }
 
-/* Run the real one to its end. Returns its exit code, or that of a shell for a signal. */
+/* Run the real runtime. Returns its exit code, or for a signal what a shell returns. */
 static int run(const char *runtime, char **words)
 {
     int status;
     pid_t child = fork();
     if (child == 0) {
-        /* containerd ends this process when it has waited long enough. */
+        /* containerd kills this process after a timeout. */
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         become(runtime, words);
         _exit(127);
@@ -102,13 +103,13 @@ static int run(const char *runtime, char **words)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Write the system call filter of a process to path; false unless it has exactly one. */
+/* Write the seccomp filter of a process to path. Returns 0 unless it has exactly one. */
 static int save_filter(pid_t pid, const char *path)
 {
     int status, saved = 0;
     if (ptrace(PTRACE_SEIZE, pid, 0, 0))
         return 0;
-    /* It waits for `runc start` in open(2), which begins again by itself. */
+    /* The process waits for `runc start` in open(2), which restarts after the interruption. */
     if (!ptrace(PTRACE_INTERRUPT, pid, 0, 0) && waitpid(pid, &status, __WALL) == pid) {
         long count = ptrace(PTRACE_SECCOMP_GET_FILTER, pid, 0, NULL);
         struct sock_filter *code = count > 0 ? calloc(count, sizeof *code) : NULL;
@@ -119,94 +120,69 @@ static int save_filter(pid_t pid, const char *path)
             if (file && fclose(file))
                 saved = 0;
         }
-        free(code);
     }
     ptrace(PTRACE_DETACH, pid, 0, 0);
     return saved;
 }
 
-/* When a process began, in the kernel's ticks; 0 when it is gone. */
-static unsigned long long began(pid_t pid)
+static const char *state_path(const char *id, const char *name)
 {
-    char path[64];
-    unsigned long long ticks = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    char *text = content(path), *place = text ? strrchr(text, ')') : NULL;
-    /* Field 22; the name in field 2 may have blanks, so counting begins behind it. */
-    for (int field = 2; place && field < 22; field++)
-        place = strchr(place + 1, ' ');
-    if (place)
-        ticks = strtoull(place, NULL, 10);
-    free(text);
-    return ticks;
+    static char path[PATH_MAX];
+    snprintf(path, sizeof path, CRUN_ROOT "/%s/%s", id, name);
+    return path;
 }
 
-static void forget(const char *id)
+static void remove_state(const char *id)
 {
-    char path[PATH_MAX];
-    for (const char **name = (const char *[]){"status", "config.json", "seccomp.bpf", NULL}; *name;
-         name++) {
-        snprintf(path, sizeof path, CRUN_ROOT "/%s/%s", id, *name);
-        unlink(path);
-    }
-    snprintf(path, sizeof path, CRUN_ROOT "/%s", id);
-    rmdir(path);
+    unlink(state_path(id, "status"));
+    unlink(state_path(id, "config.json"));
+    unlink(state_path(id, "seccomp.bpf"));
+    rmdir(state_path(id, ""));
 }
 
-/* Describe a container that was just created, for crun. */
-static void describe(const char *id, const char *bundle, const char *pid_file)
+/* Write crun's state for a container that runc has just created. Returns 0 if that is not possible:
+ * crun is not used then. */
+static int write_state(const char *id, const char *bundle, const char *pid_file)
 {
-    char path[PATH_MAX], config[PATH_MAX];
-    char *number = content(pid_file), *groups = NULL, *specification = NULL;
+    char groups_path[64], config_path[PATH_MAX];
+    char *number = content(pid_file);
     pid_t pid = number ? atoi(number) : 0;
-    int complete = 0;
-    snprintf(config, sizeof config, "%s/config.json", bundle);
-    snprintf(path, sizeof path, "/proc/%d/cgroup", pid);
-    if (pid > 1 && (groups = content(path)) && !strncmp(groups, "0::", 3) &&
-        (specification = content(config))) {
-        groups[strcspn(groups, "\n")] = 0;
-        mkdir(CRUN_ROOT, 0700);
-        snprintf(path, sizeof path, CRUN_ROOT "/%s", id);
-        mkdir(path, 0700);
-        snprintf(path, sizeof path, CRUN_ROOT "/%s/config.json", id);
-        int linked = !symlink(config, path);
-        snprintf(path, sizeof path, CRUN_ROOT "/%s/seccomp.bpf", id);
-        /* Inside a text of this file the quotes would have backslashes. */
-        int filtered = strstr(specification, "\"seccomp\":") != NULL;
-        if (linked && !strstr(specification, "\"listenerPath\":") &&
-            (!filtered || save_filter(pid, path))) {
-            snprintf(path, sizeof path, CRUN_ROOT "/%s/status", id);
-            FILE *file = fopen(path, "we");
-            if (file) {
-                fprintf(file,
-                        "{\"pid\":%d,\"process-start-time\":%llu,\"cgroup-path\":\"%s\","
-                        "\"rootfs\":\"/\",\"bundle\":\"%s\",\"created\":\"\",\"detached\":true}",
-                        pid, began(pid), groups + 3, bundle);
-                complete = !fclose(file);
-            }
-        }
-    }
-    free(number);
-    free(groups);
-    free(specification);
-    if (!complete)
-        forget(id);
+    snprintf(groups_path, sizeof groups_path, "/proc/%d/cgroup", pid);
+    snprintf(config_path, sizeof config_path, "%s/config.json", bundle);
+    char *groups = content(groups_path), *config = content(config_path);
+    if (pid <= 1 || !groups || strncmp(groups, "0::", 3) || !config ||
+        strstr(config, "\"listenerPath\":"))
+        return 0;
+    groups[strcspn(groups, "\n")] = 0;
+    mkdir(CRUN_ROOT, 0700);
+    mkdir(state_path(id, ""), 0700);
+    if (symlink(config_path, state_path(id, "config.json")))
+        return 0;
+    /* This matches keys only: inside a JSON string the quotes would have backslashes. */
+    if (strstr(config, "\"seccomp\":") && !save_filter(pid, state_path(id, "seccomp.bpf")))
+        return 0;
+    FILE *file = fopen(state_path(id, "status"), "we");
+    if (!file)
+        return 0;
+    fprintf(file,
+            "{\"pid\":%d,\"cgroup-path\":\"%s\",\"rootfs\":\"/\",\"bundle\":\"%s\","
+            "\"created\":\"\",\"detached\":true}",
+            pid, groups + 3, bundle);
+    return !fclose(file);
 }
 
 /*
- * Let crun start a program in a container that runc made. Returns false when it did not. Only
- * detached: then a code other than 0 means that nothing was started.
+ * Let crun run an exec. Returns 0 if it did not start the program. Only for a detached exec, where
+ * an exit code other than 0 means that nothing was started.
  */
 static int exec_by_crun(const char *id, int count, char **words)
 {
-    char path[PATH_MAX];
     char *changed[count + 1];
     const char *log = option(words, "--log");
-    snprintf(path, sizeof path, CRUN_ROOT "/%s/status", id);
     int detached = 0;
     for (int index = 1; index < count; index++)
         detached |= !strcmp(words[index], "--detach");
-    if (!detached || access(path, F_OK))
+    if (!detached || access(state_path(id, "status"), F_OK))
         return 0;
     for (int index = 0; index <= count; index++)
         changed[index] = index && words[index] && !strcmp(words[index - 1], "--root")
@@ -214,7 +190,7 @@ static int exec_by_crun(const char *id, int count, char **words)
                              : words[index];
     if (!run("crun", changed))
         return 1;
-    /* containerd reads the reason there: it shall be runc's. */
+    /* containerd reads the error from this file: leave it to runc. */
     if (*log && truncate(log, 0))
         perror(log);
     return 0;
@@ -227,24 +203,24 @@ int run_container(const char *runtime, int count, char **words)
         if (!strcmp(*word, "create") || !strcmp(*word, "exec") || !strcmp(*word, "delete"))
             command = *word;
     if (!strcmp(command, "create"))
-        shorten_hook(option(words, "--bundle"));
+        replace_hook(option(words, "--bundle"));
     if (!strcmp(runtime, "runc")) {
         if (!strcmp(command, "create")) {
             int code = run(runtime, words);
-            if (!code)
-                describe(id, option(words, "--bundle"), option(words, "--pid-file"));
+            if (!code && !write_state(id, option(words, "--bundle"), option(words, "--pid-file")))
+                remove_state(id);
             return code;
         }
         if (!strcmp(command, "exec") && exec_by_crun(id, count, words))
             return 0;
         if (!strcmp(command, "delete"))
-            forget(id);
+            remove_state(id);
     }
     become(runtime, words);
     return 127;
 }
 
-/* libnetwork-setkey -exec-root=FOLDER CONTAINER CONTROLLER, the container's state on input. */
+/* libnetwork-setkey -exec-root=FOLDER CONTAINER CONTROLLER, with the container's state on stdin. */
 int set_key(int count, char **words)
 {
     static const char root[] = "-exec-root=";
