@@ -1,1 +1,1 @@
-"""Where the daemon comes from: one small interface, one module a provider."""
+"""Docker engines: one interface, one module per provider, and what the providers share."""

@@ -1,4 +1,4 @@
-"""What every provider of a Docker engine offers."""
+"""The interface of every provider of a Docker engine."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def is_new_enough(api_version: str) -> bool:
 
 @dataclass(frozen=True)
 class Need:
-    """One thing a provider needs here, and whether this machine has it.
+    """One requirement of a provider, and whether this machine meets it.
 
-    next is the command that would supply it, when there is one. optional needs are told but
-    do not rule the provider out.
+    next is the command that would meet it, if there is one. An optional need is reported but
+    does not rule the provider out.
     """
 
     name: str
@@ -35,13 +35,18 @@ class Need:
     next: str = ""
     optional: bool = False
 
+    @property
+    def blocks(self) -> bool:
+        """Whether the provider cannot work here because of this need."""
+        return not (self.met or self.optional)
+
 
 @dataclass(frozen=True)
 class Endpoint:
     """How the front door reaches the daemon.
 
     address is ``unix:///path``, ``tcp://host:port`` (with the three files for mutual TLS) or
-    ``dial-stdio:CONTEXT``, which asks the docker client of that context for a connection.
+    ``dial-stdio:CONTEXT``, which connects by ``docker --context CONTEXT system dial-stdio``.
     """
 
     address: str
@@ -56,54 +61,60 @@ class Engine(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     private: ClassVar[bool] = True
-    """Whether the daemon belongs to the course alone, so that its settings are ours."""
-
-    inner_mirror: ClassVar[str] = ""
-    """The course registry's address for containers, where the provider itself sees to it."""
+    """Whether only the course uses the daemon, so that the course may configure it."""
 
     @abstractmethod
     def needs(self) -> list[Need]:
-        """What this provider would need on this machine. Changes nothing."""
+        """Everything this provider requires of this machine. Changes nothing."""
 
     @abstractmethod
     def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
-        """Make a daemon answer and say how to reach it; reuse one that runs already.
+        """Start the daemon, or find it running, and return its endpoint.
 
-        mirror is the URL of the course registry. install allows missing packages to be
-        installed without asking. Raises EngineError or SetupError.
+        mirror is the URL of the course registry. With install, missing packages are installed
+        without asking. Raises EngineError or SetupError.
         """
 
     @abstractmethod
     def stop(self, say: Say) -> None:
-        """End what start began and leave nothing behind. Does nothing when nothing runs."""
+        """Stop what start() started and remove its traces. Does nothing when nothing runs."""
 
     @abstractmethod
     def endpoint(self) -> Endpoint | None:
-        """How to reach the daemon that runs now, or None."""
+        """How to reach the running daemon; None if none runs."""
+
+    def client_root(self, say: Say) -> Path | None:
+        """The folder whose ``usr`` has the docker client for cells; None for the learner's own."""
+        return None
 
     @property
     def bridge_gateway(self) -> str | None:
-        """The address under which containers reach this host, when the provider owns it."""
+        """The host's address for containers, if the provider assigned it; else None."""
         return None
 
+    @property
+    def inner_mirror(self) -> str:
+        """The course registry's URL for containers, if the provider forwards it; else empty."""
+        return ""
+
     def remark(self) -> str:
-        """What is worth knowing about how the engine that runs now is run; often nothing."""
+        """One line for ``engine status`` about how the running engine is run; may be empty."""
         return ""
 
     def unmet(self) -> list[Need]:
-        """The needs that rule this provider out at the moment."""
-        return [need for need in self.needs() if not (need.met or need.optional)]
+        """The needs that currently rule this provider out."""
+        return [need for need in self.needs() if need.blocks]
 
 
 def free_space(folder: Path) -> int:
-    """The free bytes on the disk where folder is, or would be made."""
+    """Free bytes on the file system of folder, which need not exist yet."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
 def disk_space(least: int, next: str) -> Need:
-    """The need for least free bytes in the course's home."""
+    """The need for at least this many free bytes in the course's home."""
     free = free_space(paths.home())
     found = f"{free / 1e9:.1f} GB free in {paths.home()}, {least / 1e9:.1f} GB needed"
     return Need("disk space", free >= least, found, next)
@@ -112,7 +123,7 @@ def disk_space(least: int, next: str) -> Need:
 def answers(path: Path, timeout: float = 5.0) -> bool:
     """Whether a daemon answers ``GET /_ping`` on a UNIX socket (Docker Engine API: SystemPing).
 
-    timeout is in seconds. Asked without the SDK, which leaves a socket open when nobody answers.
+    timeout is in seconds. Does not use the SDK, which leaks a socket when no daemon answers.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout)

@@ -1,4 +1,4 @@
-"""Debian's archive, as this host reaches it, without touching this host's own apt."""
+"""Fetches packages from Debian's archive without changing this host's apt."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dockyard.core import wait
+from dockyard.engine.base import Need
 from dockyard.exceptions import InstallFailed
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -17,7 +18,7 @@ PUBLIC_MIRROR = "http://deb.debian.org"
 
 
 def mirror(archive: str = "debian") -> str:
-    """The Debian mirror this host uses, from its own apt sources; else the public one.
+    """The URL of the Debian mirror in this host's apt sources, else of the public mirror.
 
     archive is ``debian`` or ``debian-security``.
     """
@@ -35,10 +36,10 @@ def mirror(archive: str = "debian") -> str:
 
 
 def private_apt(folder: Path, suites: Sequence[str]) -> list[str]:
-    """The words of an apt-get that knows the given suites only and keeps all it has in folder.
+    """The beginning of an apt-get command that uses only these suites and writes only to folder.
 
-    It needs no privilege and knows of no installed package, so it serves ``update`` and
-    ``download``.
+    It needs no privilege. As it knows no installed package, it is of use for ``update`` and
+    ``download`` only.
     """
     for made in ("lists/partial", "cache/archives/partial"):
         (folder / made).mkdir(parents=True)
@@ -61,15 +62,25 @@ def private_apt(folder: Path, suites: Sequence[str]) -> list[str]:
 
 
 def can_extract() -> bool:
-    """Whether this host has what extract() calls, and the keys of Debian's archive."""
+    """Whether this host has the programs that extract() runs, and the keys of Debian's archive."""
     return KEYRING.is_file() and all(map(shutil.which, ("apt-get", "dpkg-deb")))
 
 
-def extract(wanted: Sequence[str], suite: str, tree: Path, log: Path, what: str) -> None:
-    """Unpack packages of a suite into the folder tree; nothing is installed.
+def keyring_need() -> Need:
+    """The need for the keys of Debian's archive."""
+    exists = KEYRING.exists()
+    return Need(
+        "Debian's keys",
+        exists,
+        f"{KEYRING} {'exists' if exists else 'is missing'}",
+        "sudo apt-get install debian-archive-keyring",
+    )
 
-    What the packages depend on is not fetched. Raises InstallFailed, with what as its subject
-    and the end of log.
+
+def extract(wanted: Sequence[str], suite: str, tree: Path, log: Path, what: str) -> None:
+    """Unpack packages of a suite into the folder tree, without their dependencies.
+
+    Raises InstallFailed with the end of log; what is the subject of its first line.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, log.open("ab") as out:

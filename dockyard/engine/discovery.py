@@ -1,4 +1,4 @@
-"""Finding the daemons a learner already has, without changing anything."""
+"""Finds the daemons a learner already has. Changes nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import docker
 import requests
@@ -34,18 +35,18 @@ WELL_KNOWN = (
     ("Podman", "$XDG_RUNTIME_DIR/podman/podman.sock"),
     ("Podman (root)", "/run/podman/podman.sock"),
 )
-"""Where installations put the daemon's socket, in the order in which they are tried."""
+"""Where installations put the daemon's socket, in the order in which they are asked."""
 
 UNREACHABLE = (DockerException, requests.RequestException, OSError, ValueError)
-"""What the SDK raises when a daemon does not answer, or not as one."""
+"""What the SDK raises when no daemon answers, or something that is not one."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A place where a daemon might answer, and what happened when it was asked.
+    """An endpoint where a daemon might listen, and the result of asking it.
 
-    verdict is one of ``answers``, ``absent``, ``refused`` (a socket without a daemon),
-    ``permission``, ``too-old`` and ``error``.
+    verdict is one of ``answers``, ``absent`` (no socket), ``refused`` (a socket without a
+    daemon), ``permission``, ``too-old`` and ``error``.
     """
 
     source: str
@@ -55,8 +56,8 @@ class Candidate:
 
 
 def candidates() -> Iterator[Candidate]:
-    """Ask every known place, best first: DOCKER_HOST, the current context, known sockets."""
-    seen = set()
+    """Probe every known endpoint, best first: DOCKER_HOST, the current context, known sockets."""
+    seen: set[str] = set()
     for source, endpoint in _places():
         if endpoint.address in seen or _is_ours(endpoint.address):
             continue
@@ -67,7 +68,7 @@ def candidates() -> Iterator[Candidate]:
 def _places() -> Iterator[tuple[str, Endpoint]]:
     if host := os.environ.get("DOCKER_HOST"):
         yield "DOCKER_HOST", _from_host(host)
-        return  # a learner who set it means it
+        return  # a learner who set it wants no other daemon
     context = _current_context()
     if context is not None and context.name != "default":
         yield f"context {context.name!r}", _from_context(context)
@@ -109,7 +110,7 @@ def _from_context(context) -> Endpoint:
 
 
 def probe(source: str, endpoint: Endpoint, timeout: float = 5) -> Candidate:
-    """Ask one place for its version. timeout is in seconds."""
+    """Ask one endpoint for its version. timeout is in seconds."""
     scheme, _, rest = endpoint.address.partition("://")
     if scheme == "unix" and (refusal := _refusal(Path(rest), timeout)):
         return Candidate(source, endpoint, *refusal)
@@ -136,15 +137,15 @@ def _refusal(path: Path, timeout: float) -> tuple[str, str] | None:
     return None
 
 
-def _version(endpoint: Endpoint, timeout: float) -> dict:
+def _version(endpoint: Endpoint, timeout: float) -> dict[str, Any]:
     if endpoint.address.startswith("dial-stdio:"):
         return _by_client(endpoint, timeout, "version", "{{json .Server}}")
     with closing(_sdk(endpoint, timeout)) as client:
         return client.version()
 
 
-def info(endpoint: Endpoint, timeout: float = 5) -> dict:
-    """What a daemon says of itself (Docker Engine API: SystemInfo). timeout is in seconds.
+def info(endpoint: Endpoint, timeout: float = 5) -> dict[str, Any]:
+    """The daemon's answer to ``GET /info`` (Docker Engine API: SystemInfo). timeout is in seconds.
 
     Raises one of UNREACHABLE.
     """
@@ -155,7 +156,7 @@ def info(endpoint: Endpoint, timeout: float = 5) -> dict:
 
 
 def images(endpoint: Endpoint, names: Iterable[str], timeout: float = 5) -> dict[str, str]:
-    """The architecture of each named image that a daemon has; of none when it cannot be asked."""
+    """The architecture of each of these images that a daemon has; empty if it does not answer."""
     if endpoint.address.startswith("dial-stdio:"):
         return {}
     found = {}
@@ -169,23 +170,25 @@ def images(endpoint: Endpoint, names: Iterable[str], timeout: float = 5) -> dict
     return found
 
 
-class _Trust(HTTPAdapter):
-    """Believes a daemon whose certificates were made as Docker's pages say."""
+class _TrustingAdapter(HTTPAdapter):
+    """Accepts the certificates that Docker's documentation has one make."""
 
-    def __init__(self, authority: str) -> None:
+    def __init__(self, authority: str | None) -> None:
         self._context = trusting(cafile=authority or None)
         super().__init__()
 
-    def init_poolmanager(self, *arguments: object, **options: object) -> None:
-        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
+    def init_poolmanager(
+        self, connections: int, maxsize: int, block: bool = False, **options: Any
+    ) -> None:
+        super().init_poolmanager(connections, maxsize, block, **options, ssl_context=self._context)
 
 
 class _Certificates(TLSConfig):
-    """The SDK's own connects with its standard adapter, which Python 3.13 makes stricter."""
+    """TLSConfig whose adapter also works with the stricter checks of Python 3.13."""
 
     def configure_client(self, client: docker.APIClient) -> None:
         super().configure_client(client)
-        client.mount("https://", _Trust(self.ca_cert))
+        client.mount("https://", _TrustingAdapter(self.ca_cert))
 
 
 def _sdk(endpoint: Endpoint, timeout: float) -> docker.DockerClient:
@@ -195,11 +198,14 @@ def _sdk(endpoint: Endpoint, timeout: float) -> docker.DockerClient:
             client_cert=(endpoint.tls_cert, endpoint.tls_key), ca_cert=endpoint.tls_ca, verify=True
         )
     return docker.DockerClient(
-        base_url=endpoint.address, timeout=timeout, tls=tls or False, version=None
+        base_url=endpoint.address,
+        timeout=timeout,  # type: ignore[arg-type]  # requests accepts fractions of a second
+        tls=tls or False,
+        version=None,
     )
 
 
-def _by_client(endpoint: Endpoint, timeout: float, command: str, form: str) -> dict:
+def _by_client(endpoint: Endpoint, timeout: float, command: str, form: str) -> dict[str, Any]:
     where = endpoint.address.removeprefix("dial-stdio:")
     option = "--host" if "://" in where else "--context"
     try:
@@ -213,21 +219,21 @@ def _by_client(endpoint: Endpoint, timeout: float, command: str, form: str) -> d
     except subprocess.TimeoutExpired:
         raise OSError(f"no answer within {timeout * 2:g} s") from None
     if done.returncode != 0:
-        raise OSError(done.stderr.strip() or f"docker ended with exit code {done.returncode}")
+        raise OSError(done.stderr.strip() or f"docker failed with exit code {done.returncode}")
     return json.loads(done.stdout)
 
 
-def product(version: dict) -> str:
-    """Docker or Podman, from what ``GET /version`` answered."""
+def product(version: dict[str, Any]) -> str:
+    """``Docker`` or ``Podman``, from the daemon's answer to ``GET /version``."""
     parts = {part.get("Name", "") for part in version.get("Components") or []}
     return "Podman" if any("Podman" in part for part in parts) else "Docker"
 
 
 def architecture() -> str:
-    """This machine's architecture in Docker's words, such as amd64."""
-    return in_dockers_words(platform.machine())
+    """This machine's architecture by Docker's name, such as amd64."""
+    return docker_architecture(platform.machine())
 
 
-def in_dockers_words(machine: str) -> str:
-    """The architecture that uname and ``docker info`` call x86_64 or aarch64."""
+def docker_architecture(machine: str) -> str:
+    """Docker's name (GOARCH) of the architecture that uname calls x86_64 or aarch64."""
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)

@@ -1,8 +1,7 @@
-"""A newer Docker beside this system's own, to prove that the lessons hold there, too.
+"""Docker 26.1 of Debian 13, beside this system's Docker, to test the lessons on it.
 
-Debian 13's dockerd and containerd are taken out of their packages and started like the embedded
-engine. They need a C library that Debian 12 has; runc needs a newer one, so this system's runs
-the containers.
+Debian 13's dockerd and containerd are unpacked and started like the embedded engine. Debian 12's
+C library is new enough for them but not for Debian 13's runc, so this system's runc is used.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from typing import ClassVar
 from dockyard.core import paths
 from dockyard.core.console import Say
 from dockyard.engine import debian_archive, system_packages
-from dockyard.engine.base import Endpoint, Need
-from dockyard.engine.embedded import EmbeddedEngine
+from dockyard.engine.base import Need
+from dockyard.engine.docker_20 import InstalledEngine
 
 SUITE = "trixie"
 PACKAGES = ("docker.io", "containerd")
 
 
-class NewerEngine(EmbeddedEngine):
+class Docker26Engine(InstalledEngine):
     """dockerd 26.1, started as root on this host."""
 
     name: ClassVar[str] = "docker-26"
@@ -36,26 +35,20 @@ class NewerEngine(EmbeddedEngine):
 
     def _needs(self) -> Iterator[Need]:
         yield from super()._needs()
-        keyring = debian_archive.KEYRING.exists()
-        yield Need(
-            "Debian's keys",
-            keyring,
-            f"{debian_archive.KEYRING} {'is there' if keyring else 'is missing'}",
-            "sudo apt-get install debian-archive-keyring",
-        )
+        yield debian_archive.keyring_need()
 
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
-        """Fetch the programs once, then start them."""
-        if not self.programs.exists():
-            say(f"fetching {' and '.join(PACKAGES)} of Debian 13")
-            part = Path(f"{self.programs}.part")
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True)
-            log = paths.logs() / f"{self.name}.log"
-            debian_archive.extract(PACKAGES, SUITE, part, log, self.title)
-            part.rename(self.programs)
-        return super().start(say, mirror=mirror, install=install)
+    def _install(self, say: Say, *, agreed: bool) -> None:
+        super()._install(say, agreed=agreed)
+        if self.programs.exists():
+            return
+        say(f"fetching {' and '.join(PACKAGES)} of Debian 13")
+        part = Path(f"{self.programs}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        log = paths.logs() / f"{self.name}.log"
+        debian_archive.extract(PACKAGES, SUITE, part, log, self.title)
+        part.rename(self.programs)
 
     def _search(self) -> str:
-        own = (self.programs / "usr/sbin", self.programs / "usr/bin", self.programs / "usr/libexec")
-        return os.pathsep.join([*map(str, own), system_packages.SEARCH])
+        own = [str(self.programs / f"usr/{name}") for name in ("sbin", "bin", "libexec")]
+        return os.pathsep.join([*own, system_packages.SEARCH])

@@ -1,4 +1,4 @@
-"""A daemon the learner already has. It is used, never started, stopped or reconfigured."""
+"""The learner's own daemon. It is never started, stopped or reconfigured."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LocalEngine(Engine):
     private: ClassVar[bool] = False
 
     def needs(self) -> list[Need]:
-        """A daemon that answers and is new enough, and a client."""
+        """A daemon that answers and is new enough, and the docker client."""
         return [self._daemon(), system_packages.client()]
 
     def _daemon(self) -> Need:
@@ -34,37 +34,37 @@ class LocalEngine(Engine):
         for candidate in asked:
             if candidate.verdict == "answers":
                 return Need("daemon", True, f"{candidate.source}: {candidate.detail}")
-        worst = _most_telling(asked)
-        if worst is None:
+        failed = _most_informative(asked)
+        if failed is None:
             return Need("daemon", False, "no daemon's socket was found", NEXT)
-        error = _as_error(worst)
-        return Need("daemon", False, f"{worst.source}: {worst.detail}", error.next)
+        return Need("daemon", False, f"{failed.source}: {failed.detail}", _as_error(failed).next)
 
     def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
-        """Find the daemon. Raises the error that fits what was found instead."""
+        """Find the daemon. Raises EnginePermissionDenied, EngineTooOld or EngineUnavailable."""
         asked = list(candidates())
         for candidate in asked:
             if candidate.verdict == "answers":
                 say(f"found {candidate.detail} by {candidate.source}")
                 return candidate.endpoint
-        worst = _most_telling(asked)
-        if worst is None:
+        failed = _most_informative(asked)
+        if failed is None:
             raise EngineUnavailable(
                 "No Docker daemon was found on this computer.",
                 "A docker client alone is not enough: the daemon does the work.",
-                f"Use an engine of the course's own:  {NEXT}",
+                f"Use the course's own engine:  {NEXT}",
             )
-        raise _as_error(worst)
+        raise _as_error(failed)
 
     def stop(self, say: Say) -> None:
-        """Leave the learner's daemon alone."""
+        """Do nothing: the daemon is the learner's."""
 
     def endpoint(self) -> Endpoint | None:
         """The first daemon that answers, or None."""
         return next((each.endpoint for each in candidates() if each.verdict == "answers"), None)
 
 
-def _most_telling(asked: list[Candidate]) -> Candidate | None:
+def _most_informative(asked: list[Candidate]) -> Candidate | None:
+    """The failed candidate whose reason helps a learner most; None if no socket was found."""
     order = ("permission", "too-old", "error", "refused")
     found = [candidate for candidate in asked if candidate.verdict in order]
     if not found and asked and asked[0].source == "DOCKER_HOST":
@@ -80,14 +80,14 @@ def _as_error(candidate: Candidate) -> EngineError:
         return EngineTooOld(
             f"The daemon on {address} is too old: {candidate.detail}.",
             "The lessons need API 1.41 (Docker 20.10) or newer.",
-            f"Use an engine of the course's own:  {NEXT}",
+            f"Use the course's own engine:  {NEXT}",
         )
     why = {
         "refused": "The socket exists but its daemon is not running.",
-        "absent": "There is no socket at that place.",
+        "absent": "There is no socket at this path.",
     }.get(candidate.verdict, candidate.detail)
     return EngineUnavailable(
         f"No Docker engine answered on {address} ({candidate.source}).",
         why,
-        f"Start that daemon, or use an engine of the course's own:  {NEXT}",
+        f"Start that daemon, or use the course's own engine:  {NEXT}",
     )

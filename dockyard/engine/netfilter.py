@@ -1,8 +1,8 @@
-"""Taking back what a private dockerd did to the host's network.
+"""The host's network around a private dockerd: its bridges, address ranges and iptables rules.
 
-dockerd leaves its bridges, its iptables rules, the FORWARD policy and ip_forward behind when it
-ends. Several engines on one host share the chains (DOCKER, DOCKER-USER, …), so they go with
-the last engine that uses them, and only if they were not there before the first.
+dockerd does not undo its changes when it exits: bridges, iptables rules, the FORWARD policy and
+ip_forward stay. All engines of one host share the chains (DOCKER, DOCKER-USER, …), so these are
+removed with the last engine of the course, and only if they did not exist before the first.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from dockyard.core.process import Lock
+from dockyard.engine import engine_root
 from dockyard.engine.system_packages import which
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -29,44 +31,53 @@ SWARM_BRIDGE = "docker_gwbridge"
 """The one bridge whose name every engine in swarm mode uses; the others' names are unique."""
 
 
-def _before() -> Path:
-    # Outside of every home on purpose: the engines of one network namespace share the chains.
+def _initial_state() -> Path:
+    # Not in a home: all engines of one network namespace share the chains.
     return Path(f"/run/dockyard-netfilter-{Path('/proc/self/ns/net').stat().st_ino}.json")
 
 
-def _alone() -> Lock:
+def _lock() -> Lock:
     return Lock("dockyard-netfilter", folder=Path("/run"))
 
 
 def run(*words: str) -> str:
-    """Run an administration program; its output, or an empty string when it fails or is absent."""
-    program = which(words[0])
-    if program is None:
+    """The output of an administration program; empty if it fails.
+
+    It is the host's, or else the engine root's; empty if neither has it.
+    """
+    command: list[str | Path]
+    environment = None
+    if program := which(words[0]):
+        command = [program, *words[1:]]
+    elif engine_root.folder().exists():
+        command = engine_root.command(engine_root.folder(), *words)
+        environment = {**os.environ, "PATH": engine_root.PATH}
+    else:
         return ""
-    done = subprocess.run([program, *words[1:]], capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     return done.stdout if done.returncode == 0 else ""
 
 
-def remember_before() -> None:
-    """Write down what the host's packet filter looked like before the first engine of ours."""
-    with _alone():
-        if _before().exists() or any(_docker_chains(_save(family)) for family in FAMILIES):
+def remember_initial_state() -> None:
+    """Save the FORWARD policies and ip_forward, unless an engine has changed them already."""
+    with _lock():
+        if _initial_state().exists() or any(_docker_chains(_save(family)) for family in FAMILIES):
             return
         policies = {family: _forward_policy(_save(family)) for family in FAMILIES}
-        _before().write_text(
+        _initial_state().write_text(
             json.dumps({"ip_forward": IP_FORWARD.read_text(), "policies": policies})
         )
 
 
 @contextmanager
-def others_kept(ours: Collection[str]) -> Iterator[None]:
-    """Around the start of a dockerd: put back the rules of other engines that it removes.
+def other_engines_rules_kept(ours: Collection[str]) -> Iterator[None]:
+    """A context in which to start a dockerd: restores the rules it removes from other engines.
 
-    dockerd empties the chains it shares with every other dockerd of this host, and fills in what
-    it needs itself. Published ports of the others would be lost. Rules that name one of ours are
-    its own business.
+    dockerd flushes the chains that it shares with every other dockerd of this host, then adds its
+    own rules; the others' published ports would be lost. Rules that name one of our bridges, given
+    in ours, are left to dockerd.
     """
-    with _alone():
+    with _lock():
         before = {family: _rules(_save(family)) for family in FAMILIES}
         try:
             yield
@@ -82,8 +93,8 @@ def others_kept(ours: Collection[str]) -> Iterator[None]:
 
 
 def _insert(family: str, rules: list[tuple[str, str]]) -> None:
-    """Put rules at the head of their chains, in their order: some chains end by returning."""
-    position = Counter()
+    """Insert rules at the top of their chains, in order: after a RETURN they would do nothing."""
+    position = Counter[tuple[str, str]]()
     for table, rule in rules:
         chain, *rest = shlex.split(rule)[1:]
         position[table, chain] += 1
@@ -92,10 +103,10 @@ def _insert(family: str, rules: list[tuple[str, str]]) -> None:
 
 
 def recorded_bridges(database: Path) -> dict[str, ipaddress.IPv4Network]:
-    """The bridges of a dockerd by name, from the file in which it remembers its networks.
+    """The bridges of a dockerd by name, from libnetwork's database local-kv.db.
 
-    The file is readable while its owner is dead. It is a B+ tree (bbolt) of JSON documents, each
-    in one piece; those of removed networks may still be in it.
+    Works without a running daemon. The file is a B+ tree (bbolt) of contiguous JSON documents,
+    and may still contain those of removed networks.
     """
     try:
         content = database.read_bytes()
@@ -107,16 +118,17 @@ def recorded_bridges(database: Path) -> dict[str, ipaddress.IPv4Network]:
             network = json.loads(document)
             found[network["BridgeName"]] = ipaddress.IPv4Network(network["AddressIPv4"], False)
         except ValueError:
-            continue  # a page that was partly written over
+            continue  # a page that was partly overwritten
     return found
 
 
 def sweep(owned: Mapping[str, ipaddress.IPv4Network]) -> None:
-    """Remove the named bridges and their rules, then the chains if nobody uses them.
+    """Remove these bridges and their rules, then the chains unless another engine uses them.
 
-    Rules that name an address alone go when no bridge of somebody else has that address range.
+    A rule that names an address but no bridge is removed unless a bridge that is not in owned
+    has that address range.
     """
-    with _alone():
+    with _lock():
         there = bridges()
         ours = {
             name
@@ -133,17 +145,17 @@ def sweep(owned: Mapping[str, ipaddress.IPv4Network]) -> None:
                     _delete(family, table, rule)
         for bridge in ours & there.keys():
             run("ip", "link", "delete", bridge)
-        if _before().exists() and not any(_in_use(_save(family)) for family in FAMILIES):
-            _restore(json.loads(_before().read_text()))
-            _before().unlink()
+        if _initial_state().exists() and not any(_in_use(_save(family)) for family in FAMILIES):
+            _restore(json.loads(_initial_state().read_text()))
+            _initial_state().unlink()
 
 
 def make_bridge(name: str, address: str) -> None:
-    """Make a bridge with an address such as ``10.128.0.1/24``, or give it to one that exists.
+    """Create a bridge with an address such as ``10.128.0.1/24``, or assign that to an existing one.
 
-    Its hardware address is fixed. Otherwise the kernel takes the lowest of the bridge's ports:
-    it changes as containers come and go, and what the others send to this host is lost until
-    they ask for it again, which can take minutes.
+    The MAC address is fixed. By default a bridge has the lowest MAC address of its ports, which
+    changes as containers start and stop; the other containers' ARP entries for this host are then
+    wrong, for minutes in the worst case.
     """
     hardware = ipaddress.IPv4Interface(address).packed.hex(":")
     run("ip", "link", "add", name, "type", "bridge")
@@ -153,7 +165,7 @@ def make_bridge(name: str, address: str) -> None:
 
 
 def bridges() -> dict[str, list[ipaddress.IPv4Network]]:
-    """The host's bridges by name, each with its address ranges."""
+    """The host's bridges by name, each with its IPv4 ranges."""
     links = json.loads(run("ip", "-json", "address", "show", "type", "bridge") or "[]")
     return {
         link["ifname"]: [
@@ -167,10 +179,10 @@ def bridges() -> dict[str, list[ipaddress.IPv4Network]]:
 
 
 def free_pool(token: str) -> ipaddress.IPv4Network:
-    """A private /16 that no route of this host overlaps.
+    """A private /16 that overlaps no route of this host.
 
-    The search begins at a place that follows from token, so that two homes whose engines do
-    not run at the same time hardly ever remember the same one.
+    The search starts at a hash of token, so that two homes whose engines do not run at the same
+    time rarely choose the same one.
     """
     first = int(hashlib.sha256(token.encode()).hexdigest(), 16)
     candidates = [
@@ -181,23 +193,23 @@ def free_pool(token: str) -> ipaddress.IPv4Network:
     return next((pool for pool in candidates if not _overlaps(pool, taken)), candidates[0])
 
 
-def is_taken(pool: ipaddress.IPv4Network, apart_from: Collection[str]) -> bool:
-    """Whether a route of this host overlaps pool, those of the named devices left out."""
-    return _overlaps(pool, _routes(apart_from))
+def is_used(pool: ipaddress.IPv4Network, ignoring: Collection[str]) -> bool:
+    """Whether a route of this host overlaps pool, except those of the devices in ignoring."""
+    return _overlaps(pool, _routes(ignoring))
 
 
 def _overlaps(pool: ipaddress.IPv4Network, networks: list[ipaddress.IPv4Network]) -> bool:
     return any(network.prefixlen and network.overlaps(pool) for network in networks)
 
 
-def _routes(apart_from: Collection[str] = ()) -> list[ipaddress.IPv4Network]:
+def _routes(ignoring: Collection[str] = ()) -> list[ipaddress.IPv4Network]:
     found = []
     for route in json.loads(run("ip", "-4", "-json", "route", "show", "table", "all") or "[]"):
         try:
-            if route.get("dev") not in apart_from:
+            if route.get("dev") not in ignoring:
                 found.append(ipaddress.IPv4Network(route.get("dst", ""), strict=False))
         except ValueError:
-            continue  # "default", "broadcast …" and the like name no network of their own
+            continue  # "default", "broadcast …" and the like are not networks
     return found
 
 
@@ -229,7 +241,7 @@ def _belongs(rule: str, ours: set[str], ranges: list[ipaddress.IPv4Network]) -> 
     words = shlex.split(rule)
     if ours & set(words):
         return True
-    # Rules that name a bridge, but none of ours, are somebody else's whatever their addresses.
+    # A rule that names other bridges is another engine's, whatever addresses it names.
     if any(word in ("-i", "-o") for word in words):
         return False
     for word in words:
@@ -248,14 +260,14 @@ def _delete(family: str, table: str, rule: str) -> None:
 
 
 def _in_use(saved: str) -> bool:
-    """Whether an engine still sends traffic of a bridge of its own through the shared chains."""
+    """Whether a rule still sends a bridge's traffic through the shared chains."""
     return any(
         re.search(r"-[io] \S+ .*-j (DOCKER|RETURN)|-[io] \S+ -j DOCKER", rule)
         for _, rule in _rules(saved)
     )
 
 
-def _restore(before: dict) -> None:
+def _restore(before: dict[str, Any]) -> None:
     for family in FAMILIES:
         _remove_chains(family, r"DOCKER\S*")
         if _save(family):
@@ -278,24 +290,24 @@ def _remove_chains(family: str, pattern: str) -> None:
 
 
 def remove_podman_chains() -> None:
-    """Remove the chains that Podman's netavark leaves behind, unless a container still uses them.
+    """Remove the chains that Podman's netavark leaves behind, unless a container uses them.
 
-    A network that is in use has a chain of its own, named for the hash of its name.
+    Each network in use has a chain whose name contains the hash of the network's name.
     """
-    with _alone():
+    with _lock():
         for family in FAMILIES:
             if not re.search(r"^:NETAVARK-[0-9A-F]{10,}", _save(family), re.MULTILINE):
                 _remove_chains(family, r"NETAVARK\S*")
 
 
 def unmount_below(*folders: Path) -> None:
-    """Take away the mounts at or below the folders, the last made first."""
+    """Unmount everything at or below the folders, the newest mount first."""
     mounts = Path("/proc/self/mountinfo")
     if not mounts.exists():
         return
     points = [line.split()[4] for line in mounts.read_bytes().splitlines()]
     for point in reversed(points):
-        # A space is written as \040, everything beyond ASCII as it is (proc_pid_mountinfo(5)).
+        # A space is escaped as \040, non-ASCII bytes are not escaped (proc_pid_mountinfo(5)).
         where = Path(os.fsdecode(point.decode("unicode_escape").encode("latin-1")))
         if any(where.is_relative_to(folder) for folder in folders):
             run("umount", "--lazy", str(where))

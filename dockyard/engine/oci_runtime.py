@@ -1,9 +1,9 @@
-"""An OCI runtime for hosts where even root lacks a capability.
+"""An OCI runtime for hosts where even root does not have every capability.
 
 Inside containers and on some rented machines the capability bounding set (capabilities(7)) is
 incomplete. Docker 20.10 asks runc for every capability the kernel knows when a container is
-``--privileged``, and runc fails: "unable to apply caps". This wrapper takes out of the
-container's description what nobody here can have, then becomes runc.
+``--privileged``, and runc fails: "unable to apply caps". This wrapper removes the capabilities
+that are missing here from the container's config.json, then executes runc.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ NAMES = (
 )  # fmt: skip
 """The capabilities by number (linux/capability.h)."""
 
+WRAPPER_NAME = "runc-without-missing-capabilities"
 WRAPPER = """\
 #!/bin/sh
 # Made by the course: removes capabilities this host's root does not have, then runs runc.
@@ -39,7 +40,7 @@ exec {runc} "$@"
 
 
 def missing_capabilities(status: Path = Path("/proc/self/status")) -> list[str]:
-    """The names, such as SYS_RESOURCE, that the bounding set of this process lacks."""
+    """The capabilities that this process's bounding set does not have, such as SYS_RESOURCE."""
     try:
         lines = status.read_text().splitlines()
         last = int(Path("/proc/sys/kernel/cap_last_cap").read_text())
@@ -51,7 +52,10 @@ def missing_capabilities(status: Path = Path("/proc/self/status")) -> list[str]:
 
 
 def options(folder: Path) -> list[str]:
-    """The options of dockerd that make it use the wrapper; none where it is not needed."""
+    """The options that make dockerd use the wrapper, which is written to folder.
+
+    Empty where no capability is missing.
+    """
     missing = missing_capabilities()
     runc = system_packages.which("runc")
     if not missing or runc is None:
@@ -61,7 +65,16 @@ def options(folder: Path) -> list[str]:
         for name in missing
     )
     folder.mkdir(parents=True, exist_ok=True)
-    wrapper = folder / "runc-with-what-there-is"
+    wrapper = folder / WRAPPER_NAME
     wrapper.write_text(WRAPPER.format(edits=edits, runc=runc))
     wrapper.chmod(0o755)
-    return [f"--add-runtime=course={wrapper}", "--default-runtime=course"]
+    return [*known(folder), "--default-runtime=course"]
+
+
+def known(folder: Path) -> list[str]:
+    """The option that makes dockerd know the wrapper, if one was written to folder.
+
+    A container that was made with the wrapper can be started only by a dockerd that knows it.
+    """
+    wrapper = folder / WRAPPER_NAME
+    return [f"--add-runtime=course={wrapper}"] if wrapper.exists() else []

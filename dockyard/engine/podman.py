@@ -1,7 +1,7 @@
-"""Podman's Docker-compatible socket, to see how far the lessons go without Docker.
+"""Podman's Docker-compatible socket, to test how much of the lessons works without Docker.
 
-Storage, networks and settings are the course's own, so that a Podman of the learner's notices
-nothing. It runs as root, as the embedded engine does.
+It runs as root, as the embedded engine does, with its own storage, networks and settings, so that
+it does not affect the learner's Podman.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 import resource
 import shutil
 import subprocess
@@ -20,13 +19,12 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from dockyard.core import paths, wait
+from dockyard.core import paths
 from dockyard.core.console import Say
-from dockyard.core.process import Service, end
+from dockyard.core.process import Service
 from dockyard.engine import netfilter, system_packages
-from dockyard.engine.base import Endpoint, Engine, Need, answers, disk_space
-from dockyard.engine.embedded import ROOM_NEEDED
-from dockyard.exceptions import EngineStartFailed, EngineStartTimeout, EngineUnavailable
+from dockyard.engine.base import Need
+from dockyard.engine.private_daemon import DaemonEngine, kill_with_children, processes_naming
 
 PROGRAMS = {
     "podman": "podman",
@@ -36,7 +34,7 @@ PROGRAMS = {
     "iptables": "iptables",
     "ip": "iproute2",
 }
-"""The programs that must be there, each with the Debian package that brings it."""
+"""The programs that are needed, each with its Debian package."""
 
 NETWORK_PROGRAMS = {
     "/usr/lib/podman/netavark": "netavark",
@@ -45,9 +43,9 @@ NETWORK_PROGRAMS = {
 
 SETTINGS = """\
 [containers]
-# As Docker has it: what a container may do is compared, not Podman's stricter choice.
+# Docker's defaults: Podman's stricter ones would change what the lessons show.
 default_capabilities = [{capabilities}]
-# Podman's own defaults are above what root may set inside of some containers.
+# Podman's defaults exceed what root may set inside some containers.
 default_ulimits = [{limits}]
 [engine]
 cgroup_manager = "cgroupfs"
@@ -63,7 +61,7 @@ default_subnet_pools = [{{ base = "{pool}", size = 24 }}]
 REGISTRIES = """\
 unqualified-search-registries = ["docker.io"]
 {mirror}
-# Docker speaks plain HTTP with every registry on loopback; Podman wants to be told.
+# Docker uses plain HTTP for every registry on loopback; Podman must be told to.
 [[registry]]
 location = "localhost"
 insecure = true
@@ -84,10 +82,10 @@ CAPABILITIES = (
     "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP",
     "SETPCAP", "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
 )  # fmt: skip
-"""What a container of Docker may do (moby, oci/caps/defaults.go)."""
+"""Docker's default capabilities of a container (moby, oci/caps/defaults.go)."""
 
 
-class PodmanEngine(Engine):
+class PodmanEngine(DaemonEngine):
     """``podman system service``, started as root on this host."""
 
     name: ClassVar[str] = "podman"
@@ -97,16 +95,16 @@ class PodmanEngine(Engine):
         self.data = paths.home() / self.name
         self.exec = paths.run_dir() / self.name
         self.socket = paths.run_dir() / "podman.sock"
-        self.service = Service(self.name)
+        self.daemon = Service(self.name)
 
     @property
     def bridge(self) -> str:
         """The name of the default network's bridge, unique to this home."""
-        return "dp" + hashlib.sha256(str(paths.home()).encode()).hexdigest()[:8]
+        return f"dp{paths.token()}"
 
     @property
     def bridge_gateway(self) -> str | None:
-        """An address of this host for its containers, on no bridge: Podman removes idle ones."""
+        """The host's address for containers: on loopback, as Podman removes unused bridges."""
         try:
             return self._host_address.read_text()
         except OSError:
@@ -120,61 +118,31 @@ class PodmanEngine(Engine):
     def _default_network(self) -> Path:
         return self.data / "networks" / "podman.json"
 
-    def needs(self) -> list[Need]:
-        """Linux, root, the programs and disk space."""
-        return list(self._needs())
-
     def _needs(self) -> Iterator[Need]:
-        system = platform.system()
-        yield Need("Linux", system == "Linux", system)
-        root = hasattr(os, "geteuid") and os.geteuid() == 0
-        yield Need("root", root, "yes" if root else f"user id {os.getuid()}")
+        root = os.geteuid() == 0
+        yield Need("root", root, "yes" if root else f"user id {os.geteuid()}")
         yield system_packages.need(_missing())
-        yield disk_space(ROOM_NEEDED, "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn")
 
-    def endpoint(self) -> Endpoint | None:
-        """The service's own socket, when it answers."""
-        return Endpoint(f"unix://{self.socket}") if answers(self.socket) else None
+    def _packages(self) -> dict[str, str]:
+        return PROGRAMS
 
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
-        """Start Podman's API service, or find it running."""
-        if running := self.endpoint():
-            return running
-        for need in self.unmet():
-            raise EngineUnavailable(
-                f"Podman cannot run here: {need.name} is needed.",
-                f"Found: {need.found}.",
-                f"Next:  {need.next or 'python3 -m dockyard doctor'}",
-            )
-        system_packages.install(_missing(), say, agreed=install)
-        self.stop(say)
+    def _install(self, say: Say, *, agreed: bool) -> None:
+        system_packages.install(_missing(), say, agreed=agreed)
+
+    def _start(self, mirror: str | None) -> None:
         self._write_settings(mirror)
         netfilter.run("ip", "address", "replace", f"{self.bridge_gateway}/32", "dev", "lo")
-        self.service.start(
+        self.daemon.start(
             [*self._podman(), "system", "service", "--time=0", f"unix://{self.socket}"],
             env=self._environment(),
-            # Its monitor of a container leaves a file `oom` where it runs, when that has no memory.
+            # conmon writes a file `oom` to its working folder if a container runs out of memory.
             cwd=self.data,
         )
-        wait.until(
-            "Podman to answer",
-            lambda: (
-                answers(self.socket)
-                or self.service.raise_if_ended(
-                    EngineStartFailed, "Podman", f"Read {self.service.log}.", lines=8
-                )
-            ),
-            timeout=60,
-            log=self.service.log,
-            error=EngineStartTimeout,
-            next="Try once more:  python3 -m dockyard engine start --engine podman",
-        )
-        self.socket.chmod(0o600)
-        return Endpoint(f"unix://{self.socket}")
+        self._wait_for_daemon()
 
     def _podman(self) -> list[str]:
         return [
-            system_packages.which("podman"),
+            self._program("podman"),
             f"--root={self.data / 'storage'}",
             f"--runroot={self.exec / 'run'}",
             f"--tmpdir={self.exec / 'tmp'}",
@@ -228,13 +196,12 @@ class PodmanEngine(Engine):
         )
 
     def stop(self, say: Say) -> None:
-        """Stop containers and service; take back mounts, bridges and rules."""
+        """Stop containers and service; remove mounts, bridges and rules."""
         if self._settings.exists() and system_packages.which("podman"):
             self._run("stop", "--all", "--time=1")
             self._run("network", "prune", "--force")
-        self.service.stop(timeout=10)
-        left = list(self._leftover_processes())
-        end(left, timeout=0)
+        self.daemon.stop(timeout=10)
+        kill_with_children(self._leftover_processes())
         netfilter.unmount_below(self.data, self.exec)
         if self._settings.exists():
             netfilter.remove_podman_chains()
@@ -253,21 +220,13 @@ class PodmanEngine(Engine):
         )
 
     def _leftover_processes(self) -> Iterator[psutil.Process]:
-        marks = (str(self.data), str(self.exec))
-        for process in psutil.process_iter():
-            try:
-                words = process.cmdline()
-                name = Path(words[0]).name if words else ""
-                ours = any(mark in word for word in words for mark in marks)
-                if ours and name in ("conmon", "podman", "aardvark-dns"):
-                    yield from process.children(recursive=True)
-                    yield process
-            except psutil.Error:
-                continue
+        for process, program in processes_naming(str(self.data), str(self.exec)):
+            if program in ("conmon", "podman", "aardvark-dns"):
+                yield process
 
 
 def _limits() -> Iterator[str]:
-    # Podman lowers its own limit of processes to the kernel's number of process ids.
+    # Podman lowers its own limit of processes to the kernel's highest process id.
     most = int(Path("/proc/sys/kernel/pid_max").read_text())
     for name, number, cap in (
         ("nofile", resource.RLIMIT_NOFILE, 1 << 20),

@@ -1,9 +1,9 @@
-"""A private dockerd that the course starts without root, where user namespaces allow it.
+"""A private dockerd that the course starts without root, if user namespaces are allowed.
 
-RootlessKit makes a user, mount, network and process namespace in which the user counts as root,
-and dockerd runs in it (https://docs.docker.com/engine/security/rootless/). slirp4netns connects
-its network; published ports are opened on the host by RootlessKit. The kernel takes everything
-back when the namespaces end: bridges, rules and mounts were never the host's.
+RootlessKit creates user, mount, network and PID namespaces in which the user is root, and runs
+dockerd in them (https://docs.docker.com/engine/security/rootless/). slirp4netns connects the
+network namespace to the host; RootlessKit publishes ports on the host. Bridges, rules and mounts
+exist only in the namespaces, so the kernel removes them with these.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ import ipaddress
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -24,35 +26,37 @@ import psutil
 
 from dockyard.core import paths
 from dockyard.core.console import Say
-from dockyard.engine import netfilter, system_packages
-from dockyard.engine.base import Endpoint, Need, disk_space
+from dockyard.engine import engine_root, netfilter, system_packages
+from dockyard.engine.base import Endpoint, Need
 from dockyard.engine.embedded import PROGRAMS as DAEMON_PROGRAMS
-from dockyard.engine.embedded import ROOM_NEEDED, EmbeddedEngine
+from dockyard.engine.embedded import EmbeddedEngine
+from dockyard.engine.private_daemon import processes_naming
 
 PROGRAMS = {
     **DAEMON_PROGRAMS,
     "rootlesskit": "rootlesskit",
-    "rootlesskit-docker-proxy": "rootlesskit",
     "slirp4netns": "slirp4netns",
     "newuidmap": "uidmap",
-    # Of the course registry: an administrator who is asked at all should be asked once.
+    # The course registry's: an administrator should be asked only once.
     "docker-registry": "docker-registry",
     "skopeo": "skopeo",
     "mmdebstrap": "mmdebstrap",
 }
-"""The programs that must be there, each with the Debian package that brings it."""
+"""The programs that are needed, each with its Debian package."""
 
 OVERLAY_SINCE = (5, 11)
-"""The first Linux that mounts overlay file systems in a user namespace; before, FUSE does it."""
+"""The first Linux that can mount overlay file systems in a user namespace without FUSE."""
 FUSE = "fuse-overlayfs"
-"""The program, its package, and Docker's name for the storage driver."""
+"""The name of the program, of its package and of Docker's storage driver."""
 
 IDS_NEEDED = 65536
 MTU = 65520
 
 CHILD = """\
 set -e
-# Links to the host's files of these names, made by --copy-up; dockerd makes its own.
+export PATH={path}
+(cd {root} && {overlay})
+# --copy-up made these links to the host's files; dockerd must create its own.
 rm -f /run/docker /run/containerd /run/xtables.lock
 for chain in FORWARD OUTPUT; do
     if [ -n "{port}" ]; then
@@ -62,38 +66,44 @@ for chain in FORWARD OUTPUT; do
 done
 exec "$@"
 """
-"""What runs in the namespaces: the host's loopback is closed, except for the course registry."""
+"""Runs in the namespaces: lays the engine root over /usr and blocks the host's loopback.
+
+The course registry's port stays open.
+"""
 
 
 class RootlessEngine(EmbeddedEngine):
-    """dockerd started in namespaces of the user's own."""
+    """dockerd started in a user namespace by RootlessKit."""
 
     title: ClassVar[str] = "a private Docker daemon, started by the course without root"
 
     def __init__(self) -> None:
         super().__init__()
         self.state = paths.run_dir() / "rootlesskit"
-        self.inner_mirror = ""
+        self.registry_port: int | None = None
 
     @property
     def outside(self) -> ipaddress.IPv4Network:
-        """The network of slirp4netns; its second address is the host's loopback."""
+        """The network of slirp4netns; its second address leads to the host's loopback."""
         return list(self.pool.subnets(new_prefix=24))[-1]
 
     @property
     def host(self) -> str:
-        """The host's loopback as seen from the daemon and its containers."""
+        """The address of the host's loopback for the daemon and its containers."""
         return str(self.outside.network_address + 2)
 
     @property
     def bridge_gateway(self) -> str | None:
-        """None: the bridge is in a network namespace of its own."""
+        """None: the bridge is not in the host's network namespace."""
         return None
 
+    @property
+    def inner_mirror(self) -> str:
+        """The course registry's URL, which slirp4netns forwards to the host's loopback."""
+        return f"http://{self.host}:{self.registry_port}" if self.registry_port else ""
+
     def _needs(self) -> Iterator[Need]:
-        system = platform.system()
-        yield Need("Linux", system == "Linux", system)
-        absent = system_packages.missing(_programs())
+        absent = self._absent()
         yield Need(
             "programs",
             not absent,
@@ -102,42 +112,42 @@ class RootlessEngine(EmbeddedEngine):
             if absent
             else "",
         )
+        yield from engine_root.needs()
         yield subordinate_ids(getpass.getuser())
         yield _namespaces()
         yield _device("network device", Path("/dev/net/tun"))
         if _needs_fuse():
             yield _device("file system device", Path("/dev/fuse"))
-        yield disk_space(ROOM_NEEDED, "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn")
         yield _limits()
 
     def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
         """Start RootlessKit with dockerd in it, or find them running."""
-        port = urlsplit(mirror).port if mirror else None
-        self.inner_mirror = f"http://{self.host}:{port}" if port else ""
-        if running := self.endpoint():
-            return running
-        self._check()
-        self.stop(say)  # what a killed daemon left
-        self._check_room()
-        if netfilter.is_taken(self.pool, apart_from=()):
+        self.registry_port = urlsplit(mirror).port if mirror else None
+        return super().start(say, mirror=mirror, install=install)
+
+    def _packages(self) -> dict[str, str]:
+        return PROGRAMS | ({FUSE: FUSE} if _needs_fuse() else {})
+
+    def _install(self, say: Say, *, agreed: bool) -> None:
+        """Fetch the engine root; only an administrator can install packages, see the needs."""
+        engine_root.fetch(say)
+
+    def _start(self, mirror: str | None) -> None:
+        if netfilter.is_used(self.pool, ignoring=()):
             self._choose_pool()
-            self.inner_mirror = f"http://{self.host}:{port}" if port else ""
-        for folder in (self.data / "docker", self.exec):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.dockerd.start(
-            [*self._rootlesskit(), "sh", "-c", self._child(port), "sh", *self._daemon()],
+        self._make_data()
+        self.daemon.start(
+            [*self._rootlesskit(), "sh", "-c", self._child(), "sh", *self._dockerd()],
             env={
                 "PATH": system_packages.SEARCH,
                 "XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR") or str(paths.run_dir()),
             },
         )
         self._wait_for_daemon()
-        self.socket.chmod(0o600)
-        return Endpoint(f"unix://{self.socket}")
 
     def _rootlesskit(self) -> list[str]:
         return [
-            system_packages.which("rootlesskit"),
+            system_packages.require("rootlesskit", PROGRAMS["rootlesskit"]),
             "--net=slirp4netns",
             f"--cidr={self.outside}",
             f"--mtu={MTU}",
@@ -147,58 +157,59 @@ class RootlessEngine(EmbeddedEngine):
             "--copy-up=/etc",
             "--copy-up=/run",
             "--propagation=rslave",
-            # With its first process ends every other. systemd, which sets limits where it can,
-            # would not know the processes by the ids they have in such a namespace.
+            # All processes of a PID namespace are killed with its first. systemd, if it sets
+            # limits, needs process ids of the host's namespace.
             *([] if _systemd_sets_limits() else ["--pidns"]),
             f"--state-dir={self.state}",
         ]
 
-    def _child(self, port: int | None) -> str:
-        return CHILD.format(host=self.host, port=port or "")
+    def _child(self) -> str:
+        over = f"{FUSE} -o ro" if _needs_fuse() else "mount -t overlay overlay -o ro"
+        return CHILD.format(
+            path=engine_root.PATH,
+            root=shlex.quote(str(engine_root.folder())),
+            overlay=f"{over},lowerdir=usr:/usr /usr",
+            host=self.host,
+            port=self.registry_port or "",
+        )
 
-    def _daemon(self) -> list[str]:
+    def _dockerd(self) -> list[str]:
         default = next(self.pool.subnets(new_prefix=24))
         inner = next(self.pool.subnets(new_prefix=17))
         return [
-            system_packages.which("dockerd"),
+            self._program("dockerd"),
+            f"--config-file={self._config}",
             f"--data-root={self.data / 'docker'}",
             f"--exec-root={self.exec / 'docker'}",
-            f"--pidfile={paths.run_dir() / 'dockerd-own.pid'}",
+            f"--pidfile={self._pid_file}",
             f"--host=unix://{self.socket}",
             f"--bip={default.network_address + 1}/24",
             f"--default-address-pool=base={inner},size=24",
+            *self._store_options(),
             *([f"--storage-driver={FUSE}"] if _needs_fuse() else []),
             *([f"--registry-mirror={self.inner_mirror}"] if self.inner_mirror else []),
         ]
 
     def stop(self, say: Say) -> None:
-        """Stop containers and dockerd; the namespaces with all that is in them end with it."""
-        kit = self.dockerd.process()
+        """Stop containers and dockerd; the kernel then removes the namespaces."""
+        kit = self.daemon.process()
         if kit is not None:
-            # RootlessKit itself would kill: dockerd is asked first, so that containers may end.
+            # RootlessKit kills its child; dockerd stops its containers first if it gets SIGTERM.
             for child in kit.children(recursive=True):
-                if child.name() == "dockerd":
-                    child.terminate()
+                with suppress(psutil.NoSuchProcess):
+                    if child.name() == "dockerd":
+                        child.terminate()
             psutil.wait_procs([kit], timeout=30)
-        self.dockerd.stop(timeout=5)
+        self.daemon.stop(timeout=5)
         self._clear_leftovers()
 
     def _leftover_processes(self) -> Iterator[psutil.Process]:
         yield from super()._leftover_processes()
-        mark = f"--state-dir={self.state}"
-        for process in psutil.process_iter():
-            try:
-                if mark in process.cmdline():
-                    yield process
-            except psutil.Error:
-                continue
+        for process, _ in processes_naming(f"--state-dir={self.state}"):
+            yield process
 
     def _clear_network(self) -> None:
         shutil.rmtree(self.state, ignore_errors=True)
-
-
-def _programs() -> dict[str, str]:
-    return PROGRAMS | ({FUSE: FUSE} if _needs_fuse() else {})
 
 
 def _needs_fuse() -> bool:
@@ -207,13 +218,13 @@ def _needs_fuse() -> bool:
 
 
 def subordinate_ids(user: str) -> Need:
-    """The need for user and group ids that user may hand to containers (subuid(5), subgid(5))."""
+    """The need for user and group ids that user may give to containers (subuid(5), subgid(5))."""
     counts = {name: _count(Path("/etc") / name, user) for name in ("subuid", "subgid")}
-    told = ", ".join(f"{count} in /etc/{name}" for name, count in counts.items())
+    found = ", ".join(f"{count} in /etc/{name}" for name, count in counts.items())
     return Need(
         "subordinate ids",
         all(count >= IDS_NEEDED for count in counts.values()),
-        f"{told}; {IDS_NEEDED} needed",
+        f"{found}; {IDS_NEEDED} needed",
         "ask an administrator to run:  sudo usermod --add-subuids 100000-165535 "
         f"--add-subgids 100000-165535 {user}",
     )
@@ -229,7 +240,7 @@ def _count(file: Path, user: str) -> int:
 
 
 def _namespaces() -> Need:
-    """The need for user namespaces, by making one as the engine would."""
+    """The need for user namespaces, found by creating one as the engine would."""
     kit = system_packages.which("rootlesskit")
     words = [kit] if kit else ["unshare", "--user", "--map-root-user"]
     try:
@@ -246,7 +257,7 @@ def _namespaces() -> Need:
 
 
 def _device(name: str, path: Path) -> Need:
-    """The need for a device of the kernel; the module that makes it has its name."""
+    """The need to open a device; the kernel module that provides it has the same name."""
     opens = os.access(path, os.R_OK | os.W_OK)
     command = f"chmod 666 {path}" if path.exists() else f"modprobe {path.name}"
     return Need(
@@ -277,7 +288,7 @@ def _remedy() -> str:
 
 
 def _systemd_sets_limits() -> bool:
-    """Whether dockerd can limit containers here: cgroup v2 and the user's own systemd."""
+    """Whether dockerd can limit containers here: needs cgroup v2 and the user's systemd."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     return (
         Path("/sys/fs/cgroup/cgroup.controllers").exists()

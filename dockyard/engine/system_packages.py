@@ -1,4 +1,4 @@
-"""Programs from the distribution's packages (Debian and Ubuntu), installed after asking."""
+"""Finds programs, and installs their packages on Debian and Ubuntu after asking."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from dockyard.core import docker_client, paths
@@ -17,26 +18,38 @@ from dockyard.engine import debian_archive
 from dockyard.engine.base import Need
 from dockyard.exceptions import InstallFailed, InstallRefused
 
-# The directories of administration programs are not on the path of every user.
 SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin", "/usr/local/sbin"])
-
+"""The PATH with the folders of administration programs, which not every user has on it."""
 
 # Before Debian 13 the client was part of the daemon's package.
 OLDER_NAMES = {"docker-cli": "docker.io"}
 
 
 def which(program: str) -> str | None:
-    """Where a program is, administration folders included."""
+    """The path of a program, administration folders included; None if it is not installed."""
     return shutil.which(program, path=SEARCH)
 
 
+def require(program: str, package: str, *, search: str = "") -> str:
+    """The path of a program, looked for in search (default: SEARCH).
+
+    Raises InstallFailed, which names the package, if it is not installed.
+    """
+    if found := shutil.which(program, path=search or SEARCH):
+        return found
+    raise InstallFailed(
+        f"The program {program} is missing.",
+        next=f"Install its package:  sudo apt-get install --no-install-recommends {package}",
+    )
+
+
 def missing(programs: Mapping[str, str]) -> list[str]:
-    """The packages to install, given the package of each program; sorted, each once."""
+    """The packages of those programs that are not installed, sorted; maps program to package."""
     return sorted({package for program, package in programs.items() if not which(program)})
 
 
 def need(absent: list[str]) -> Need:
-    """The need for packages, which root can have installed by the course."""
+    """The need for packages; met if none is absent, or if the course can install them."""
     installable = which("apt-get") is not None and hasattr(os, "geteuid") and os.geteuid() == 0
     if not absent:
         return Need("programs", True, "all present")
@@ -50,7 +63,7 @@ def need(absent: list[str]) -> Need:
 
 
 def client() -> Need:
-    """The need for the docker client, which the course fetches where it can."""
+    """The need for the docker client; met as well if the course can fetch one."""
     found = docker_client.find()
     fetched = found is None and debian_archive.can_extract()
     return Need(
@@ -64,15 +77,14 @@ def client() -> Need:
 
 
 def allowed_without_asking(install: bool) -> bool:
-    """Whether packages may be installed straight away: ``--yes``, or CI=true."""
+    """Whether packages may be installed without a question: ``--yes``, or CI=true."""
     return install or os.environ.get("CI", "").lower() in ("1", "true")
 
 
 def install(packages: Iterable[str], say: Say, *, agreed: bool) -> None:
     """Install packages with apt-get, asking once at a terminal unless agreed.
 
-    Services are not started by the installation: the course runs its own daemon. Raises
-    InstallRefused or InstallFailed.
+    The services in the packages are not started. Raises InstallRefused or InstallFailed.
     """
     wanted = list(packages)
     if not wanted:
@@ -122,7 +134,7 @@ def _asked(command: str) -> bool:
 def _apt(apt: str, words: list[str], *, fatal: bool) -> None:
     log = paths.logs() / "apt.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as out, _services_stay_down():
+    with log.open("ab") as out, _services_not_started():
         done = subprocess.run(
             [apt, "-o", "DPkg::Lock::Timeout=300", *words],
             stdin=subprocess.DEVNULL,
@@ -133,23 +145,22 @@ def _apt(apt: str, words: list[str], *, fatal: bool) -> None:
         )
     if fatal and done.returncode != 0:
         raise InstallFailed(
-            f"apt-get {' '.join(words)} ended with exit code {done.returncode}.",
+            f"apt-get {' '.join(words)} failed with exit code {done.returncode}.",
             tail(log, 5),
             f"See {log}; check the network, then run this again.",
         )
 
 
-class _services_stay_down:  # noqa: N801 - reads as the statement it is
-    """Keep maintainer scripts from starting daemons (Debian Policy, invoke-rc.d(8))."""
-
-    path = Path("/usr/sbin/policy-rc.d")
-
-    def __enter__(self) -> None:
-        self.ours = not self.path.exists()
-        if self.ours:
-            self.path.write_text("#!/bin/sh\nexit 101\n")
-            self.path.chmod(0o755)
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self.ours:
-            self.path.unlink(missing_ok=True)
+@contextmanager
+def _services_not_started() -> Iterator[None]:
+    """Keep maintainer scripts from starting services (Debian Policy, invoke-rc.d(8))."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink(missing_ok=True)

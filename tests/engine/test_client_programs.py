@@ -1,7 +1,8 @@
-"""A computer without the docker client: the course says so in time, or brings one."""
+"""The docker client: the engine's, fetched by the course, or reported by the doctor."""
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,7 +17,7 @@ CLIENTS = [Path(folder) / "docker" for folder in os.get_exec_path()]
 
 
 @needs_root
-def test_no_engine_without_a_client_is_chosen_where_none_can_be_had():
+def test_engines_that_need_a_client_do_not_work_if_none_can_be_fetched():
     hidden = [path for path in (debian_archive.KEYRING, *CLIENTS) if path.exists()]
     with restricted_host.open_folder() as folder:
         done = restricted_host.run(
@@ -33,7 +34,7 @@ def test_no_engine_without_a_client_is_chosen_where_none_can_be_had():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not debian_archive.can_extract(), reason="needs apt-get and the keys of Debian")
-def test_a_client_is_fetched_without_root_and_found_by_the_lessons_commands(tmp_path, monkeypatch):
+def test_a_client_is_fetched_into_the_home_and_used_by_the_lessons(tmp_path, monkeypatch):
     programs = tmp_path / "programs"
     programs.mkdir()
     for folder in ("/usr/bin", "/bin"):
@@ -54,3 +55,48 @@ def test_a_client_is_fetched_without_root_and_found_by_the_lessons_commands(tmp_
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+
+
+def test_the_client_that_an_engine_brings_along_comes_first_and_follows_its_upgrades(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
+    learners = docker_client.find()
+    old, new = (_root(tmp_path / name, name) for name in ("old", "new"))
+    for root in (old, new, new):
+        client_programs.ensure(pytest.fail, root)
+        assert _run("docker") == root.name
+        for name in ("compose", "buildx"):
+            found = docker_client.find_plugin(name)
+            assert found.resolve() == root / f"usr/libexec/docker/cli-plugins/docker-{name}"
+    shutil.rmtree(new)
+    assert docker_client.find() == learners
+    client_programs.ensure(print)
+    assert not list(docker_client.engine_programs().rglob("docker*"))
+    path = docker_client.environment().get("PATH", os.environ["PATH"])
+    assert str(docker_client.engine_programs()) not in path.split(os.pathsep)
+
+
+def test_a_shell_of_the_course_keeps_the_order_of_its_path(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
+    client_programs.ensure(pytest.fail, _root(tmp_path / "root", "root"))
+    monkeypatch.setenv("PATH", docker_client.environment()["PATH"])
+    assert "PATH" not in docker_client.environment()
+
+
+def _root(folder, says):
+    for name in ("bin/docker", "libexec/docker/cli-plugins/docker-compose",
+                 "libexec/docker/cli-plugins/docker-buildx"):  # fmt: skip
+        program = folder / "usr" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho {says}\n")
+        program.chmod(0o755)
+    return folder
+
+
+def _run(program):
+    done = subprocess.run(
+        [program], env={**os.environ, **docker_client.environment()},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()

@@ -1,8 +1,7 @@
-"""The private daemon's life: started, killed, started twice, stopped without a trace."""
+"""The embedded engine: started, killed, started twice, stopped without a trace."""
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,11 +13,14 @@ import docker
 import psutil
 import pytest
 
-from dockyard.core import paths, process
-from dockyard.engine import netfilter
+from dockyard import course
+from dockyard.core import paths, ports, process
+from dockyard.engine import engine_root, netfilter, providers
+from dockyard.engine.docker_20 import Docker20Engine
 from dockyard.engine.embedded import EmbeddedEngine
-from dockyard.engine.oci_runtime import NAMES, missing_capabilities
 from dockyard.exceptions import DiskFull
+from tests.support import homes
+from tests.support.engines import build_and_explore, left_by, use
 
 pytestmark = [
     pytest.mark.engine,
@@ -27,16 +29,23 @@ pytestmark = [
 
 
 @pytest.fixture
-def engine(tmp_path, monkeypatch):
-    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
+def home(tmp_path, monkeypatch):
+    """An empty home, which shares the engine root of the course's home."""
+    made = tmp_path / "home"
+    homes.give_engine_root(made)
+    monkeypatch.setenv("DOCKYARD_HOME", str(made))
+    return made
+
+
+@pytest.fixture
+def engine(home):
     embedded = EmbeddedEngine()
     yield embedded
     embedded.stop(print)
 
 
 def traces(embedded):
-    """What would remain of an engine: processes, bridges, rules and mounts."""
+    """What an engine can leave behind: processes, bridges, rules, mounts and its socket."""
     mark = str(paths.run_dir())
     return {
         "processes": [pid for pid in psutil.pids() if mark in _command(pid)],
@@ -72,24 +81,20 @@ def test_stop_leaves_nothing_behind(engine):
 
 def test_a_killed_daemon_is_replaced_and_then_leaves_nothing(engine):
     engine.start(print)
-    killed = engine.dockerd.process()
+    killed = engine.daemon.process()
     killed.kill()
-    psutil.wait_procs([killed], timeout=10)
-    upstream = engine.start(print)
-    client = docker.DockerClient(base_url=upstream.address)
-    try:
+    psutil.wait_procs([killed], timeout=60)
+    with closing(docker.DockerClient(base_url=engine.start(print).address)) as client:
         assert client.ping()
-    finally:
-        client.close()
-    assert engine.dockerd.process().pid != killed.pid
+    assert engine.daemon.process().pid != killed.pid
     engine.stop(print)
     assert traces(engine) == NOTHING
 
 
-def test_stopping_a_home_that_remembers_the_same_addresses_spares_a_running_engine(
+def test_stopping_a_home_with_the_same_address_range_leaves_a_running_engine_alone(
     engine, tmp_path, monkeypatch
 ):
-    """Bridges and rules go by their owner: the address range of another home may be the same."""
+    """Bridges and rules are removed by owner: another home may have the same address range."""
     with closing(docker.DockerClient(base_url=engine.start(print).address)) as client:
         made = client.networks.create("own")
         bridges = set(engine.bridges())
@@ -123,64 +128,16 @@ def _rules_of(bridges):
     return sorted(line for line in lines if bridges & set(line.split()))
 
 
-def test_the_bridge_keeps_its_hardware_address_when_containers_come_and_go(engine):
-    """Of two ports the kernel would take the lower address, and containers would not know."""
-    engine.start(print)
-    before = _hardware_address(engine.bridge)
-    netfilter.run("ip", "link", "add", "dyport", "address", LOWEST, "type", "veth")
-    try:
-        netfilter.run("ip", "link", "set", "dyport", "master", engine.bridge, "up")
-        assert _hardware_address("dyport/master") == before != LOWEST
-    finally:
-        netfilter.run("ip", "link", "delete", "dyport")
-    assert _hardware_address(engine.bridge) == before
-
-
-LOWEST = "02:00:00:00:00:01"
-
-
-def _hardware_address(interface):
-    return Path(f"/sys/class/net/{interface}/address").read_text().strip()
-
-
 def test_a_second_start_reuses_the_running_daemon(engine):
     first = engine.start(print)
-    pid = engine.dockerd.process().pid
+    pid = engine.daemon.process().pid
     assert engine.start(print) == first
-    assert engine.dockerd.process().pid == pid
+    assert engine.daemon.process().pid == pid
 
 
-def test_a_stale_pid_file_of_another_process_is_not_believed(engine):
-    engine.dockerd.pid_file.write_text(json.dumps([os.getpid(), 1.0]))
-    assert engine.dockerd.process() is None
-    engine.start(print)
-    assert engine.dockerd.process().pid != os.getpid()
-
-
-def test_a_service_is_found_again_after_the_clock_was_set(engine, tmp_path):
-    # What setting the clock changes for other processes is this line of /proc/stat (proc(5)).
-    moved = tmp_path / "stat"
-    moved.write_text(re.sub(r"(?m)^btime \d+", "btime 1700000000", Path("/proc/stat").read_text()))
-    program = "from dockyard.core.process import Service; print(Service('sleeper').process().pid)"
-    sleeper = process.Service("sleeper")
-    pid = sleeper.start(["sleep", "60"]).pid
-    try:
-        done = subprocess.run(
-            [
-                "unshare", "--mount", "--propagation=private",
-                "sh", "-ec", f'mount --bind {moved} /proc/stat; exec "$@"', "sh",
-                sys.executable, "-c", program,
-            ],
-            capture_output=True, text=True, cwd=paths.CHECKOUT, check=False,
-        )  # fmt: skip
-    finally:
-        sleeper.stop()
-    assert done.stdout == f"{pid}\n", done.stderr
-
-
-def test_a_disk_too_full_is_said_before_anything_starts(engine, monkeypatch):
-    monkeypatch.setattr("dockyard.engine.embedded.ROOM_NEEDED", 2**62)
-    # Nothing is started, so the range of addresses may be that of another engine.
+def test_a_full_disk_is_reported_before_anything_starts(engine, monkeypatch):
+    monkeypatch.setattr("dockyard.engine.private_daemon.ROOM_NEEDED", 2**62)
+    # No engine was started yet, so another one may use the same address range.
     before = traces(engine)
     with pytest.raises(DiskFull) as caught:
         engine.start(print)
@@ -188,43 +145,220 @@ def test_a_disk_too_full_is_said_before_anything_starts(engine, monkeypatch):
     assert traces(engine) == before
 
 
-def test_a_lock_is_held_by_one_process_at_a_time(engine):
-    program = (
-        "from dockyard.core.process import Busy, Lock; import sys\n"
-        "try:\n    Lock('course', timeout=0.3).__enter__()\nexcept Busy:\n    sys.exit(7)\n"
-    )
-    with process.Lock("course"):
-        done = subprocess.run([sys.executable, "-c", program], cwd=paths.CHECKOUT, check=False)
-    assert done.returncode == 7
+def test_the_bridge_keeps_its_hardware_address_when_containers_start_and_stop(engine):
+    """The kernel would give a bridge the lowest address of its ports; see make_bridge."""
+    engine.start(print)
+    before = _link(engine.bridge)["address"]
+    netfilter.run("ip", "link", "add", "dyport", "address", LOWEST, "type", "veth")
+    try:
+        netfilter.run("ip", "link", "set", "dyport", "master", engine.bridge, "up")
+        assert _link("dyport")["master"] == engine.bridge
+        assert _link(engine.bridge)["address"] == before != LOWEST
+    finally:
+        netfilter.run("ip", "link", "delete", "dyport")
+    assert _link(engine.bridge)["address"] == before
 
 
-def test_two_starts_at_once_end_with_one_daemon(engine):
+LOWEST = "02:00:00:00:00:01"
+
+
+def _link(interface):
+    # Not from /sys, which may show another network namespace than this process's.
+    return json.loads(netfilter.run("ip", "-json", "link", "show", "dev", interface))[0]
+
+
+def test_a_pid_file_with_the_id_of_another_process_is_ignored(engine):
+    engine.daemon.pid_file.write_text(json.dumps([os.getpid(), 1.0]))
+    assert engine.daemon.process() is None
+    engine.start(print)
+    assert engine.daemon.process().pid != os.getpid()
+
+
+def test_two_starts_at_once_leave_one_daemon_running(engine):
     def start(_):
-        with process.Lock("course", timeout=60):
+        with process.Lock("course", timeout=120):
             return engine.start(print)
 
     with ThreadPoolExecutor(2) as pool:
         assert len(set(pool.map(start, range(2)))) == 1
 
 
-def test_missing_capabilities_are_read_from_the_bounding_set(tmp_path):
-    status = tmp_path / "status"
-    status.write_text("CapBnd:\t000001fffeffffff\n")
-    assert missing_capabilities(status) == ["SYS_RESOURCE"]
-    status.write_text("CapBnd:\t000001ffffffffff\n")
-    assert missing_capabilities(status) == []
-    assert NAMES[24] == "SYS_RESOURCE"
-
-
-def test_mounts_below_a_folder_of_any_name_are_taken_away(tmp_path):
-    inside = tmp_path / "josé ß \\ 本" / "inside"
-    beside = tmp_path / "jose"
-    for folder in (inside, beside):
-        folder.mkdir(parents=True)
-        netfilter.run("mount", "-t", "tmpfs", "none", str(folder))
+@pytest.fixture(params=[False, True], ids=["overlay2", "containerd"])
+def started(request, mirror, home):
+    """The engine with the course's registry, on each of the two image stores."""
+    made = EmbeddedEngine(containerd_store=request.param)
     try:
-        netfilter.unmount_below(inside.parent)
-        assert (inside.is_mount(), beside.is_mount()) == (False, True)
+        made.start(print, mirror=mirror)
+        yield made
     finally:
-        netfilter.unmount_below(tmp_path)
-    assert not beside.is_mount()
+        made.stop(print)
+
+
+@pytest.fixture
+def running_bridges(mirror):
+    """The bridges of the course's engine."""
+    state = course.State.load()
+    engine = providers.named(state.engine)
+    if not isinstance(engine, EmbeddedEngine):
+        pytest.skip("needs the embedded engine")
+    return set(engine.bridges())
+
+
+@pytest.mark.slow
+def test_it_works_beside_the_courses_engine_and_leaves_nothing(started):
+    address = started.endpoint().address
+    assert use(address)["Version"].startswith("28.5.2")
+    if not started.containerd_store:
+        # The layer explorer shows something else on containerd's store.
+        assert "oci-layout" in build_and_explore(address)
+    with closing(docker.DockerClient(base_url=address)) as client:
+        said = client.info()
+        own = {False: "overlay2", True: "overlayfs"}
+        assert said["Driver"] == own[started.containerd_store]
+        assert said["OperatingSystem"].startswith(_system_name())
+    bridges = set(started.bridges())
+    assert len(bridges) == 2
+    assert left_by(started, bridges)
+    started.stop(print)
+    assert left_by(started, bridges) == []
+
+
+@pytest.mark.slow
+def test_starting_and_stopping_it_keeps_the_rules_of_an_engine_that_runs(
+    running_bridges, home, mirror
+):
+    before = _rules_of(running_bridges)
+    assert before
+    engine = EmbeddedEngine()
+    try:
+        engine.start(print, mirror=mirror)
+        assert _rules_of(running_bridges) == before
+    finally:
+        engine.stop(print)
+    assert _rules_of(running_bridges) == before
+
+
+@pytest.mark.slow
+def test_containers_get_the_hosts_folders_at_their_own_paths(started, tmp_path):
+    (tmp_path / "note").write_text("of the host")
+    with closing(docker.DockerClient(base_url=started.endpoint().address)) as client:
+        client.images.pull("busybox", "latest")
+        script = """
+            cat /data/note /checkout/LICENSE /host/etc/debian_version
+            echo of the container > /data/back
+        """
+        said = client.containers.run(
+            "busybox", ["sh", "-ec", script],
+            volumes=[f"{tmp_path}:/data", f"{paths.CHECKOUT}:/checkout:ro", "/:/host:ro"],
+        )  # fmt: skip
+    expected = [tmp_path / "note", paths.CHECKOUT / "LICENSE", Path("/etc/debian_version")]
+    assert said.decode() == "".join(path.read_text() for path in expected)
+    assert (tmp_path / "back").read_text() == "of the container\n"
+
+
+@pytest.mark.slow
+def test_programs_of_the_host_see_a_containers_processes_and_ports(started):
+    port = ports.choose()
+    with closing(docker.DockerClient(base_url=started.endpoint().address)) as client:
+        client.images.pull("busybox", "latest")
+        web = client.containers.run(
+            "busybox", "httpd -f -h /etc", detach=True, ports={"80/tcp": ("127.0.0.1", port)},
+        )  # fmt: skip
+        web.reload()
+        assert "httpd" in Path(f"/proc/{web.attrs['State']['Pid']}/cmdline").read_text()
+        (process,) = web.top(ps_args="-o pid,args")["Processes"]
+        assert process == [str(web.attrs["State"]["Pid"]), "httpd -f -h /etc"]
+        client.containers.run("busybox", "mount -t tmpfs own /tmp", privileged=True)
+        fetched = subprocess.run(
+            ["curl", "--silent", "--retry", "5", "--retry-connrefused",
+             f"http://127.0.0.1:{port}/passwd"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert fetched.stdout.startswith("root:")
+
+
+@pytest.mark.slow
+def test_its_own_client_builds_and_composes(started, tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo built > /note\nCMD cat /note\n")
+    (tmp_path / "compose.yaml").write_text("services: {note: {build: .}}\n")
+    root = engine_root.folder()
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/cli-plugins").symlink_to(root / "usr/libexec/docker/cli-plugins")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DOCKER_CONFIG": str(tmp_path / "config"),
+        "DOCKER_HOST": started.endpoint().address,
+    }
+    for words, expected in (
+        (("build", "--quiet", "--tag=note", "."), "sha256:"),
+        (("run", "--rm", "note"), "built\n"),
+        (("compose", "up", "--abort-on-container-exit"), "built"),
+        (("compose", "down"), ""),
+    ):
+        done = subprocess.run(
+            [root / "usr/bin/docker", *words],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout
+
+
+def _system_name():
+    lines = Path("/etc/os-release").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)["NAME"].strip('"')
+
+
+@pytest.mark.slow
+def test_it_goes_on_with_what_docker_20_left_in_the_home(mirror, home):
+    first_edition = Docker20Engine()
+    if unmet := first_edition.unmet():
+        pytest.skip(f"needs {unmet[0].name}, found {unmet[0].found}")
+    engine = EmbeddedEngine()
+    first_edition.data = engine.data
+    try:
+        with closing(_client(first_edition, mirror)) as client:
+            client.images.pull("busybox", "latest")
+            image = client.images.get("busybox").id
+            client.networks.create("own")
+            kept = client.containers.run(
+                "busybox", "sh -c 'echo more >> /kept/note; cat /kept/note'", name="kept",
+                detach=True, network="own", volumes=["kept:/kept"], privileged=True,
+            )  # fmt: skip
+            kept.wait()
+        first_edition.stop(print)
+        with closing(_client(engine, mirror)) as client:
+            assert client.version()["Version"].startswith(engine_root.VERSION)
+            assert client.images.get("busybox").id == image
+            kept = client.containers.get("kept")
+            kept.start()
+            kept.wait()
+            assert kept.logs() == b"more\nmore\nmore\n"
+            assert f"br-{client.networks.get('own').id[:12]}" in engine.bridges()
+        bridges = set(engine.bridges())
+        assert left_by(engine, bridges)
+    finally:
+        first_edition.stop(print)
+        engine.stop(print)
+    assert left_by(engine, bridges) == []
+
+
+def _client(engine, mirror):
+    return docker.DockerClient(base_url=engine.start(print, mirror=mirror).address)
+
+
+def test_the_settings_of_the_hosts_own_daemon_are_ignored(engine, tmp_path):
+    (tmp_path / "etc/docker").mkdir(parents=True)
+    (tmp_path / "etc/docker/daemon.json").write_text('{"no-such-setting": true}')
+    script = f"""
+        mount -t overlay -o ro,lowerdir={tmp_path}/etc:/etc overlay /etc
+        cat /etc/docker/daemon.json
+        exec "$@"
+    """
+    program = "from dockyard.engine.embedded import EmbeddedEngine; EmbeddedEngine().start(print)"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", script, "sh", sys.executable, "-c", program],
+        cwd=paths.CHECKOUT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "no-such-setting" in done.stdout
+    assert engine.endpoint()

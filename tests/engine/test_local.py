@@ -1,4 +1,4 @@
-"""A learner's own daemon without Docker Hub: the lessons' plain commands find their images."""
+"""The learner's own daemon without Docker Hub: the lessons' commands find their images."""
 
 import os
 import subprocess
@@ -13,8 +13,8 @@ from dockyard.core.labels import COURSE
 from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.registry.image_catalog import by_reference
 from tests.support import homes, restricted_host
+from tests.support.command_line import run
 from tests.support.front_door import Door
-from tests.test_cli import run
 
 pytestmark = [
     pytest.mark.engine,
@@ -26,13 +26,14 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory):
-    """The address of a daemon that knows nothing of the course, as a learner may have one."""
+    """The address of a daemon without settings of the course, as a learner may have one."""
     with pytest.MonkeyPatch.context() as there:
         folder = tmp_path_factory.mktemp("own")
+        homes.give_engine_root(folder)
         there.setenv("DOCKYARD_HOME", str(folder))
         engine = EmbeddedEngine()
-        upstream = engine.start(print)
-    yield upstream.address
+        endpoint = engine.start(print)
+    yield endpoint.address
     with pytest.MonkeyPatch.context() as there:
         there.setenv("DOCKYARD_HOME", str(folder))
         engine.stop(print)
@@ -40,7 +41,7 @@ def own(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def started(own, tmp_path_factory):
-    """A course on that daemon, its registry filled, Docker Hub out of reach."""
+    """A course on that daemon, with a filled registry and without Docker Hub."""
     home = tmp_path_factory.mktemp("course")
     homes.fill(home)
     variables = {"DOCKER_HOST": own, "DOCKYARD_HUB": NOWHERE}
@@ -58,13 +59,13 @@ def environment(home):
 
 def docker_client(home, *words):
     done = subprocess.run(
-        ["docker", *words], capture_output=True, text=True, check=False, timeout=120,
+        ["docker", *words], capture_output=True, text=True, check=False, timeout=300,
         env={**os.environ, **environment(home)},
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_pull_of_a_lessons_image_succeeds_and_says_where_it_is_from(started):
+def test_a_pull_of_a_lessons_image_succeeds_and_says_that_docker_hub_was_not_reached(started):
     home, said = started
     assert "Docker Hub does not answer" in said
     code, shown = docker_client(home, "pull", "--quiet", "busybox")
@@ -77,7 +78,7 @@ def test_a_pull_of_a_lessons_image_succeeds_and_says_where_it_is_from(started):
     assert (code, shown) == (0, "it runs\n")
 
 
-def test_every_other_pull_is_the_daemons_own_business(started, own):
+def test_every_other_pull_is_left_to_the_daemon(started, own):
     home, _ = started
     for words in (
         ["busybox:9.99"],
@@ -97,10 +98,10 @@ def test_every_other_pull_is_the_daemons_own_business(started, own):
 @pytest.mark.parametrize(
     ("words", "said"),
     [([], "nobody agreed to it"), (["--yes"], "apt-get install --yes")],
-    ids=["unasked", "agreed"],
+    ids=["without", "with --yes"],
 )
-def test_the_registrys_package_is_installed_once_that_is_agreed_to(own, words, said):
-    # Without a network, so that this ends with what apt-get says.
+def test_the_registrys_package_is_installed_only_after_consent(own, words, said):
+    # Without a network, so that apt-get is run but fails.
     with restricted_host.open_folder() as folder:
         homes.give_plugins(folder / "home")
         done = restricted_host.run(
@@ -114,7 +115,7 @@ def test_the_registrys_package_is_installed_once_that_is_agreed_to(own, words, s
     assert "docker-registry" in done.stderr
 
 
-def test_a_daemon_inside_a_container_finds_the_images_by_the_registry(started):
+def test_a_daemon_inside_a_container_can_use_the_course_registry(started):
     home, _ = started
     variables = environment(home)
     assert variables["DOCKYARD_MIRROR"].startswith("--registry-mirror=http://")
@@ -137,7 +138,7 @@ def test_starting_again_changes_nothing(started, own):
     assert before == after
 
 
-def test_reset_leaves_what_was_not_made_through_this_courses_front_door(
+def test_reset_keeps_what_was_not_made_through_this_courses_front_door(
     started, own, monkeypatch, tmp_path
 ):
     home, _ = started
@@ -150,7 +151,7 @@ def test_reset_leaves_what_was_not_made_through_this_courses_front_door(
         client.containers.create("busybox", name="of-another-home")
     other.stop()
     monkeypatch.setenv("DOCKYARD_HOME", str(home))
-    # The notebooks of this very checkout are none of the test's business.
+    # The notebooks of this checkout stay as they are.
     monkeypatch.setattr(reset, "_all", list)
     with closing(docker.DockerClient(base_url=own)) as client:
         theirs = {"volumes": ["theirs:/d"], "stdin_open": True}

@@ -1,4 +1,4 @@
-"""What can be wrong with a machine: each refusal is told in a few lines with the next command."""
+"""Machines on which the course cannot start: each error is a few lines with the next command."""
 
 import json
 import re
@@ -13,8 +13,10 @@ from typing import ClassVar
 import psutil
 import pytest
 
-from dockyard.core import docker_client, paths
-from tests.support import restricted_host
+from dockyard.core import paths
+from dockyard.engine import engine_root
+from tests.support import homes, restricted_host
+from tests.support.command_line import run
 from tests.support.restricted_host import NOBODY, is_clear, needs_root
 
 START = ("engine", "start", "--engine")
@@ -38,7 +40,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 class OldDaemon(socketserver.UnixStreamServer):
-    """Answers as Docker 1.12 did: no such daemon can be had for this kernel any more."""
+    """Answers as Docker 1.12 did, which no longer runs on current kernels."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path), OldAnswers)
@@ -64,7 +66,7 @@ class OldAnswers(BaseHTTPRequestHandler):
 
 
 @needs_root
-def test_permission_denied_says_what_the_group_means_and_never_chmod(folder):
+def test_permission_denied_explains_the_group_and_never_recommends_chmod(folder):
     with OldDaemon(folder / "docker.sock") as daemon:
         (folder / "docker.sock").chmod(0o600)
         done = restricted_host.run(
@@ -82,10 +84,10 @@ def test_permission_denied_says_what_the_group_means_and_never_chmod(folder):
     assert processes_of(folder) == []
 
 
-def test_a_daemon_too_old_is_told_with_its_version_and_the_needed_one(folder):
+def test_a_daemon_that_is_too_old_is_reported_with_its_version_and_the_needed_one(folder):
     with OldDaemon(folder / "docker.sock") as daemon:
-        done = elsewhere_or_here(
-            *START, "local", folder=folder, DOCKER_HOST=f"unix://{folder}/docker.sock"
+        done = run(
+            *START, "local", home=folder / "home", DOCKER_HOST=f"unix://{folder}/docker.sock"
         )
         daemon.shutdown()
     assert is_clear(done), done.stderr
@@ -94,16 +96,9 @@ def test_a_daemon_too_old_is_told_with_its_version_and_the_needed_one(folder):
     assert "--engine embedded" in done.stderr
 
 
-def elsewhere_or_here(*words, folder, **variables):
-    """The plain command: this refusal needs no namespace."""
-    from tests.test_cli import run
-
-    return run(*words, home=folder / "home", **variables)
-
-
 @needs_root
-def test_no_engine_at_all_names_for_each_provider_what_is_missing(folder):
-    # A user without rights, no daemon, no programs to build a machine with, no room.
+def test_without_any_engine_the_error_names_what_each_provider_needs(folder):
+    # No privileges, no daemon, no programs to build a machine with, no disk space.
     done = restricted_host.run(
         *START, "auto", folder=folder, user=NOBODY,
         DOCKER_HOST=f"unix://{folder}/nobody.sock", DOCKYARD_HOME=f"{folder}/home",
@@ -118,7 +113,7 @@ def test_no_engine_at_all_names_for_each_provider_what_is_missing(folder):
 
 @needs_root
 @pytest.mark.engine
-def test_a_disk_too_full_is_told_with_the_numbers_and_nothing_is_left_running(folder):
+def test_a_full_disk_is_reported_with_numbers_and_nothing_is_left_running(folder):
     done = restricted_host.run(
         *START, "embedded", "--yes", folder=folder, DOCKYARD_HOME=f"{folder}/home",
         before=f"mkdir {folder}/home; mount -t tmpfs -o size=64m none {folder}/home",
@@ -138,7 +133,7 @@ def test_a_read_only_checkout_needs_a_home_elsewhere(folder):
 
 
 @needs_root
-def test_a_read_only_checkout_without_an_environment_says_where_else_to_clone(folder):
+def test_a_read_only_checkout_without_an_environment_says_to_clone_elsewhere(folder):
     done = restricted_host.run(
         "doctor", folder=folder, python="/usr/bin/python3", options="bind,ro",
         before="export PYTHONNOUSERSITE=1",
@@ -151,7 +146,7 @@ def test_a_read_only_checkout_without_an_environment_says_where_else_to_clone(fo
 
 
 @needs_root
-def test_an_environment_that_could_not_be_made_is_made_once_that_is_mended(folder):
+def test_an_environment_that_could_not_be_made_is_made_by_the_next_command(folder):
     python = "/usr/bin/python3"
     report = "import ensurepip; print(ensurepip.__path__[0])"
     found = subprocess.run([python, "-c", report], capture_output=True, text=True, check=False)
@@ -159,13 +154,13 @@ def test_an_environment_that_could_not_be_made_is_made_once_that_is_mended(folde
         pytest.skip("needs python3-venv:  apt-get install python3-venv")
     fresh = _copy_without_environment(folder)
     where = {"folder": folder, "python": python, "checkout": fresh, "options": "bind"}
-    # As on Debian without the package python3-venv.
+    # Debian without the package python3-venv.
     hide = f"export PYTHONNOUSERSITE=1; mount -t tmpfs none {found.stdout.strip()}"
     refused = restricted_host.run("doctor", before=hide, **where)
     assert is_clear(refused), refused.stderr
     assert "apt-get install python3-venv" in refused.stderr
     assert (fresh / ".venv" / "bin" / "python").exists()
-    # No index, so that this ends where pip is asked for packages.
+    # No index, so that it fails when pip looks for packages.
     again = restricted_host.run(
         "doctor", before="export PYTHONNOUSERSITE=1 PIP_NO_INDEX=1", **where
     )
@@ -177,13 +172,14 @@ def _copy_without_environment(folder: Path) -> Path:
     fresh = folder / "fresh"
     fresh.mkdir()
     shutil.copytree(paths.CHECKOUT / "dockyard", fresh / "dockyard")
-    shutil.copy(paths.CHECKOUT / "requirements.txt", fresh)
+    for lock in ("requirements.txt", "requirements-test.txt"):
+        shutil.copy(paths.CHECKOUT / lock, fresh)
     return fresh
 
 
 @needs_root
 @pytest.mark.engine
-def test_without_a_network_missing_packages_are_told_by_name(folder):
+def test_without_a_network_missing_packages_are_named(folder):
     done = restricted_host.run(
         *START, "embedded", "--yes", folder=folder, network=False, DOCKYARD_HOME=f"{folder}/home",
         before=restricted_host.as_if_never_installed("docker-registry", folder),
@@ -196,13 +192,20 @@ def test_without_a_network_missing_packages_are_told_by_name(folder):
 
 @needs_root
 @pytest.mark.engine
-def test_without_a_network_missing_images_are_told_and_the_engine_can_be_stopped(folder):
-    plugins = docker_client.own_plugins()  # so that only the images are missing
-    home = {
-        "DOCKYARD_HOME": f"{folder}/home",
-        "before": f"mkdir -p {folder}/home; if [ -d {plugins} ]; then "
-        f"cp -r {plugins} {folder}/home; fi",
-    }
+def test_without_a_network_docker_that_is_not_in_the_home_yet_is_reported(folder):
+    home = {"folder": folder, "network": False, "DOCKYARD_HOME": f"{folder}/home"}
+    done = restricted_host.run(*START, "embedded", "--yes", **home)
+    assert is_clear(done), done.stderr
+    assert f"Docker {engine_root.VERSION} of Debian forky could not be downloaded." in done.stderr
+    assert "Check the network" in done.stderr
+    assert processes_of(folder) == []
+
+
+@needs_root
+@pytest.mark.engine
+def test_without_a_network_missing_images_are_reported_and_the_engine_can_be_stopped(folder):
+    homes.give_engine_root(folder / "home")  # then only the images are missing
+    home = {"DOCKYARD_HOME": f"{folder}/home"}
     done = restricted_host.run(*START, "embedded", "--yes", folder=folder, network=False, **home)
     try:
         assert is_clear(done), done.stderr

@@ -1,4 +1,4 @@
-"""The private daemon of a user who is not root: started, used, killed, stopped without a trace."""
+"""The engine without root: started, used, killed, stopped without a trace."""
 
 import json
 import os
@@ -14,7 +14,6 @@ import docker
 import psutil
 import pytest
 
-from dockyard import course
 from dockyard.core import paths, ports, wait
 from dockyard.engine import rootless, system_packages
 from dockyard.registry import Registry
@@ -24,14 +23,15 @@ from tests.support.restricted_host import needs_root
 USER = "dockyard-learner"
 STEP = (
     "import sys; from dockyard.engine.rootless import RootlessEngine; engine = RootlessEngine(); "
+    "say = lambda text: print(text, file=sys.stderr); "
 )
-UNMET = "print(*[f'{need.name}: {need.found}' for need in engine.unmet()])"
-START = STEP + "print(engine.start(print, mirror=sys.argv[1] or None).address)"
-STOP = STEP + "engine.stop(print)"
+UNMET = STEP + "print(*[f'{need.name}: {need.found}' for need in engine.unmet()])"
+START = STEP + "print(engine.start(say, mirror=sys.argv[1] or None).address)"
+STOP = STEP + "engine.stop(say)"
 
 
 class Learner:
-    """A plain user of this machine with a Python that has the course's packages."""
+    """A user without privileges, with a Python that has the course's packages."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -57,10 +57,10 @@ class Learner:
         }
 
     def python(self, program: str, *words: str) -> str:
-        """Run a program as this user, in this mount namespace, as the command line would be."""
+        """Run Python code as this user, in this mount namespace; return its output."""
         done = subprocess.run(
             [*self.as_user, self.folder / "venv/bin/python", "-c", program, *words],
-            capture_output=True, text=True, cwd="/", timeout=120, check=False,
+            capture_output=True, text=True, cwd="/", timeout=300, check=False,
             env={
                 "PATH": os.environ["PATH"], "PYTHONPATH": str(paths.CHECKOUT),
                 "PYTHONDONTWRITEBYTECODE": "1", **self.environment,
@@ -76,7 +76,7 @@ class Learner:
         )  # fmt: skip
 
     def processes(self) -> list[str]:
-        """What runs as this user, or as an id that the user may hand out."""
+        """The processes of this user and of its subordinate ids."""
         mine = {self.uid, *range(FIRST_ID, FIRST_ID + rootless.IDS_NEEDED)}
         found = []
         for process in psutil.process_iter():
@@ -87,12 +87,12 @@ class Learner:
 
 
 FIRST_ID = 700_000_000
-"""Subordinate ids for the test alone, far from those of real users."""
+"""The first subordinate id of the test's user, far from those of real users."""
 
 
 @contextmanager
 def opened_devices():
-    """The devices open to every user, as most systems have them."""
+    """Let every user open the devices, as on most systems."""
     with ExitStack() as undo:
         for device in map(Path, ("/dev/net/tun", "/dev/fuse")):
             if device.exists():
@@ -111,9 +111,7 @@ def learner():
     try:
         with opened_devices(), restricted_host.open_folder() as folder:
             learner = Learner(folder)
-            unmet = learner.python(
-                STEP + "print(*[f'{n.name}: {n.found}' for n in engine.unmet()])"
-            )
+            unmet = learner.python(UNMET)
             if unmet and os.environ.get("CI") != "true":
                 pytest.skip(
                     f"no daemon without root here ({unmet}); see python3 -m dockyard doctor"
@@ -125,17 +123,9 @@ def learner():
 
 @pytest.fixture
 def started(learner, mirror):
-    """The daemon's address, and a stop whatever happens."""
+    """The address of the learner's daemon, which is stopped afterwards."""
     yield learner.python(START, mirror)
     learner.python(STOP)
-
-
-@pytest.fixture
-def mirror():
-    state = course.State.load()
-    if state is None or not state.mirror:
-        pytest.skip("needs the course registry:  python3 -m dockyard engine start")
-    return state.mirror
 
 
 pytestmark = [needs_root, pytest.mark.engine]
@@ -143,7 +133,7 @@ pytestmark = [needs_root, pytest.mark.engine]
 
 @pytest.fixture
 def neighbour():
-    """A program of the learner's own that listens on the host's loopback."""
+    """The port of a program that listens on the host's loopback."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -151,9 +141,7 @@ def neighbour():
 
 
 @pytest.mark.slow
-def test_a_users_own_daemon_pulls_runs_publishes_and_leaves_nothing(
-    learner, started, mirror, neighbour
-):
+def test_it_pulls_runs_publishes_and_leaves_nothing(learner, started, mirror, neighbour):
     address = started
     socket_file = Path(address.removeprefix("unix://"))
     assert socket_file.stat().st_mode & 0o777 == 0o600
@@ -165,14 +153,14 @@ def test_a_users_own_daemon_pulls_runs_publishes_and_leaves_nothing(
         assert Registry(mirror).manifest("library/busybox", "latest").digest in digests(image)
 
         port = ports.choose()
-        # Root inside is the learner outside: what a container writes is the learner's.
+        # root in a container is the learner outside, who therefore owns what it writes.
         shared = learner.home / "shared"
         client.containers.run(
             "busybox", ["sh", "-c", "echo hello > /data/index.html; exec httpd -f -h /data"],
             detach=True, name="web", ports={"80/tcp": ("127.0.0.1", port)},
             volumes={str(shared): {"bind": "/data"}},
         )  # fmt: skip
-        assert wait.until("the page", lambda: _page(port), timeout=20) == b"hello\n"
+        assert wait.until("the page", lambda: _page(port), timeout=60) == b"hello\n"
         assert (shared / "index.html").stat().st_uid == learner.uid
 
         host = _host(learner)
@@ -189,13 +177,15 @@ def test_a_users_own_daemon_pulls_runs_publishes_and_leaves_nothing(
 
 
 @pytest.mark.slow
-def test_a_killed_daemon_takes_its_containers_along_and_is_started_again(learner, started, mirror):
+def test_the_containers_of_a_killed_daemon_are_killed_too_and_it_can_be_started_again(
+    learner, started, mirror
+):
     address = started
     with closing(docker.DockerClient(base_url=address)) as client:
         client.containers.run("busybox", "sleep 600", detach=True, name="sleeper")
     kit = next(each for each in psutil.process_iter() if _is_kit(each, learner.uid))
     kit.kill()
-    wait.until("the processes to be gone", lambda: not learner.processes(), timeout=20)
+    wait.until("all processes to exit", lambda: not learner.processes(), timeout=60)
     assert learner.python(START, mirror) == address
     with closing(docker.DockerClient(base_url=address)) as client:
         assert client.containers.get("sleeper").status == "exited"
@@ -205,7 +195,9 @@ def test_a_killed_daemon_takes_its_containers_along_and_is_started_again(learner
 
 
 @pytest.mark.slow
-def test_where_linux_is_too_old_for_overlays_of_a_user_fuse_mounts_them(learner, mirror):
+def test_fuse_mounts_the_layers_if_linux_is_too_old_for_overlays_in_user_namespaces(
+    learner, mirror
+):
     system_packages.install(
         system_packages.missing({rootless.FUSE: rootless.FUSE}), print, agreed=True
     )
@@ -255,13 +247,13 @@ def _page(port):
         return None
 
 
-def test_embedded_is_rootless_for_a_plain_user_and_says_what_to_ask_an_administrator(learner):
+def test_embedded_is_rootless_without_root_and_says_what_to_ask_an_administrator(learner):
     report = json.loads(learner.dockyard("doctor", "--json").stdout)
     finding = next(each for each in report["providers"] if each["provider"] == "embedded")
     assert "without root" in finding["title"]
     assert finding["works"], finding["needs"]
 
-    learner.python(STEP + "print(engine.pool)")  # as if it had been started once
+    learner.python(STEP + "print(engine.pool)")  # as after a first start
     assert learner.dockyard("engine", "stop").returncode == 0
 
     hidden = "mount --bind /dev/null /usr/bin/slirp4netns"

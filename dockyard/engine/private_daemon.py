@@ -1,0 +1,152 @@
+"""What the engines share whose daemon the course starts as a process of this host."""
+
+from __future__ import annotations
+
+import platform
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from dockyard.core import paths, wait
+from dockyard.core.console import Say
+from dockyard.core.process import Service, end
+from dockyard.engine import system_packages
+from dockyard.engine.base import Endpoint, Engine, Need, answers, disk_space, free_space
+from dockyard.exceptions import (
+    DiskFull,
+    EngineStartFailed,
+    EngineStartTimeout,
+    EngineUnavailable,
+)
+
+ROOM_NEEDED = 3 * 1024**3
+"""Free bytes below which no daemon is started: the images and layers of all lessons."""
+
+LARGER_DISK = "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn"
+
+
+class DaemonEngine(Engine):
+    """A daemon that the course starts on this host and reaches by a UNIX socket."""
+
+    socket: Path
+    daemon: Service
+
+    def needs(self) -> list[Need]:
+        """Linux, what the kind of daemon needs, and disk space."""
+        return [*self._needs_to_run(), disk_space(ROOM_NEEDED, LARGER_DISK)]
+
+    def _needs_to_run(self) -> Iterator[Need]:
+        system = platform.system()
+        yield Need("Linux", system == "Linux", system)
+        yield from self._needs()
+
+    @abstractmethod
+    def _needs(self) -> Iterator[Need]:
+        """The needs besides Linux and disk space."""
+
+    def endpoint(self) -> Endpoint | None:
+        """The daemon's socket, if it answers."""
+        return Endpoint(f"unix://{self.socket}") if answers(self.socket) else None
+
+    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
+        """Start the daemon, or find it running.
+
+        Raises EngineUnavailable, DiskFull, InstallFailed, InstallRefused, EngineStartFailed or
+        EngineStartTimeout.
+        """
+        if running := self.endpoint():
+            return running
+        self._check_needs()
+        self._check_room()
+        self._install(say, agreed=install)
+        self.stop(say)  # removes what a killed daemon left behind
+        self._start(mirror)
+        self.socket.chmod(0o600)
+        return Endpoint(f"unix://{self.socket}")
+
+    def _check_needs(self) -> None:
+        for need in self._needs_to_run():
+            if need.blocks:
+                raise EngineUnavailable(
+                    f"The {self.name} engine cannot run here: {need.name} is needed.",
+                    f"Found: {need.found}.",
+                    f"Next:  {need.next or 'python3 -m dockyard doctor'}",
+                )
+
+    def _check_room(self) -> None:
+        free = free_space(paths.home())
+        if free < ROOM_NEEDED:
+            raise DiskFull(
+                f"Only {free / 1e9:.1f} GB are free in {paths.home()}.",
+                f"The engine and its images need {ROOM_NEEDED / 1e9:.1f} GB.",
+                f"Free some space, or choose another disk:  {LARGER_DISK}",
+            )
+
+    @abstractmethod
+    def _packages(self) -> dict[str, str]:
+        """The programs that are needed, each with its Debian package."""
+
+    def _search(self) -> str:
+        """The PATH of these programs."""
+        return system_packages.SEARCH
+
+    def _program(self, name: str) -> str:
+        return system_packages.require(name, self._packages()[name], search=self._search())
+
+    @abstractmethod
+    def _install(self, say: Say, *, agreed: bool) -> None:
+        """Install or fetch the programs that are missing."""
+
+    @abstractmethod
+    def _start(self, mirror: str | None) -> None:
+        """Start the daemon and wait until it answers. Nothing of an earlier run is left."""
+
+    def _wait_for_daemon(self) -> None:
+        wait_for(
+            self.daemon, f"{self.daemon.name} to answer", lambda: answers(self.socket), timeout=60
+        )
+
+
+def wait_for(service: Service, what: str, probe: Callable[[], bool], timeout: float) -> None:
+    """Wait until probe returns true; timeout is in seconds.
+
+    Raises EngineStartFailed if the service exits first, EngineStartTimeout after timeout.
+    """
+
+    def ready() -> bool:
+        if probe():
+            return True
+        next = f"Read {service.log}, then:  python3 -m dockyard doctor"
+        service.raise_if_ended(EngineStartFailed, service.name, next, lines=8)
+        return False
+
+    wait.until(
+        what,
+        ready,
+        timeout=timeout,
+        log=service.log,
+        error=EngineStartTimeout,
+        next="Try once more:  python3 -m dockyard engine stop, then engine start",
+    )
+
+
+def processes_naming(*marks: str) -> Iterator[tuple[psutil.Process, str]]:
+    """The processes with one of marks in an argument, each with its program's file name."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if any(mark in word for word in words for mark in marks):
+                yield process, Path(words[0]).name
+
+
+def kill_with_children(processes: Iterable[psutil.Process]) -> None:
+    """Kill processes and all their descendants; SIGTERM first."""
+    family = set()
+    for process in processes:
+        family.add(process)
+        with suppress(psutil.NoSuchProcess):
+            family.update(process.children(recursive=True))
+    end(sorted(family, key=lambda process: process.pid), timeout=0)
