@@ -1,10 +1,10 @@
-"""An attempt at a lab: names, ports and tokens drawn at random, kept until it begins anew.
+"""An attempt at a lab: its random names, ports and tokens, and the objects made with them.
 
-Drawn, so that an answer cannot be copied from a neighbour and doing it again stays honest. Of
-the three kinds of attempt only "lab", the learner's own, is written into the progress. That of
-the solution notebook ("solution") has values that are always the same, so that its outputs can
-be stored; the tests' is called "proof", and several of one lab can run side by side, each in a
-place of its own. None disturbs another.
+Random values keep learners from copying each other's answers, and their own when they repeat a
+lab. There are three kinds of attempt. "lab" is the learner's, and the only one saved in the
+progress file. "solution" is the solution notebook's: its values never change, so that outputs
+can be stored. "proof" belongs to tests, which run several of one lab at once in different
+places. Attempts do not affect each other.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping
-from contextlib import closing
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ WORDS = (
     "willow", "wren",
 )
 # fmt: on
-# Below the range from which the kernel itself takes ports for connections (32768 and up).
+# The kernel takes the ports of outgoing connections from 32768 up (ip(7), ip_local_port_range).
 PORTS = range(20000, 32000)
 
 
@@ -55,40 +55,41 @@ class Attempt:
 
     @property
     def lesson(self) -> str:
-        """The lesson label of what is made in this attempt, and in no other of the learner's."""
+        """The lesson label of this attempt's objects. Each of a learner's attempts has its own."""
         return "-".join(filter(None, (self.kind, self.lab.name, self.id)))
 
     @property
     def work(self) -> Path:
-        """The folder for the learner's files, $WORK."""
+        """The folder for the learner's files, ``$WORK``."""
         folder = "solutions" if self.kind == "solution" else "labs"
         name = self.lesson if self.kind == "proof" else self.lab.name
         return paths.CHECKOUT / folder / "work" / name
 
     def environment(self) -> dict[str, str]:
-        """The variables of this attempt for a shell or kernel, the client's included."""
+        """The variables for a shell or kernel: the values, ``$WORK``, the Docker client's."""
         return course.environment(self.lesson) | dict(self.values) | {"WORK": str(self.work)}
 
+    def process_environment(self) -> dict[str, str]:
+        """The environment of this process, changed for a program that belongs to the attempt."""
+        kept = {key: value for key, value in os.environ.items() if key not in docker_client.UNSET}
+        return kept | self.environment()
+
     def fill(self, text: str) -> str:
-        """The text with $NAME replaced by the values."""
+        """The text with ``$NAME`` replaced by the values."""
         for name in sorted(self.values, key=len, reverse=True):
             text = text.replace(f"${name}", self.values[name])
         return text.replace("$WORK", self.work.relative_to(paths.CHECKOUT).as_posix())
 
-    def run(self, way: Way | str, timeout: float = 180) -> subprocess.CompletedProcess:
-        """Run a way in the work folder as a learner would; output merged, a failure returned.
+    def run(self, way: Way | str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+        """Run a way, or shell commands, in the work folder as a learner would.
 
-        timeout is in seconds; raises subprocess.TimeoutExpired.
+        Merges both output streams. timeout is in seconds; raises subprocess.TimeoutExpired.
         """
         if isinstance(way, str):
-            way = Way("shell", way)
-        program = [sys.executable, "-c"] if way.language == "python" else [SHELL, "-c"]
-        kept = {
-            name: value for name, value in os.environ.items() if name not in docker_client.UNSET
-        }
+            way = Way(shell=way)
         return subprocess.run(
-            [*program, way.code],
-            env={**kept, **self.environment()},
+            [sys.executable if way.python else SHELL, "-c", way.code],
+            env=self.process_environment(),
             cwd=self.work,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -101,30 +102,48 @@ class Attempt:
 
 
 def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
-    """A new attempt: what an earlier one made goes, values are drawn, the scene is set.
+    """Begin an attempt: remove the earlier one's objects, draw values, set the scene.
 
-    The files of an earlier attempt are kept beside the new folder. Proofs of one lab that run at
-    once have a place each. Raises EngineNotRunning and SceneFailed.
+    Keeps the files of an earlier attempt beside the new folder. place is a digit, another one
+    for each proof of the same lab that runs at the same time. Raises EngineNotRunning or
+    SceneFailed.
     """
     id = secrets.token_hex(2) if kind == "lab" else place
     taken = _drawn_for_others(lab) if kind == "lab" else ()
     attempt = Attempt(lab, draw(lab, kind, place, taken), kind, id)
     if earlier := last(lab) if kind == "lab" else attempt:
         tidy(earlier)
-        shutil.rmtree(paths.docker_config(earlier.lesson), ignore_errors=True)
+        # Reset, not removed: a shell that still uses it would reach the learner's own daemon.
+        docker_client.write_config(earlier.lesson)
     if kind == "lab":
-        # Before its scene: what one that fails has made is removed by the next attempt.
-        _write_down(lab, values=dict(attempt.values), id=id, begun=None)
+        # Before the scene: if it fails, the next attempt can still remove what it made.
+        _save(lab, values=dict(attempt.values), id=id, begun=None)
     docker_client.write_config(attempt.lesson)
-    _fresh_folder(attempt)
+    _make_folder(attempt)
     set_scene(attempt, lab.scene)
     if kind == "lab":
-        _write_down(lab, begun=progress_file.now())
+        _save(lab, begun=progress_file.now())
     return attempt
 
 
+def describe(attempt: Attempt) -> str:
+    """The values of an attempt, and how to get them in a terminal."""
+    width = max((len(name) for name in attempt.values), default=0)
+    values = [f"  ${name:<{width}}  {value}" for name, value in attempt.values.items()]
+    lines = ["Your values in this lab:", *values] if values else ["Ready."]
+    lines.append(
+        f"Your folder, $WORK, in which the cells of this page run: {attempt.fill('$WORK')}"
+    )
+    if attempt.kind == "lab":
+        lines.append(
+            "To work in a terminal, type there:  "
+            f'eval "$(python3 -m dockyard engine env --lab {attempt.lab.name})"'
+        )
+    return "\n".join(lines)
+
+
 def tidy(attempt: Attempt) -> cleanup.Removed:
-    """Remove what was made in an attempt, and the names given in it to the course's images."""
+    """Remove the objects made in an attempt, and the tags it gave to the course's images."""
     with closing(docker_client.connect()) as daemon:
         removed = cleanup.remove(daemon, lesson=attempt.lesson)
         cleanup.untag(daemon, attempt.values.values())
@@ -132,30 +151,33 @@ def tidy(attempt: Attempt) -> cleanup.Removed:
 
 
 def finish(attempt: Attempt) -> cleanup.Removed:
-    """Tidy an attempt. The learner's is over then: its scene is gone, and the next sets its own."""
+    """Tidy an attempt and end it: the learner's next one sets the scene again."""
     removed = tidy(attempt)
-    # Another may have begun meanwhile, in a terminal or another notebook.
+    # The learner may have begun another one in a terminal or in another notebook.
     if attempt == current(attempt.lab):
         forget(attempt.lab)
     return removed
 
 
 def current(lab: Lab) -> Attempt | None:
-    """The learner's attempt at a lab, or None when it has not begun, or is over."""
+    """The learner's attempt at a lab, or None before it begins and after it ends."""
     entry = _entry(lab)
-    # A lab that now draws other values than when the attempt began needs a new one.
+    # After an update of the course, the lab may need other values than those that were drawn.
     fits = set(entry.get("values", ())) == set(lab.values)
     return _from(lab, entry) if entry.get("begun") and fits else None
 
 
 def last(lab: Lab) -> Attempt | None:
-    """The learner's latest attempt, over or not, whose objects may still be there; or None."""
+    """The learner's latest attempt, even if it has ended: its objects may still exist."""
     entry = _entry(lab)
     return _from(lab, entry) if "id" in entry else None
 
 
 def resume(lab: Lab) -> Attempt:
-    """The learner's attempt, begun now when there is none."""
+    """Return the learner's attempt; begin one when there is none.
+
+    Raises EngineNotRunning or SceneFailed.
+    """
     attempt = current(lab)
     if attempt is None:
         return begin(lab)
@@ -166,29 +188,47 @@ def resume(lab: Lab) -> Attempt:
 
 
 def forget(lab: Lab) -> None:
-    """Let the learner's next attempt begin anew, with other values; what was done stays done.
+    """End the learner's attempt without tidying: the next one draws new values.
 
-    What it made may be there still, so its id is kept.
+    Keeps its id, because its objects may still exist, and the tasks that are done.
     """
     if last(lab):
-        _write_down(lab, begun=None)
+        _save(lab, begun=None)
 
 
-def _entry(lab: Lab) -> dict:
+@contextmanager
+def change_tasks(lab: Lab) -> Iterator[dict[str, Any]]:
+    """The learner's progress with the tasks of a lab, to change in place: hints, ticks.
+
+    Raises Busy or OSError, as progress_file.change() does.
+    """
+    with _change_entry(lab) as entry:
+        yield entry["tasks"]
+
+
+@contextmanager
+def _change_entry(lab: Lab) -> Iterator[dict[str, Any]]:
+    with progress_file.change() as data:
+        entry = data.setdefault("labs", {}).setdefault(lab.name, {})
+        entry.setdefault("tasks", {})
+        yield entry
+
+
+def _entry(lab: Lab) -> dict[str, Any]:
     return progress_file.read().get("labs", {}).get(lab.name, {})
 
 
-def _from(lab: Lab, entry: dict) -> Attempt:
+def _from(lab: Lab, entry: dict[str, Any]) -> Attempt:
     return Attempt(lab, entry.get("values", {}), id=entry["id"])
 
 
-def _write_down(lab: Lab, **facts: Any) -> None:
-    with progress_file.change() as data:
-        data.setdefault("labs", {}).setdefault(lab.name, {"tasks": {}}).update(facts)
+def _save(lab: Lab, **facts: Any) -> None:
+    with _change_entry(lab) as entry:
+        entry.update(facts)
 
 
 def set_scene(attempt: Attempt, scene: str) -> None:
-    """Run the commands that set a scene."""
+    """Run the commands that set a scene. Raises SceneFailed with the end of their output."""
     if not scene:
         return
     done = attempt.run(f"set -o errexit\n{scene}")
@@ -201,7 +241,7 @@ def set_scene(attempt: Attempt, scene: str) -> None:
 
 
 def _drawn_for_others(lab: Lab) -> set[str]:
-    """What the learner's attempts at other labs have: their containers may still be there."""
+    """The values of the learner's attempts at other labs, whose containers may still exist."""
     labs = progress_file.read().get("labs", {})
     return {
         value
@@ -212,10 +252,10 @@ def _drawn_for_others(lab: Lab) -> set[str]:
 
 
 def draw(lab: Lab, kind: str, place: str = "", taken: Collection[str] = ()) -> dict[str, str]:
-    """Values for an attempt, none of them taken: by chance, but for a solution always the same.
+    """Values for an attempt: random, but always the same for a solution.
 
-    A port of a solution may be another where it is in use. Names and ports end in the place, a
-    digit: attempts in different places never share one.
+    Avoids the values in taken, and ports in use, also for a solution. Names and ports end in the
+    place, a digit, so attempts in different places never share one.
     """
     source = random.Random(lab.name) if kind == "solution" else secrets.SystemRandom()
     words = source.sample(WORDS, len(WORDS))[::-1]
@@ -224,7 +264,7 @@ def draw(lab: Lab, kind: str, place: str = "", taken: Collection[str] = ()) -> d
     for name, recipe in lab.values.items():
         what, _, stem = recipe.partition(":")
         if what == "name":
-            # A word that is taken for this stem may serve another one.
+            # A word may be taken with this stem and free with another.
             word = next(each for each in words if f"{stem}-{each}{place}" not in taken)
             words.remove(word)
             values[name] = f"{stem}-{word}{place}"
@@ -232,21 +272,19 @@ def draw(lab: Lab, kind: str, place: str = "", taken: Collection[str] = ()) -> d
             values[name] = "".join(source.choices("abcdefghjkmnpqrstuvwxyz23456789", k=10))
         elif what == "port":
             values[name] = str(_port(source, among, {*taken, *values.values()}))
-        else:
-            raise ValueError(f"{lab.name}: {recipe!r} is neither name:STEM, port nor token")
     return values
 
 
 def _port(source: random.Random, among: range, taken: set[str]) -> int:
     port = source.choice(among)
-    # The source is asked once: a port in use here does not change what is drawn after it.
+    # Draws from source only once, so that a port in use does not change the other values.
     others = random.Random(port)
     while str(port) in taken or not ports.is_free(port):
         port = others.choice(among)
     return port
 
 
-def _fresh_folder(attempt: Attempt) -> None:
+def _make_folder(attempt: Attempt) -> None:
     folder = attempt.work
     if folder.exists():
         if attempt.kind == "lab" and any(folder.iterdir()):

@@ -1,76 +1,113 @@
-"""Judging an attempt: each task's check is asked, and what is done is written down."""
+"""Judges an attempt: runs the check of each task and saves what is done."""
 
 from __future__ import annotations
 
 import importlib
+import time
+import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
-import docker
 import requests
+from docker.errors import APIError
 
-from dockyard.core import docker_client, progress_file
+from dockyard.core import docker_client, paths, progress_file
 from dockyard.exceptions import EngineNotRunning
 from dockyard.labs import lab_catalog
-from dockyard.labs.attempt import Attempt
-from dockyard.labs.lab_catalog import Lab, Task
-from dockyard.labs.look import Look
+from dockyard.labs.attempt import Attempt, change_tasks
+from dockyard.labs.lab_catalog import Exercise, Lab
+from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import NotYet, Verdict
 
-Check = Callable[[Look], str]
-"""Returns the sentence for a task that is done, or raises NotYet or Broken."""
+Check = Callable[[Probe], str]
+"""Returns a sentence when the task is done, otherwise raises NotYet or Broken."""
 
 AT_ONCE = 4
-"""Tasks that are looked at side by side: most of a check is waiting for containers."""
+"""Checks that run at the same time; most of a check is waiting for containers."""
 
 
-def check_of(lab: Lab, task: Task) -> Check:
-    """The function that checks a task: checks/<lab>.py, named after the task."""
+def check_of(lab: Lab, task: Exercise) -> Check:
+    """The check of a task: the function named after it in checks/<lab>.py."""
     module = lab.name.split("-", 1)[-1].replace("-", "_")
     found = importlib.import_module(f"dockyard.labs.checks.{module}")
     return getattr(found, task.name.replace("-", "_"))
 
 
-def judge(attempt: Attempt, tasks: Iterable[str] = ()) -> list[Verdict]:
-    """The verdicts on the named tasks, by default on all but the reps. Raises EngineNotRunning.
+def log_file() -> Path:
+    """The log with the tracebacks of checks that failed themselves."""
+    return paths.logs() / "checks.log"
 
-    Nothing on the daemon is changed. What is done in a learner's attempt is written into the
-    progress.
+
+def judge(attempt: Attempt, tasks: Iterable[str] = ()) -> list[Verdict]:
+    """The verdicts on the named tasks, by default on all tasks but not on reps.
+
+    Does not change the daemon's objects. Saves the verdicts on a learner's attempt in the
+    progress file. Raises EngineNotRunning.
     """
-    chosen = [attempt.lab.task(name) for name in tasks] or attempt.lab.graded
+    chosen = [attempt.lab.exercise(name) for name in tasks] or attempt.lab.tasks
     with closing(docker_client.connect()) as daemon, ThreadPoolExecutor(AT_ONCE) as pool:
-        look = Look(daemon, attempt)
-        verdicts = list(pool.map(lambda task: _verdict(attempt, task, look), chosen))
+        probe = Probe(daemon, attempt)
+        verdicts = list(pool.map(lambda task: _verdict(attempt, task, probe), chosen))
     if attempt.kind == "lab":
-        _write_down(attempt.lab, verdicts)
+        _save(attempt.lab, verdicts)
     return verdicts
 
 
-def _verdict(attempt: Attempt, task: Task, look: Look) -> Verdict:
+def _verdict(attempt: Attempt, task: Exercise, probe: Probe) -> Verdict:
     try:
-        return Verdict(task.name, "done", check_of(attempt.lab, task)(look))
+        return Verdict(task.name, "done", check_of(attempt.lab, task)(probe))
     except NotYet as found:
         mistake = lab_catalog.mistakes()[found.mistake] if found.mistake else None
         expected = found.expected or " ".join(attempt.fill(task.goal).split())
         return Verdict(task.name, found.state, found.saw, expected, mistake)
     except requests.ConnectionError:
         raise EngineNotRunning("It stopped answering while the tasks were checked.") from None
-    except (docker.errors.DockerException, requests.RequestException) as error:
-        said = str(error).splitlines()[0]
-        return Verdict(task.name, "broken", f"The daemon would not say: {said}")
     except Exception as error:
-        # One odd answer must not keep the verdicts on all the other tasks from the learner.
-        odd = f"What is there is not understood by this check ({type(error).__name__})."
-        return Verdict(task.name, "broken", odd)
+        if _is_the_daemons(error):
+            said = str(error).splitlines()[0]
+            return Verdict(task.name, "broken", f"The daemon would not say: {said}")
+        return Verdict(task.name, "check failed", _report(attempt.lab, task))
 
 
-def _write_down(lab: Lab, verdicts: list[Verdict]) -> None:
-    with progress_file.change() as data:
-        tasks = data.setdefault("labs", {}).setdefault(lab.name, {}).setdefault("tasks", {})
+def _is_the_daemons(error: Exception) -> bool:
+    """Whether the daemon refused for a reason that a learner or the daemon can bring about.
+
+    Such as a container that was removed or stopped during the check. A 400 is a bad request,
+    which only the check can have made.
+    """
+    if isinstance(error, APIError):
+        return error.status_code != 400
+    return isinstance(error, requests.RequestException)
+
+
+def _report(lab: Lab, task: Exercise) -> str:
+    """Log the exception that is being handled; return what to tell the learner."""
+    entry = f"{lab.name}/{task.name}\n{traceback.format_exc()}"
+    try:
+        log_file().parent.mkdir(parents=True, exist_ok=True)
+        with log_file().open("a+") as log:
+            log.seek(0)
+            # --watch runs a check again and again.
+            if entry not in log.read():
+                log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {entry}\n")
+        log_note = f"The details are in {log_file()}; please report them"
+    except OSError as error:
+        log_note = f"The log {log_file()} could not be written ({error.strerror}); please report it"
+    return (
+        "The check itself failed. This is a mistake in the course, not yours. "
+        f"{log_note} where you got the course from."
+    )
+
+
+def _save(lab: Lab, verdicts: list[Verdict]) -> None:
+    with change_tasks(lab) as tasks:
         for verdict in verdicts:
+            if verdict.check_failed:
+                continue
             entry = tasks.setdefault(verdict.task, {})
-            edition = lab.task(verdict.task).edition
+            edition = lab.exercise(verdict.task).edition
             if entry.get("edition") != edition:
                 entry.pop("done", None)
             if verdict.done:
@@ -83,6 +120,6 @@ def _write_down(lab: Lab, verdicts: list[Verdict]) -> None:
 
 
 def summary(verdicts: list[Verdict]) -> str:
-    """All verdicts, and a last line with how many are done."""
+    """All verdicts, and a last line that counts the tasks done."""
     done = sum(verdict.done for verdict in verdicts)
     return "\n".join([*map(str, verdicts), f"{done} of {len(verdicts)} done."])

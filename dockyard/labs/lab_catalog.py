@@ -1,148 +1,156 @@
-"""The labs: one TOML file each in catalog/, from which the notebooks and the tests are made.
+"""The lab catalog: one TOML file per lab in catalog/, the source of its notebooks and tests.
 
-    title, opening, minutes     what the page says
+    title, opening, closing, minutes    text of the notebook
     scene                       shell commands that set the scene when an attempt begins
-    [values]                    what is drawn for each attempt: NAME = "name:front", "port",
+    [values]                    what is drawn for each attempt: NAME = "name:front", "port" or
                                 "token"; the learner finds it as $NAME
-    [[tasks]]                   name, title, goal; `right` ways to do it, the first of them the
-                                solution; `wrong` ways, each with the mistake it must be
-                                recognised as; `where` and `shape`, two of the four hints
+    [[tasks]]                   name, title, goal; `right` ways to do it, the first of which is
+                                the solution; `wrong` ways, each with the mistake that the check
+                                must recognise; `where` and `shape`, two of the four hints
     [[reps]]                    name, goal, right: a minute of practice
 
-A way is a table with one key: shell or python. `after` names tasks that come first; `scene`
-is a visible cell that sets a task's own scene, and `breaks` says that some of its commands fail
-on purpose; `start` is what the learner's cell holds at first; `fails` says that the solution
-ends with an exit code of its own.
+A way is a table with the key `shell` or `python`. Tasks and reps may have more keys: `after`
+names those that come first; `scene` is a visible cell that sets the scene of this task, and
+`breaks` says that some of its commands fail on purpose; `start` is the content of the learner's
+cell at first; `fails` says that the solution ends with an exit code other than 0.
+
+mistakes.toml holds the mistakes that checks recognise: a table per mistake with a title, why it
+does not work, and the lesson that explains it.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from dockyard.core import paths
+from msgspec import Meta, structs
+
+from dockyard.core import data_file
+from dockyard.core.data_file import Record
 from dockyard.exceptions import UsageError
 
 FOLDER = Path(__file__).parent / "catalog"
 MISTAKES = Path(__file__).parent / "mistakes.toml"
-LANGUAGES = ("shell", "python")
+
+Recipe = Annotated[str, Meta(pattern=r"^(name:[a-z][a-z-]*|port|token)$")]
+"""How a value is drawn."""
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way to do a task, right or wrong: code in a language, and the mistake it is."""
+class Way(Record):
+    """One way to do an exercise, right or wrong, in one of two languages."""
 
-    language: str
-    code: str
+    shell: str = ""
+    python: str = ""
     mistake: str | None = None
 
+    def __post_init__(self) -> None:
+        if bool(self.shell) == bool(self.python):
+            raise ValueError("A way has either the key `shell` or the key `python`")
 
-@dataclass(frozen=True)
-class Task:
-    """One thing to do, in the learner's words."""
+    @property
+    def code(self) -> str:
+        """The commands or the program."""
+        return (self.shell or self.python).strip("\n")
+
+
+class Exercise(Record):
+    """What tasks and reps have in common."""
 
     name: str
     goal: str
-    right: tuple[Way, ...]
-    title: str = ""
-    where: str = ""
-    shape: str = ""
+    right: Annotated[tuple[Way, ...], Meta(min_length=1)]
     start: str = ""
     scene: str = ""
-    wrong: tuple[Way, ...] = ()
     after: tuple[str, ...] = ()
-    rep: bool = False
     breaks: bool = False
     fails: bool = False
 
     @property
     def edition(self) -> str:
-        """Changes when the task changes, so that an old tick does not count for a new task."""
+        """A short hash of the goal. Progress made on another edition does not count."""
         return hashlib.sha256(self.goal.encode()).hexdigest()[:8]
 
 
-@dataclass(frozen=True)
-class Lab:
-    """The tasks that belong to one lesson."""
+class Rep(Exercise):
+    """A minute of practice before the tasks."""
 
-    name: str
+
+class Task(Exercise, kw_only=True):
+    """A task. Once done, it stays done until the end of the lab."""
+
+    title: str
+    where: str
+    shape: str
+    wrong: tuple[Way, ...] = ()
+
+
+class LabFile(Record, kw_only=True):
+    """The content of a file in catalog/."""
+
     title: str
     minutes: int
     opening: str
-    scene: str
-    values: Mapping[str, str]
-    tasks: tuple[Task, ...]
     closing: str = ""
+    scene: str = ""
+    values: Mapping[str, Recipe] = {}
+    reps: tuple[Rep, ...] = ()
+    tasks: tuple[Task, ...]
 
     @property
-    def graded(self) -> list[Task]:
-        """The tasks without the reps; once done, they stay done to the end of the lab."""
-        return [task for task in self.tasks if not task.rep]
+    def exercises(self) -> tuple[Exercise, ...]:
+        """The reps and the tasks, in the order of the notebook."""
+        return (*self.reps, *self.tasks)
 
-    def task(self, name: str) -> Task:
-        """The task of that name. Raises UsageError, naming those that there are."""
-        for task in self.tasks:
-            if task.name == name:
-                return task
-        known = ", ".join(task.name for task in self.tasks)
+
+class Lab(LabFile, kw_only=True):
+    """The exercises that belong to one lesson."""
+
+    name: str
+
+    def exercise(self, name: str) -> Exercise:
+        """The rep or task with this name. Raises UsageError, which lists all names."""
+        for exercise in self.exercises:
+            if exercise.name == name:
+                return exercise
+        known = ", ".join(exercise.name for exercise in self.exercises)
         raise UsageError(f"{self.name} has no task {name!r}.", next=f"Choose one of: {known}.")
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """A way that beginners often take, and why it does not lead there."""
+class MistakeRecord(Record):
+    """An entry of mistakes.toml."""
 
-    name: str
     title: str
     why: str
-    lesson: str = field(default="")
+    lesson: str = ""
+
+
+class Mistake(MistakeRecord, kw_only=True):
+    """A way that beginners often take, and why it does not work."""
+
+    name: str
 
 
 def names() -> list[str]:
-    """The labs' names, in the order of the course."""
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    """The names of all labs, in the order of the course."""
+    return data_file.names(FOLDER)
 
 
 @functools.cache
 def load(name: str) -> Lab:
-    """One lab by its name, or by the number it begins with. Raises UsageError."""
-    found = [each for each in names() if paths.means(name, each)]
-    if len(found) != 1:
-        raise UsageError(
-            f"There is no lab called {name!r}.", next=f"Choose one of: {', '.join(names())}."
-        )
-    data = tomllib.loads((FOLDER / f"{found[0]}.toml").read_text())
-    reps = tuple(_task(each, rep=True) for each in data.pop("reps", []))
-    tasks = tuple(_task(each, rep=False) for each in data.pop("tasks"))
-    return Lab(
-        name=found[0],
-        tasks=reps + tasks,
-        scene=data.pop("scene", ""),
-        values=data.pop("values", {}),
-        **data,
-    )
+    """A lab, by its name or the number at its beginning.
 
-
-def _task(data: dict, *, rep: bool) -> Task:
-    right = tuple(map(_way, data.pop("right")))
-    wrong = tuple(map(_way, data.pop("wrong", [])))
-    return Task(right=right, wrong=wrong, after=tuple(data.pop("after", ())), rep=rep, **data)
-
-
-def _way(data: dict) -> Way:
-    mistake = data.pop("mistake", None)
-    ((language, code),) = data.items()
-    if language not in LANGUAGES:
-        raise ValueError(f"a way is written in one of {LANGUAGES}, not in {language!r}")
-    return Way(language, code.strip("\n"), mistake)
+    Raises UsageError when there is no such lab, InvalidDataFile when its file is not valid.
+    """
+    name = data_file.choose(FOLDER, name, f"There is no lab called {name!r}.")
+    file = data_file.load(FOLDER / f"{name}.toml", LabFile)
+    return Lab(name=name, **structs.asdict(file))
 
 
 @functools.cache
 def mistakes() -> dict[str, Mistake]:
-    """The bank of mistakes that are recognised, by name."""
-    data = tomllib.loads(MISTAKES.read_text())
-    return {name: Mistake(name, **fields) for name, fields in data.items()}
+    """The mistakes that checks recognise, by name. Raises InvalidDataFile."""
+    records = data_file.load(MISTAKES, dict[str, MistakeRecord])
+    return {name: Mistake(name=name, **structs.asdict(each)) for name, each in records.items()}

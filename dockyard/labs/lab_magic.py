@@ -1,8 +1,9 @@
-"""A lab in a notebook: ``%lab NAME`` begins or resumes it and brings ``check`` and ``hint``."""
+"""``%lab NAME`` begins or resumes a lab in a notebook and defines ``check`` and ``hint``."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from dockyard.exceptions import UsageError
 from dockyard.labs import attempt as attempts
@@ -10,8 +11,8 @@ from dockyard.labs import hints, judge, lab_catalog
 from dockyard.labs.attempt import Attempt
 
 
-class Said:
-    """Text that a cell shows as it is."""
+class PlainText:
+    """Text that a cell shows without quotes."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -20,11 +21,11 @@ class Said:
         return self.text
 
 
-def begin(line: str, namespace: dict) -> Attempt:
-    """Handle ``%lab NAME [--new]``; ``--solution`` is for the worked notebook.
+def begin(line: str, namespace: dict[str, Any]) -> Attempt:
+    """Run ``%lab NAME [--new]``; ``--solution`` is for the solution notebook.
 
-    An attempt that has begun goes on, with its values and what was made in it; ``--new``
-    removes that and draws new values.
+    Resumes an attempt that has begun, with its values and objects; ``--new`` removes its objects
+    and draws new values. Raises UsageError, EngineNotRunning or SceneFailed.
     """
     words = line.split()
     names = [word for word in words if not word.startswith("--")]
@@ -39,53 +40,39 @@ def begin(line: str, namespace: dict) -> Attempt:
     os.environ.update(attempt.environment())
     os.chdir(attempt.work)
     namespace |= {"check": Checker(attempt), "hint": Hinter(attempt)}
-    print(describe(attempt))
+    print(attempts.describe(attempt))
     return attempt
 
 
-def describe(attempt: Attempt) -> str:
-    """The values of an attempt, and how to have them in a terminal."""
-    width = max((len(name) for name in attempt.values), default=0)
-    values = [f"  ${name:<{width}}  {value}" for name, value in attempt.values.items()]
-    lines = ["Your values in this lab:", *values] if values else ["Ready."]
-    lines.append(
-        f"Your folder, $WORK, in which the cells of this page run: {attempt.fill('$WORK')}"
-    )
-    if attempt.kind == "lab":
-        lines.append(
-            "To work in a terminal, type there:  "
-            f'eval "$(python3 -m dockyard engine env --lab {attempt.lab.name})"'
-        )
-    return "\n".join(lines)
-
-
 class Checker:
-    """``check("TASK")`` looks whether a task is done, ``check()`` at all of them."""
+    """``check("TASK")`` judges one task, ``check()`` all of them."""
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
 
-    def __call__(self, *tasks: str) -> Said:
-        """The verdict on a task, or on all."""
+    def __call__(self, *tasks: str) -> PlainText:
+        """The verdict on one task, or on several with a summary."""
         verdicts = judge.judge(self._attempt, tasks)
         if len(tasks) == 1:
-            ask = "" if verdicts[0].done else f'\n    Stuck?  hint("{tasks[0]}")'
-            return Said(f"{verdicts[0]}{ask}")
-        return Said(judge.summary(verdicts))
+            (verdict,) = verdicts
+            stuck = not (verdict.done or verdict.check_failed)
+            ask = f'\n    Stuck?  hint("{tasks[0]}")' if stuck else ""
+            return PlainText(f"{verdict}{ask}")
+        return PlainText(judge.summary(verdicts))
 
     def __repr__(self) -> str:
         return f'check("TASK") for {self._attempt.lab.name}'
 
 
 class Hinter:
-    """``hint("TASK")`` gives the next hint."""
+    """``hint("TASK")`` gives the next hint for a task."""
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
 
-    def __call__(self, task: str) -> Said:
+    def __call__(self, task: str) -> PlainText:
         """The next hint for a task."""
-        return Said(hints.hint(self._attempt, task))
+        return PlainText(hints.hint(self._attempt, task))
 
     def __repr__(self) -> str:
         return f'hint("TASK") for {self._attempt.lab.name}'

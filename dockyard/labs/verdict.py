@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from dockyard.labs.lab_catalog import Mistake
 
+State = Literal["done", "not yet", "broken", "check failed"]
+"""The state of a task. "check failed" means a mistake in the course, not in the task."""
+
 
 class NotYet(Exception):
-    """Raised by a check: the task is not done, and this is what there is now.
+    """Raised by a check when the task is not done.
 
-    saw is one sentence. mistake names an entry of mistakes.toml when the way that was taken is
-    a well-known wrong one. expected is said when it is not plain from the goal.
+    saw is one sentence about the present state. mistake names an entry of mistakes.toml when the
+    learner took a well-known wrong way. expected replaces the task's goal in the verdict.
     """
 
-    state = "not yet"
+    state: State = "not yet"
 
     def __init__(self, saw: str, *, mistake: str | None = None, expected: str = "") -> None:
         self.saw = saw
@@ -24,17 +28,17 @@ class NotYet(Exception):
 
 
 class Broken(NotYet):
-    """Raised by a check: what was asked for is there and does not work."""
+    """Raised by a check when the object exists but does not work."""
 
     state = "broken"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One task: its state ("done", "not yet" or "broken") and one sentence about what is there."""
+    """The state of one task, with one sentence about what the check saw."""
 
     task: str
-    state: str
+    state: State
     saw: str
     expected: str = ""
     mistake: Mistake | None = None
@@ -44,7 +48,12 @@ class Verdict:
         """Whether the task is done."""
         return self.state == "done"
 
-    def as_json(self) -> dict:
+    @property
+    def check_failed(self) -> bool:
+        """Whether the check itself failed, so that nothing is known about the task."""
+        return self.state == "check failed"
+
+    def as_json(self) -> dict[str, str | None]:
         """The verdict as plain data."""
         return {
             "task": self.task,
@@ -62,3 +71,8 @@ class Verdict:
         if self.mistake:
             lines.append(f"    {self.mistake.title}: {self.mistake.why}")
         return "\n".join(lines)
+
+
+def brief(text: str) -> str:
+    """The beginning of a program's output, on one line, to quote it in a verdict."""
+    return " ".join(text.split())[:100]

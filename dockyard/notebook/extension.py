@@ -1,8 +1,8 @@
-"""The notebook extension: ``%load_ext dockyard``.
+"""The IPython extension of the course: ``%load_ext dockyard``.
 
-It replaces the runner of ``!`` lines and of ``%%bash`` cells (see shell.py) and brings the
-magics ``%lesson`` and ``%tidy``, which frame a lesson, ``%lab``, which frames a lab,
-``%%trace``, and those of questions/: ``%quiz``, ``%%predict``, ``%progress``.
+It replaces the runner of ``!`` lines and ``%%bash`` cells (shell_runner.py) and defines the magics
+``%lesson`` and ``%tidy``, which begin and end a lesson, ``%lab``, which begins a lab, ``%%trace``,
+and those of the quiz package: ``%quiz``, ``%%predict`` and ``%progress``.
 """
 
 from __future__ import annotations
@@ -11,53 +11,63 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.interactiveshell import InteractiveShell
 
 from dockyard import cleanup, course
 from dockyard.core import docker_client
 from dockyard.exceptions import UsageError
+from dockyard.labs import attempt as attempts
 from dockyard.notebook import shell_runner
-from dockyard.quiz import quiz_magic as questions
-from dockyard.trace import trace_magic as trace
+from dockyard.quiz import quiz_magic
+from dockyard.trace import trace_magic
 
 
-def load(ipython) -> None:
-    """Install the extension into an IPython shell."""
-    lesson = LessonMagics(ipython)
-    ipython.system = lesson.run
-    scripts = ipython.magics_manager.magics["cell"]["bash"]
-    ipython.register_magic_function(
-        lambda line, cell: scripts(line, cell) if line.strip() else lesson.run(cell),
-        "cell",
-        "bash",
-    )
-    ipython.register_magics(lesson)
-    trace.register(ipython)
-    questions.register(ipython, lambda: lesson.lesson)
+def load(ipython: InteractiveShell) -> None:
+    """Install the extension in an IPython shell."""
+    magics = LessonMagics(ipython)
+    # In IPython, system is an alias that selects the runner of ! lines.
+    ipython.system = magics.run  # type: ignore[method-assign]
+    register = ipython.magics_manager.register_function
+    bash = ipython.magics_manager.magics["cell"]["bash"]
+
+    def run_script(line: str, cell: str) -> None:
+        # Options of %%bash need IPython's own magic.
+        if line.strip():
+            bash(line, cell)
+        else:
+            magics.run(cell)
+
+    register(run_script, "cell", "bash")
+    register(magics.begin, "line", "lesson")
+    register(magics.lab, "line", "lab")
+    register(magics.tidy, "line", "tidy")
+    trace_magic.register(ipython)
+    quiz_magic.register(ipython, lambda: magics.lesson)
     for name in docker_client.UNSET:
         os.environ.pop(name, None)
     os.environ.update(course.environment())
 
 
-def unload(ipython) -> None:
-    """Give IPython its own runner back."""
-    ipython.system = ipython.system_piped
+def unload(ipython: InteractiveShell) -> None:
+    """Restore IPython's own runner."""
+    ipython.system = ipython.system_piped  # type: ignore[method-assign]
 
 
-@magics_class
-class LessonMagics(Magics):
-    """The frame around a lesson."""
+class LessonMagics:
+    """The magics that begin and end a lesson or a lab, and the runner of its commands."""
 
-    lesson: str | None = None
-    attempt = None
-    broken = False
-    """Whether a lesson or lab was to begin here and could not."""
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.lesson: str | None = None
+        self.attempt: attempts.Attempt | None = None
+        self.broken = False
+        """Whether a lesson or lab could not begin in this kernel."""
 
     def run(self, command: str) -> None:
-        """Run a shell command. Raises UsageError in a kernel whose lesson could not begin.
+        """Run a shell command. Raises UsageError when the lesson could not begin.
 
-        Without its frame, what the command makes would not carry the lesson's label, and no
-        ``%tidy`` would ever find it.
+        The objects that such a command makes would not carry the lesson's label, so ``%tidy``
+        would never find them.
         """
         if self.broken:
             raise UsageError(
@@ -72,12 +82,8 @@ class LessonMagics(Magics):
         yield
         self.broken = False
 
-    @line_magic("lesson")
     def begin(self, line: str) -> None:
-        """``%lesson NAME``: connect to the daemon and start from a clean scene.
-
-        What an earlier run of the same lesson made is removed, by its label.
-        """
+        """``%lesson NAME``: connect to the daemon and remove what an earlier run made."""
         name = line.strip()
         if not name:
             self.broken = True
@@ -92,24 +98,20 @@ class LessonMagics(Magics):
         self.lesson, self.attempt = name, None
         print(f"Ready. A Docker daemon answers, and nothing is left of an earlier run of {name}.")
 
-    @line_magic("lab")
     def lab(self, line: str) -> None:
-        """``%lab NAME``: begin or resume a lab; brings ``check`` and ``hint``."""
+        """``%lab NAME``: begin or resume a lab; defines ``check`` and ``hint``."""
         from dockyard.labs import lab_magic
 
         with self._beginning():
             self.attempt = lab_magic.begin(line, self.shell.user_ns)
         self.lesson = self.attempt.lesson
 
-    @line_magic("tidy")
     def tidy(self, line: str) -> None:
-        """``%tidy``: remove what this lesson made, by its label, and nothing else."""
+        """``%tidy``: remove the objects with this lesson's label."""
         if self.lesson is None:
             raise UsageError("No lesson has begun here.", next="Run the first cell.")
         if self.attempt:
-            from dockyard.labs import attempt
-
-            print(attempt.finish(self.attempt))
+            print(attempts.finish(self.attempt))
             return
         with closing(docker_client.connect()) as daemon:
             print(cleanup.remove(daemon, lesson=self.lesson))

@@ -1,4 +1,4 @@
-"""A table of what was tried and what came of it."""
+"""A table of trials and their results."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dockyard.notebook.palette import COLOURS
 
 
 class Grid:
-    """A table of answers: one row a thing that was tried, one column a question.
+    """A table with a row per trial and a column per question.
 
-    As text it is aligned by columns. As HTML the answers in marked are bold and coloured.
+    Its text is aligned in columns. Its HTML highlights the cells that equal marked.
     """
 
     def __init__(self, rows: Mapping[str, Mapping[str, str]], marked: str = "yes") -> None:

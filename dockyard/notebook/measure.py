@@ -1,7 +1,7 @@
-"""Measuring commands, and showing what was measured as text and as a picture.
+"""Measures commands and shows the results as text and as plots.
 
-A single measurement says little on a computer that has other things to do. Each command is run
-several times, in turn with those it is compared with, and shown as its median and its range.
+A single measurement says little on a busy computer. So each command runs several times, in turn
+with those that it is compared with, and the median and the range are shown.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dockyard.notebook.shell_runner import SHELL
 
 @dataclass(frozen=True)
 class Sample:
-    """Some measurements of one thing, in one unit."""
+    """Several measurements of one thing, in one unit."""
 
     name: str
     values: tuple[float, ...]
@@ -28,7 +28,7 @@ class Sample:
 
     @property
     def median(self) -> float:
-        """The value in the middle: half of the measurements are below it."""
+        """The median of the measurements."""
         return statistics.median(self.values)
 
     def __str__(self) -> str:
@@ -37,7 +37,7 @@ class Sample:
 
 
 class Plot:
-    """A picture as PNG. As text it is what the plot shows, so nothing depends on seeing it."""
+    """A plot as PNG, with a description for readers who cannot see it."""
 
     def __init__(self, figure, description: str) -> None:
         self.description = description
@@ -53,9 +53,9 @@ class Plot:
 
 
 def timed(commands: Mapping[str, str], repeat: int = 5) -> list[Sample]:
-    """Run shell commands in turn and measure how long each takes.
+    """Run shell commands in turn and measure how many seconds each takes.
 
-    In seconds. Raises MeasurementFailed when a command does.
+    Raises MeasurementFailed when a command fails.
     """
 
     def seconds(command: str) -> float:
@@ -67,9 +67,9 @@ def timed(commands: Mapping[str, str], repeat: int = 5) -> list[Sample]:
 
 
 def measured(commands: Mapping[str, str], unit: str, repeat: int = 1) -> list[Sample]:
-    """Run shell commands in turn, each of which prints one number.
+    """Run shell commands in turn, each of which prints one number in unit.
 
-    The number is in unit. Raises MeasurementFailed when a command fails or prints anything else.
+    Raises MeasurementFailed when a command fails or prints anything else.
     """
 
     def number(command: str) -> float:
@@ -83,7 +83,7 @@ def measured(commands: Mapping[str, str], unit: str, repeat: int = 1) -> list[Sa
 
 
 def compare(title: str, samples: Sequence[Sample]) -> Plot:
-    """Print samples, and plot each measurement as a dot, each median as a bar across them."""
+    """Print samples; plot each measurement as a dot and each median as a bar."""
     from matplotlib.figure import Figure
 
     for sample in samples:
@@ -103,19 +103,18 @@ def compare(title: str, samples: Sequence[Sample]) -> Plot:
 
 
 def verdict(sample: Sample, than: Sample, limit: float) -> str:
-    """Whether one thing takes less or more than limit times as much as another, in words.
+    """Whether one thing takes "less" or "more" than limit times as long as another, by medians.
 
-    limit is to be far from what is usual, so that a busy computer does not change the words.
+    Choose a limit far from the usual ratio, so that a busy computer does not change the words.
     """
     less_or_more = "less" if sample.median < limit * than.median else "more"
     return f"{less_or_more} than {_number(limit)} times as long"
 
 
 def overhead(title: str, groups: Mapping[str, Sequence[Sample]]) -> Plot:
-    """Print and plot samples as multiples of the first of their group, on one logarithmic axis.
+    """Print and plot samples as multiples of the first one of their group, on a logarithmic axis.
 
-    Each measurement is a dot, each median a bar across them; the line at 1 is the first one's
-    median.
+    Each measurement is a dot, each median a bar; the line at 1 is the median of the first.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, NullLocator
@@ -148,9 +147,9 @@ def _multiples(group: str, sample: Sample, first: Sample) -> Sample:
 
 
 def growth(title: str, series: Mapping[str, Sequence[float]], unit: str, each: str) -> Plot:
-    """Plot how a quantity grows with the number of things: one line a series, from 0 things on.
+    """Plot how a quantity grows with a number of things, one line per series, beginning at 0.
 
-    unit is the quantity's, each says what is counted.
+    unit is the unit of the quantity, each the label of the number.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -167,7 +166,7 @@ def growth(title: str, series: Mapping[str, Sequence[float]], unit: str, each: s
 
 
 def _in_turn(commands, measure, repeat: int, unit: str) -> list[Sample]:
-    # In turn, so that whatever else the computer does meanwhile meets all of them alike.
+    # In turn, so that other work of the computer affects all of them alike.
     values: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(repeat):
         for name, command in commands.items():

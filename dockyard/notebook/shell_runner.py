@@ -1,9 +1,9 @@
-"""Running the commands of ``!`` lines through pipes.
+"""Runs the commands of ``!`` lines through pipes.
 
-IPython runs them in a pseudo-terminal: 0.11 s slower, with progress bars and CR LF in the
-stored output, and it turns ``{{.Names}}`` into ``{.Names}``. Here the text goes to the shell as
-typed, standard output and error arrive in the order in which they were written, escape
-sequences are left out, and a command that fails says so in a line of its own.
+IPython uses a pseudo-terminal: 0.11 s slower, with progress bars and CR LF in stored outputs,
+and it turns ``{{.Names}}`` into ``{.Names}``. Here the shell gets the text as typed, standard
+output and error are merged in the order of writing, escape sequences are removed, and a command
+that fails ends with a line that shows its exit code.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import signal
 import subprocess
 import sys
 
-# Some programs move the cursor although nobody is at a terminal (ECMA-48, control sequences).
+# Some programs move the cursor even without a terminal (ECMA-48, control sequences).
 ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 PARTIAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*)?$")
 SHELL = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
 
 
 def run(command: str) -> int:
-    """Run a shell command, its output streamed to sys.stdout; return its exit code.
+    """Run a shell command, stream its output to sys.stdout, return its exit code.
 
-    Ctrl-C (or "interrupt kernel") is passed on to the command. A failure is shown as
-    ``[exit code N]``, a death by signal as the shell would number it (128 + signal).
+    Passes Ctrl-C ("interrupt kernel") on to the command. Prints ``[exit code N]`` on failure;
+    N is 128 + signal when a signal killed the command, as in the shell.
     """
     child = subprocess.Popen(
         [SHELL, "-c", command],
@@ -34,6 +34,7 @@ def run(command: str) -> int:
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+    assert child.stdout  # a pipe
     while True:
         try:
             _copy(child.stdout.fileno())
@@ -50,7 +51,7 @@ def run(command: str) -> int:
 
 
 def _copy(descriptor: int) -> None:
-    # Incremental, because a character or an escape sequence may be cut in two by the pipe.
+    # Incremental: a read may end within a character or an escape sequence.
     decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
     held = ""
     while chunk := os.read(descriptor, 65536):

@@ -1,5 +1,5 @@
-"""Questions at the end of a lesson, and predictions before a cell's output is seen.
+"""Questions at the end of a lesson, and predictions of a cell's output.
 
-``%quiz`` asks, ``%%predict NAME`` covers an output until the learner has decided. What is asked,
-what is wrong about each wrong idea and what settles it on the daemon: bank/, one file a lesson.
+``%quiz`` shows the questions of a lesson; ``%%predict NAME`` covers the output of a cell until the
+learner has chosen. bank.py reads both from questions/, one file per lesson.
 """

@@ -1,18 +1,20 @@
-"""The learner's answers and predictions, kept in the progress file (core/progress_file.py)."""
+"""Saves the learner's answers and predictions in the progress file (core/progress_file.py)."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from dockyard.core import progress_file
-from dockyard.quiz.bank import Asked
+from dockyard.quiz.bank import MultipleChoice
 
 ANSWERS = "answers"
 GUESSES = "guesses"
 
 
-def note(kind: str, lesson: str, asked: Asked, letter: str) -> None:
-    """Write down an answer or a guess; an earlier one is replaced, and the tries are counted.
+def save(kind: str, lesson: str, asked: MultipleChoice, letter: str) -> None:
+    """Save an answer or a guess in place of an earlier one, and count the tries.
 
-    Raises Busy when another notebook holds the progress for too long, or OSError.
+    Raises Busy when another notebook holds the progress file for too long, or OSError.
     """
     with progress_file.change() as data:
         entries = data.setdefault(kind, {}).setdefault(lesson, {})
@@ -24,6 +26,6 @@ def note(kind: str, lesson: str, asked: Asked, letter: str) -> None:
         }
 
 
-def earlier(kind: str, lesson: str) -> dict[str, dict]:
-    """What was answered or foretold in a lesson so far, by name."""
+def earlier(kind: str, lesson: str) -> dict[str, dict[str, Any]]:
+    """The saved answers or guesses of a lesson, by the name of the question or prediction."""
     return progress_file.read().get(kind, {}).get(lesson, {})

@@ -1,37 +1,49 @@
-"""What the widgets of questions and predictions have in common: their files and their messages."""
+"""What the widgets for questions and predictions have in common: files and messages."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import anywidget
 from traitlets import Unicode
 
 FOLDER = Path(__file__).parent
+Bundle = tuple[dict[str, Any], dict[str, Any]]
+"""Data by MIME type, and their metadata."""
 
 
 class Form(anywidget.AnyWidget):
-    """A form on the page: radio buttons, and what is said when one was chosen.
+    """A form with radio buttons.
 
-    A subclass has its own script and style sheet beside it, put behind form.js and form.css.
+    The script and the style sheet of a subclass are beside its module, under the same name, and
+    are appended to form.js and form.css.
     """
 
-    trouble = Unicode(help="Why the answer could not be written down; else empty.").tag(sync=True)
+    trouble = Unicode(help="Why the answer could not be saved; empty when it was.").tag(sync=True)
 
-    def __init_subclass__(cls, **options: object) -> None:
-        """Put together the script and the style sheet."""
-        # Not for the class that add_traits() makes of an object: it has both as traits.
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Join the scripts and the style sheets."""
+        # add_traits() makes a subclass of the object's class, which already has both as traits.
         if "_esm" not in cls.__dict__:
             own = cls.__module__.rpartition(".")[2]
             cls._esm = "\n".join((FOLDER / name).read_text() for name in ("form.js", f"{own}.js"))
-            looks = (FOLDER.parent / "notebook" / "theme.css", FOLDER / "form.css")
-            cls._css = "".join(sheet.read_text() for sheet in looks)
+            sheets = (FOLDER.parent / "notebook" / "theme.css", FOLDER / "form.css")
+            cls._css = "".join(sheet.read_text() for sheet in sheets)
         super().__init_subclass__(**options)
 
     def __init__(self, **traits: object) -> None:
         super().__init__(**traits)
-        self.on_msg(lambda _, message, __: self.hear(message))
+        self.on_msg(lambda _, message, __: self.receive(message))
 
-    def hear(self, message: dict) -> None:
-        """What the page has sent."""
+    def receive(self, message: dict[str, str]) -> None:
+        """Handle a message from the page."""
         raise NotImplementedError
+
+    def static_data(self) -> dict[str, str]:
+        """The form for pages without a kernel, by MIME type."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **options: Any) -> Bundle:
+        data, metadata = super()._repr_mimebundle_(**options) or ({}, {})
+        return data | self.static_data(), metadata

@@ -1,18 +1,17 @@
-"""What has been done so far, as a table: one row a lesson."""
+"""The progress as a table with a row per lesson."""
 
 from __future__ import annotations
 
-from dockyard.commands import progress
-from dockyard.quiz import bank
+from dockyard.quiz import bank, progress_report
 
 HEADINGS = ("lesson", "questions", "predictions", "lab")
 
 
 class Overview:
-    """The progress, read when it is shown."""
+    """The progress at the time when the object is made."""
 
     def __init__(self) -> None:
-        self.report = progress.report()
+        self.report = progress_report.report()
 
     def _rows(self) -> list[tuple[str, str, str, str]]:
         answers, guesses = (

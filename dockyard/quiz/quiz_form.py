@@ -13,13 +13,16 @@ from dockyard.quiz.form import Form
 
 
 class Quiz(Form):
-    """The questions of a lesson. The form learns which answer is right only when one is checked.
+    """The questions of a lesson.
 
-    Its HTML, for pages on which nothing is live, holds all answers behind folds.
+    The page gets the note on an option, and whether it is right, only when the learner checks it.
+    The static HTML holds all answers, folded.
     """
 
     title = Unicode().tag(sync=True)
-    questions = List(help="name, ask and options, each with letter and text.").tag(sync=True)
+    questions = List(
+        Dict(), help="name, ask and options, each option with its letter and text."
+    ).tag(sync=True)
     answers = Dict(help="By question: chosen, right, note, settle.").tag(sync=True)
 
     def __init__(self, lesson: Lesson) -> None:
@@ -40,22 +43,18 @@ class Quiz(Form):
             ],
         )
 
-    def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
-        """The widget for a live page, text for all others."""
-        data, metadata = super()._repr_mimebundle_()
-        return data | {
-            "text/plain": static_page.text(self.lesson),
-            "text/html": static_page.markup(self.lesson),
-        }, metadata
+    def static_data(self) -> dict[str, str]:
+        """The questions as text, and as HTML with folded answers."""
+        return static_page.data(self.lesson)
 
-    def hear(self, message: dict) -> None:
-        """An answer: ``{"question": NAME, "chosen": LETTER}``."""
+    def receive(self, message: dict[str, str]) -> None:
+        """Judge an answer: ``{"question": NAME, "chosen": LETTER}``."""
         question = self.lesson.question(message["question"])
         option = question.option(message["chosen"])
         # Messages may be handled in more than one thread.
         with self._answering:
             try:
-                answers.note(answers.ANSWERS, self.lesson.name, question, option.letter)
+                answers.save(answers.ANSWERS, self.lesson.name, question, option.letter)
                 self.trouble = ""
             except (Busy, OSError) as error:
                 self.trouble = f"Your answer could not be written down. {error}"

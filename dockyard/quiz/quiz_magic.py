@@ -1,60 +1,58 @@
 """``%quiz``, ``%%predict`` and ``%progress``.
 
-Whether somebody sits in front of the page is told by the request to execute a cell: a front end
-in which nobody could type an answer says allow_stdin false (Jupyter messaging, "execute"), as
-nbclient, nbconvert and nbval do. There, ``%quiz`` is a page of text, and ``%%predict`` is as if it
-were not there.
+Front ends in which nobody can type an answer, such as nbclient, nbconvert and nbval, send cells
+with allow_stdin false (Jupyter messaging, "execute"). There, ``%quiz`` shows text, and
+``%%predict`` only runs the cell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from dockyard.exceptions import UsageError
 from dockyard.quiz import bank, static_page
 
 
-def register(ipython, lesson: Callable[[], str | None]) -> None:
-    """Make the magics known to an IPython shell; lesson tells which lesson has begun in it."""
+def register(ipython: InteractiveShell, lesson: Callable[[], str | None]) -> None:
+    """Define the magics in an IPython shell. lesson returns the name of its current lesson."""
 
     def quiz(line: str) -> None:
-        """``%quiz [LESSON]``: the questions of this lesson, or of the one that is named."""
+        """``%quiz [LESSON]``: show the questions of a lesson, by default of this one."""
         asked = bank.load(line.strip() or _begun(lesson()))
-        if live(ipython):
+        if is_interactive(ipython):
             from dockyard.quiz.quiz_form import Quiz
 
             display(Quiz(asked))
         else:
-            display(
-                {"text/plain": static_page.text(asked), "text/html": static_page.markup(asked)},
-                raw=True,
-            )
+            display(static_page.data(asked), raw=True)
 
     def predict(line: str, cell: str) -> None:
-        """``%%predict NAME``: run the cell, and cover its output until the learner decides."""
-        if not live(ipython):
+        """``%%predict NAME``: run the cell and cover its output until the learner chooses."""
+        if not is_interactive(ipython):
             ipython.run_cell(cell)
             return
         from dockyard.quiz import prediction
 
         asked = bank.load(_begun(lesson()))
-        prediction.covered(ipython, asked.name, asked.prediction(line.strip()), cell)
+        prediction.run_covered(ipython, asked.name, asked.prediction(line.strip()), cell)
 
     def progress(_: str) -> None:
-        """``%progress``: what has been done so far, lesson by lesson."""
+        """``%progress``: show the progress in all lessons."""
         from dockyard.quiz import overview
 
         display(overview.Overview())
 
-    ipython.register_magic_function(quiz, "line", "quiz")
-    ipython.register_magic_function(predict, "cell", "predict")
-    ipython.register_magic_function(progress, "line", "progress")
+    register = ipython.magics_manager.register_function
+    register(quiz, "line", "quiz")
+    register(predict, "cell", "predict")
+    register(progress, "line", "progress")
 
 
-def live(ipython) -> bool:
-    """Whether somebody sits in front of the cell that is being run."""
+def is_interactive(ipython: InteractiveShell) -> bool:
+    """Whether the front end that runs this cell can answer questions."""
     kernel = getattr(ipython, "kernel", None)
     return bool(kernel and kernel.get_parent("shell").get("content", {}).get("allow_stdin"))
 

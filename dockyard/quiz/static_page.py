@@ -1,4 +1,4 @@
-"""Questions for pages on which nothing is live: as text, and as HTML with the answers folded."""
+"""Questions for pages without a kernel: as text, and as HTML with the answers folded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import html
 import re
 
 from dockyard.quiz.bank import Lesson, Question
+
+
+def data(lesson: Lesson) -> dict[str, str]:
+    """The questions by MIME type."""
+    return {"text/plain": text(lesson), "text/html": markup(lesson)}
 
 
 def text(lesson: Lesson) -> str:
@@ -18,7 +23,7 @@ def text(lesson: Lesson) -> str:
 
 
 def markup(lesson: Lesson) -> str:
-    """The questions with their options; each answer, with its reasons, is behind a fold."""
+    """The questions with their options, each with its answer and notes in a fold."""
     return "\n".join(
         _question(number, question) for number, question in enumerate(lesson.questions, start=1)
     )
@@ -38,5 +43,5 @@ def _question(number: int, question: Question) -> str:
 
 
 def prose(words: str) -> str:
-    """Text with `code` between backticks, as HTML."""
+    """Text as HTML, with `code` between backticks."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(words, quote=False))

@@ -11,18 +11,19 @@ import nbformat
 import pytest
 
 from dockyard import cleanup
+from dockyard.authoring import lab_notebooks
 from dockyard.core import docker_client, paths
 from dockyard.labs import attempt as attempts
-from dockyard.labs import judge, lab_catalog, pages
+from dockyard.labs import judge, lab_catalog
 from dockyard.labs.judge import check_of
 
 LABS = [lab_catalog.load(name) for name in lab_catalog.names()]
-GRADED = [(lab, task) for lab in LABS for task in lab.graded]
-WRONG = [(lab, task, way) for lab, task in GRADED for way in task.wrong]
+TASKS = [(lab, task) for lab in LABS for task in lab.tasks]
+WRONG = [(lab, task, way) for lab, task in TASKS for way in task.wrong]
 
 each_lab = pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.name)
 each_task = pytest.mark.parametrize(
-    ("lab", "task"), GRADED, ids=[f"{lab.name}/{task.name}" for lab, task in GRADED]
+    ("lab", "task"), TASKS, ids=[f"{lab.name}/{task.name}" for lab, task in TASKS]
 )
 on_the_engine = pytest.mark.engine
 
@@ -40,7 +41,7 @@ def do(attempt, task, way):
 def go_to(attempt, task):
     """Do the tasks that come before this one."""
     for name in task.after:
-        earlier = attempt.lab.task(name)
+        earlier = attempt.lab.exercise(name)
         code, printed = do(attempt, earlier, earlier.right[0])
         assert earlier.fails or code == 0, printed
 
@@ -60,9 +61,9 @@ def state_of_the_daemon():
 
 
 @each_lab
-def test_the_exercise_is_what_the_catalogue_says(lab):
-    page = pages.path(lab, solved=False)
-    assert page.read_text() == pages.exercise(lab), "python3 -m dockyard store --labs"
+def test_the_exercise_is_what_the_catalog_says(lab):
+    page = lab_notebooks.path(lab, solved=False)
+    assert page.read_text() == lab_notebooks.exercise(lab), "python3 -m dockyard store --labs"
 
 
 @each_lab
@@ -76,12 +77,14 @@ def test_exercise_and_solution_differ_in_the_answers_only(lab):
             and "answer" not in cell.metadata.get("tags", [])
         ]
 
-    assert common(pages.path(lab, solved=False)) == common(pages.path(lab, solved=True))
+    assert common(lab_notebooks.path(lab, solved=False)) == common(
+        lab_notebooks.path(lab, solved=True)
+    )
 
 
 @each_lab
 def test_the_stored_solution_is_done_at_every_check(lab):
-    for cell in nbformat.read(pages.path(lab, solved=True), as_version=4).cells:
+    for cell in nbformat.read(lab_notebooks.path(lab, solved=True), as_version=4).cells:
         if cell.id.endswith("-check"):
             assert ": done." in cell.outputs[0]["data"]["text/plain"], cell.source
 
@@ -89,9 +92,9 @@ def test_the_stored_solution_is_done_at_every_check(lab):
 @each_lab
 def test_a_lab_has_three_to_six_tasks_and_three_reps(lab):
     bounds = {"14-capstone": (12, 20), "15-clinic": (10, 20)}.get(lab.name, (3, 6))
-    assert bounds[0] <= len(lab.graded) <= bounds[1]
+    assert bounds[0] <= len(lab.tasks) <= bounds[1]
     if lab.name not in ("14-capstone", "15-clinic"):
-        assert len(lab.tasks) - len(lab.graded) >= 3
+        assert len(lab.reps) >= 3
 
 
 def test_every_lesson_has_its_lab():
@@ -107,22 +110,22 @@ def test_a_task_has_all_its_hints_and_two_right_ways(lab, task):
     assert check_of(lab, task).__doc__
 
 
-def test_at_least_25_mistakes_are_recognised_and_each_is_proved():
+def test_at_least_25_mistakes_are_recognised_and_each_is_tested():
     proved = {way.mistake for _, _, way in WRONG}
     assert len(proved) >= 25
     assert proved == set(lab_catalog.mistakes())
 
 
 def test_there_are_at_least_40_reps():
-    assert sum(task.rep for lab in LABS for task in lab.tasks) >= 40
+    assert sum(len(lab.reps) for lab in LABS) >= 40
 
 
 def untouched(attempt):
     """The verdicts when the learner has done nothing yet."""
-    for task in attempt.lab.graded:
+    for task in attempt.lab.tasks:
         if task.scene:
             attempt.run(task.scene)
-    return judge.judge(attempt, [task.name for task in attempt.lab.tasks])
+    return judge.judge(attempt, [task.name for task in attempt.lab.exercises])
 
 
 def gone_wrong(attempt, task, way):
@@ -182,7 +185,7 @@ def outcomes(request, pool):
 
 @on_the_engine
 @each_lab
-def test_nothing_is_done_before_the_learner_has_done_something(lab, outcomes, request):
+def test_nothing_is_done_at_the_beginning(lab, outcomes, request):
     for verdict in outcomes[request.node.name].result():
         assert not verdict.done, verdict
         assert verdict.saw and verdict.expected
@@ -195,7 +198,7 @@ def test_nothing_is_done_before_the_learner_has_done_something(lab, outcomes, re
     WRONG,
     ids=[f"{lab.name}/{task.name}-{way.mistake}" for lab, task, way in WRONG],
 )
-def test_a_well_known_wrong_way_is_called_by_its_name(lab, task, way, outcomes, request):
+def test_a_well_known_mistake_is_recognised(lab, task, way, outcomes, request):
     verdict, printed = outcomes[request.node.name].result()
     assert not verdict.done
     assert verdict.mistake and verdict.mistake.name == way.mistake, f"{verdict}\n{printed}"
@@ -203,8 +206,8 @@ def test_a_well_known_wrong_way_is_called_by_its_name(lab, task, way, outcomes, 
 
 
 WORK = {
-    test_nothing_is_done_before_the_learner_has_done_something.__name__: untouched,
-    test_a_well_known_wrong_way_is_called_by_its_name.__name__: gone_wrong,
+    test_nothing_is_done_at_the_beginning.__name__: untouched,
+    test_a_well_known_mistake_is_recognised.__name__: gone_wrong,
 }
 
 
@@ -213,7 +216,7 @@ def done_rightly(lab, place):
     begun = attempts.begin(lab, "proof", place)
     try:
         came_of_it = []
-        for task in lab.tasks:
+        for task in lab.exercises:
             _, printed = do(begun, task, task.right[-1])
             came_of_it.append((*judge.judge(begun, [task.name]), printed))
         return begun, came_of_it
@@ -259,7 +262,7 @@ def standing(request, pool):
 
 @on_the_engine
 @each_lab
-def test_other_right_ways_pass_and_checks_change_nothing(lab, standing, pool):
+def test_the_other_right_ways_pass_and_checks_change_nothing(lab, standing, pool):
     attempt, came_of_it = standing(lab)
     for verdict, printed in came_of_it:
         assert verdict.done, f"{verdict}\n{printed}"

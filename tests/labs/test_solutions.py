@@ -1,14 +1,16 @@
-"""Each worked lab passes under nbval, cell by cell; three at once, as most of one is waiting."""
+"""Each solution passes under nbval. Three run at once, because most of the time they wait."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dockyard.authoring import engine_comparison
+from dockyard.authoring import engine_comparison, lab_notebooks
 from dockyard.core import paths
-from dockyard.labs import attempt, lab_catalog, pages
+from dockyard.labs import attempt, lab_catalog
 
-SOLUTIONS = [pages.path(lab_catalog.load(name), solved=True) for name in lab_catalog.names()]
+SOLUTIONS = [
+    lab_notebooks.path(lab_catalog.load(name), solved=True) for name in lab_catalog.names()
+]
 AT_ONCE = 3
 SECONDS = 900
 """For one solution; on an idle computer the longest takes half a minute."""
@@ -16,7 +18,7 @@ SECONDS = 900
 
 @pytest.fixture(scope="module")
 def proofs(request, tmp_path_factory):
-    """What is to come of each solution that was chosen: nbval's log, and the outcomes by cell."""
+    """For each chosen solution: nbval's log, and the future outcomes by cell."""
     folder = tmp_path_factory.mktemp("solutions")
     with ThreadPoolExecutor(AT_ONCE) as pool:
 
@@ -29,14 +31,14 @@ def proofs(request, tmp_path_factory):
             for item in request.session.items
             if "proofs" in getattr(item, "fixturenames", ())
         ]
-        # The longest, which are the last, come first.
+        # The last ones take longest, so they begin first.
         yield {path: begin(path) for path in reversed(chosen)}
         pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.engine
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
-def test_every_cell_of_a_solution_says_what_is_stored(path, proofs):
+def test_every_cell_of_a_solution_has_its_stored_output(path, proofs):
     log, proof = proofs[path]
     outcomes = proof.result()
     assert outcomes and set(outcomes.values()) == {engine_comparison.SAME}, log.read_text()
@@ -48,5 +50,5 @@ def test_no_two_solutions_share_a_name_or_port():
     assert len(set(drawn)) == len(drawn)
 
 
-def test_every_stored_solution_is_proved():
+def test_every_stored_solution_is_tested():
     assert sorted((paths.CHECKOUT / "solutions").glob("*.ipynb")) == sorted(SOLUTIONS)

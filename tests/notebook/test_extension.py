@@ -1,4 +1,4 @@
-"""A kernel whose lesson could not begin runs no command: nobody would clean up after it."""
+"""A kernel whose lesson could not begin runs no command, as no ``%tidy`` would clean up."""
 
 import json
 import subprocess
@@ -40,7 +40,7 @@ def run_cells(home, *cells):
 @pytest.mark.parametrize(
     "first", ["%lesson 99-sample", "%lesson", "%lesson 99 sample", "%lab 99-nothing"]
 )
-def test_commands_are_refused_after_a_first_cell_that_failed(tmp_path, first):
+def test_commands_are_refused_after_the_first_cell_failed(tmp_path, first):
     marker = tmp_path / "marker"
     errors, _ = run_cells(tmp_path, first, f"!touch {marker}", f"%%bash\ntouch {marker}", "1 + 1")
     assert errors[0]
@@ -52,7 +52,7 @@ def test_commands_are_refused_after_a_first_cell_that_failed(tmp_path, first):
 
 
 @pytest.mark.parametrize("name", ["..", "../../precious", "{}/precious", "a/../.."])
-def test_a_name_that_leads_out_of_the_home_removes_nothing(tmp_path, name):
+def test_a_lesson_name_that_is_a_path_removes_nothing(tmp_path, name):
     home, precious = tmp_path / "home", tmp_path / "precious"
     for file in (home / "docker" / "course" / "config.json", precious / "file"):
         file.parent.mkdir(parents=True)
@@ -65,7 +65,7 @@ def test_a_name_that_leads_out_of_the_home_removes_nothing(tmp_path, name):
 
 
 @pytest.mark.engine
-def test_the_lesson_goes_on_once_its_first_cell_has_run(tmp_path):
+def test_commands_run_again_once_the_first_cell_has_succeeded(tmp_path):
     name = "99-sample"
     errors, shown = run_cells(
         tmp_path,

@@ -1,16 +1,19 @@
-"""Measurements are real, say how far they spread, and fail in words."""
+"""Measurements are real, show their range, and fail with a reason."""
+
+import time
 
 import pytest
 
 from dockyard.exceptions import MeasurementFailed
 from dockyard.notebook import measure
-from dockyard.notebook.grid import Grid
 
 
 def test_a_command_is_timed_as_often_as_asked():
+    began = time.perf_counter()
     (sample,) = measure.timed({"nap": "sleep 0.1"}, repeat=3)
     assert len(sample.values) == 3
-    assert all(0.1 <= value < 2 for value in sample.values)
+    assert min(sample.values) >= 0.1
+    assert sum(sample.values) <= time.perf_counter() - began
     assert sample.unit == "s"
 
 
@@ -20,12 +23,12 @@ def test_commands_run_in_turn(tmp_path):
     assert order.read_text().split() == ["a", "b", "a", "b"]
 
 
-def test_a_number_that_a_command_prints_is_taken():
+def test_the_number_that_a_command_prints_is_measured():
     (sample,) = measure.measured({"answer": "echo 42.5"}, "MB", repeat=2)
     assert sample == measure.Sample("answer", (42.5, 42.5), "MB")
 
 
-def test_the_median_and_the_range_are_told():
+def test_a_sample_shows_its_median_and_range():
     sample = measure.Sample("start", (0.5, 0.25, 4.0), "s")
     assert str(sample) == "start: measured 0.5 s (0.25 to 4)"
     assert str(measure.Sample("disk", (1234.4,), "MB")) == "disk: measured 1234 MB (1234 to 1234)"
@@ -40,7 +43,7 @@ def test_the_median_and_the_range_are_told():
     ],
     ids=["a failure", "words instead of a number", "silence"],
 )
-def test_a_command_that_cannot_be_measured_is_named_with_its_own_words(run, why):
+def test_a_command_that_cannot_be_measured_is_quoted(run, why):
     with pytest.raises(MeasurementFailed) as caught:
         run()
     assert why in caught.value.why
@@ -68,15 +71,6 @@ def test_growth_is_text_and_a_picture(capsys):
     assert repr(picture) == "Plot: Memory. One line each for: containers, machines."
 
 
-def test_a_grid_is_aligned_text_and_a_table_that_marks_what_matters():
-    grid = Grid({"open": {"read": "yes", "write": "yes"}, "a < b": {"read": "no"}})
-    assert repr(grid) == "       read  write\nopen   yes   yes\na < b  no"
-    table = grid._repr_html_()
-    assert table.count("font-weight:bold") == 2
-    assert "a &lt; b" in table
-    assert table.count("<tr>") == 3
-
-
 @pytest.mark.parametrize(("values", "words"), [((1, 3, 9), "less"), ((8, 9, 90), "more")])
 def test_a_verdict_goes_by_the_medians(values, words):
     found = measure.verdict(
@@ -85,7 +79,7 @@ def test_a_verdict_goes_by_the_medians(values, words):
     assert found == f"{words} than 4 times as long"
 
 
-def test_overhead_is_told_in_multiples_of_the_first(capsys):
+def test_overhead_is_shown_in_multiples_of_the_first(capsys):
     plain = measure.Sample("plain", (1.0, 2.0, 4.0), "s")
     container = measure.Sample("container", (3.0, 4.0, 5.0), "s")
     picture = measure.overhead("Times", {"start": [plain, container]})

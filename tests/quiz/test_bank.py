@@ -1,4 +1,4 @@
-"""The questions and predictions: their form, what settles them on the daemon, and what is kept."""
+"""The bank of questions and predictions agrees with the pages, and with the daemon."""
 
 import re
 import subprocess
@@ -9,9 +9,9 @@ import nbformat
 import pytest
 
 from dockyard import cleanup, course
-from dockyard.core import docker_client, paths, progress_file
-from dockyard.exceptions import UsageError
-from dockyard.quiz import answers, bank, overview, static_page
+from dockyard.core import data_file, docker_client, paths
+from dockyard.exceptions import InvalidDataFile, UsageError
+from dockyard.quiz import bank, static_page
 
 PAGES = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 LESSONS = [bank.load(name) for name in bank.names()]
@@ -36,18 +36,13 @@ def cells(path):
 
 
 def covered(path):
-    """The cells that are foretold: NAME, and the text above the cell that asks."""
+    """The predicted cells: name, cell, and the question above it."""
     asking = ""
     for cell in cells(path):
         if cell.cell_type == "markdown" and "**Predict" in cell.source:
             asking = cell.source[cell.source.rindex("**Predict") :]
         elif cell.cell_type == "code" and (found := PREDICT.match(cell.source)):
             yield found[1], cell, asking
-
-
-@pytest.fixture
-def own_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
 
 
 def test_every_lesson_has_its_questions():
@@ -101,14 +96,6 @@ def test_a_page_asks_its_questions_right_before_it_tidies_up(path):
     }
 
 
-def test_the_welcome_page_shows_the_progress_of_somebody_who_begins(own_home):
-    """nbval cannot compare this output: a learner's own progress is another."""
-    (cell,) = [each for each in cells(PAGES[0]) if each.source == "%progress"]
-    (output,) = cell.outputs
-    table = overview.Overview()
-    assert output.data == {"text/plain": repr(table), "text/html": table._repr_html_()}
-
-
 @each_page
 def test_the_predictions_of_a_page_are_those_of_the_bank(path):
     used = {name: (cell, asking) for name, cell, asking in covered(path)}
@@ -160,35 +147,34 @@ def test_the_daemon_settles_the_question_and_nothing_is_left(lesson, question):
     assert str(left) == "Nothing to remove."
 
 
-@each_lesson
-def test_the_text_page_has_all_options_and_no_answer(lesson):
-    text, markup = static_page.text(lesson), static_page.markup(lesson)
-    for question in lesson.questions:
-        for option in question.options:
-            assert f"{option.letter}) {option.text}" in text
-            assert option.note not in text
-            assert static_page.prose(option.note) in markup
-    assert markup.count("<details>") == markup.count("</details>") == len(lesson.questions)
-
-
-def test_markup_is_escaped_and_code_is_marked():
-    assert static_page.prose("a < b and `c > d`") == "a &lt; b and <code>c &gt; d</code>"
-
-
-def test_an_answer_is_kept_with_its_verdict_and_the_number_of_tries(own_home):
-    lesson = bank.load("07")
-    question = lesson.questions[0]
-    wrong = next(option for option in question.options if not option.right)
-    for letter in (wrong.letter, question.right.letter):
-        answers.note(answers.ANSWERS, lesson.name, question, letter)
-    entry = progress_file.read()["answers"][lesson.name][question.name]
-    assert entry["chosen"] == question.right.letter
-    assert entry["right"] is True
-    assert entry["tries"] == 2
-
-
 def test_an_unknown_lesson_or_question_is_named_with_those_there_are():
     with pytest.raises(UsageError, match="07-containers"):
         bank.load("no-such-lesson")
     with pytest.raises(UsageError, match="program-ends"):
         bank.load("07").question("no-such-question")
+
+
+TEXT = (bank.FOLDER / "07-containers.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "why"),
+    [
+        ('name = "small-machine"', 'nam = "small-machine"', "questions[1].nam: "),
+        ('shows = "exited 3"\n', "", "questions[0]: Object missing required field `shows`"),
+        ('exit code", right = true', 'exit code", rite = true', "questions[0].options[1].rite: "),
+        ('knows the exit code", right = true', 'x", right = false', "Exactly one of `options`"),
+        ('[predictions.one-process]\nright = "b"', '[predictions.one-process]\nright = "c"',
+         "predictions.one-process: `right` is 'c', which is not one of `options`"),
+        ('[predictions.one-process.notes]\na', "[predictions.one-process.notes]\nb",
+         "predictions.one-process: `notes` must have exactly the wrong letters: ['a']"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_the_file_of_a_lesson_is_named(tmp_path, good, bad, why):
+    assert TEXT.count(good) == 1
+    file = tmp_path / "99-sample.toml"
+    file.write_text(TEXT.replace(good, bad))
+    with pytest.raises(InvalidDataFile) as caught:
+        data_file.load(file, bank.BankFile)
+    assert why in caught.value.why
+    assert caught.value.next.endswith("dockyard/quiz/bank.py.")

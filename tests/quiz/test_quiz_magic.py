@@ -1,6 +1,6 @@
-"""The magics in a real kernel, as a front end with a person in front of it talks to it, or without.
+"""The magics in a real kernel, with front ends that can answer questions and that cannot.
 
-What the page itself does is tested in tests/browser.
+tests/browser tests the page itself.
 """
 
 import json
@@ -25,12 +25,12 @@ class Front:
         self.kernel = kernel
         self.states = {}
 
-    def run(self, cell, *, somebody):
-        """Run a cell; somebody says whether a person could type. Returns the messages."""
-        return self._until_idle(self.kernel.execute(cell, allow_stdin=somebody))
+    def run(self, cell, *, interactive):
+        """Run a cell in a front end that can answer questions or not. Returns the messages."""
+        return self._until_idle(self.kernel.execute(cell, allow_stdin=interactive))
 
     def send(self, widget, content):
-        """Send a widget's message; returns the messages that it leads to."""
+        """Send a widget's message; returns the messages that it causes."""
         data = {"method": "custom", "content": content}
         message = self.kernel.session.msg("comm_msg", {"comm_id": widget, "data": data})
         self.kernel.shell_channel.send(message)
@@ -59,7 +59,7 @@ def _kernel(home):
         manager, client = start_new_kernel()
     try:
         front = Front(client)
-        front.run("import os\n%load_ext dockyard", somebody=False)
+        front.run("import os\n%load_ext dockyard", interactive=False)
         yield front
     finally:
         client.stop_channels()
@@ -77,13 +77,13 @@ def bare():
 def begun():
     """A kernel in which a lesson has begun, on the real daemon."""
     with _kernel(paths.home()) as front:
-        assert "Ready" in printed(front.run(f"%lesson {LESSON}", somebody=False))
+        assert "Ready" in printed(front.run(f"%lesson {LESSON}", interactive=False))
         yield front
 
 
 def at_home(front, folder):
-    """Let the kernel keep its progress in a folder of the test's own."""
-    front.run(f"os.environ['DOCKYARD_HOME'] = {str(folder)!r}", somebody=False)
+    """Let the kernel save its progress in the test's folder."""
+    front.run(f"os.environ['DOCKYARD_HOME'] = {str(folder)!r}", interactive=False)
     return front
 
 
@@ -109,14 +109,14 @@ def printed(messages):
     return "".join(each["content"]["text"] for each in messages if each["msg_type"] == "stream")
 
 
-def test_nobody_in_front_gets_the_questions_as_text(front):
-    (data,) = shown(front.run(f"%quiz {LESSON}", somebody=False))
+def test_a_front_end_that_cannot_answer_shows_the_questions_as_text(front):
+    (data,) = shown(front.run(f"%quiz {LESSON}", interactive=False))
     lesson = bank.load(LESSON)
     assert data == {"text/plain": static_page.text(lesson), "text/html": static_page.markup(lesson)}
 
 
-def test_an_answer_is_judged_and_kept(front, tmp_path):
-    (data,) = shown(front.run(f"%quiz {LESSON}", somebody=True))
+def test_an_answer_is_judged_and_saved(front, tmp_path):
+    (data,) = shown(front.run(f"%quiz {LESSON}", interactive=True))
     widget = data[WIDGET]["model_id"]
     assert data["text/plain"] == static_page.text(bank.load(LESSON)), (
         "for a front end without widgets"
@@ -137,8 +137,8 @@ def test_an_answer_is_judged_and_kept(front, tmp_path):
     assert kept(tmp_path)["answers"][LESSON][question.name]["right"] is True
 
 
-def test_an_answer_that_cannot_be_kept_is_judged_all_the_same(front, tmp_path):
-    (data,) = shown(front.run(f"%quiz {LESSON}", somebody=True))
+def test_an_answer_that_cannot_be_saved_is_still_judged(front, tmp_path):
+    (data,) = shown(front.run(f"%quiz {LESSON}", interactive=True))
     question = bank.load(LESSON).questions[0]
     (tmp_path / "progress.new").mkdir()
     widget = data[WIDGET]["model_id"]
@@ -147,16 +147,18 @@ def test_an_answer_that_cannot_be_kept_is_judged_all_the_same(front, tmp_path):
     assert "could not be written down" in front.states[widget]["trouble"]
 
 
-def test_without_a_lesson_the_magics_say_what_to_run(front):
+def test_without_a_lesson_the_magics_say_which_cell_to_run(front):
     for cell in ("%quiz", "%%predict restart-run\n1 + 1"):
-        (error,) = [each for each in front.run(cell, somebody=True) if each["msg_type"] == "error"]
+        (error,) = [
+            each for each in front.run(cell, interactive=True) if each["msg_type"] == "error"
+        ]
         assert "No lesson has begun here." in "\n".join(error["content"]["traceback"])
 
 
-def test_nobody_in_front_sees_the_cell_as_if_nothing_were_foretold(front):
+def test_a_front_end_that_cannot_answer_shows_the_output_of_a_predicted_cell(front):
     cell = 'print("first")\n6 * 7'
-    plain = front.run(cell, somebody=False)
-    covered = front.run(f"%%predict restart-run\n{cell}", somebody=False)
+    plain = front.run(cell, interactive=False)
+    covered = front.run(f"%%predict restart-run\n{cell}", interactive=False)
     assert printed(covered) == printed(plain) == "first\n"
     assert shown(covered, "execute_result") == shown(plain, "execute_result")
     assert not shown(covered)
@@ -170,7 +172,7 @@ docker run --rm busybox echo from a container
 
 @pytest.mark.engine
 def test_an_output_stays_covered_until_the_choice_is_made(lesson, tmp_path):
-    messages = lesson.run(CELL, somebody=True)
+    messages = lesson.run(CELL, interactive=True)
     assert "from a container" not in printed(messages)
     form, cover = shown(messages)
     assert "covered" in cover["text/html"]
@@ -192,24 +194,24 @@ def test_an_output_stays_covered_until_the_choice_is_made(lesson, tmp_path):
     entry = kept(tmp_path)["guesses"][LESSON]["restart-run"]
     assert (entry["chosen"], entry["right"]) == (wrong.letter, False)
 
-    # Seen is seen: a second choice counts no more.
+    # Only the first choice counts.
     assert not shown(lesson.send(widget, {"chosen": asked.right.letter}), "update_display_data")
     assert kept(tmp_path)["guesses"][LESSON]["restart-run"]["right"] is False
 
 
 @pytest.mark.engine
-def test_skipping_uncovers_and_writes_nothing_down(lesson, tmp_path):
-    form, _ = shown(lesson.run(CELL, somebody=True))
+def test_skipping_uncovers_and_saves_nothing(lesson, tmp_path):
+    form, _ = shown(lesson.run(CELL, interactive=True))
     updates = shown(lesson.send(form[WIDGET]["model_id"], {"chosen": ""}), "update_display_data")
     assert updates == [{"text/plain": "from a container\n"}]
     assert not (tmp_path / "progress.json").exists()
 
 
 @pytest.mark.engine
-def test_all_that_a_cell_shows_is_covered_in_its_order(lesson, tmp_path):
+def test_all_outputs_of_a_cell_are_covered_in_order(lesson, tmp_path):
     cell = "%%predict restart-run\n%%trace\n!docker run --rm busybox echo from a container"
     at_home(lesson, paths.home())
-    form, *covers = shown(lesson.run(cell, somebody=True))
+    form, *covers = shown(lesson.run(cell, interactive=True))
     at_home(lesson, tmp_path)
     assert len(covers) == 2
     updates = shown(lesson.send(form[WIDGET]["model_id"], {"chosen": "c"}), "update_display_data")
@@ -219,7 +221,7 @@ def test_all_that_a_cell_shows_is_covered_in_its_order(lesson, tmp_path):
 
 @pytest.mark.engine
 def test_a_cell_that_raises_shows_its_error_and_still_uncovers(lesson):
-    messages = lesson.run("%%predict restart-run\nprint('before')\n1 / 0", somebody=True)
+    messages = lesson.run("%%predict restart-run\nprint('before')\n1 / 0", interactive=True)
     (error,) = [each for each in messages if each["msg_type"] == "error"]
     assert error["content"]["ename"] == "ZeroDivisionError"
     form, _ = shown(messages)
@@ -229,11 +231,11 @@ def test_a_cell_that_raises_shows_its_error_and_still_uncovers(lesson):
 
 def test_the_progress_is_shown_lesson_by_lesson(front, tmp_path):
     question = bank.load(LESSON).questions[0]
-    (data,) = shown(front.run(f"%quiz {LESSON}", somebody=True))
+    (data,) = shown(front.run(f"%quiz {LESSON}", interactive=True))
     front.send(
         data[WIDGET]["model_id"], {"question": question.name, "chosen": question.right.letter}
     )
-    (data,) = shown(front.run("%progress", somebody=True))
+    (data,) = shown(front.run("%progress", interactive=True))
     count = len(bank.load(LESSON).questions)
     (row,) = [line for line in data["text/plain"].splitlines() if line.startswith(LESSON)]
     assert f"1 of {count}" in row

@@ -1,48 +1,47 @@
-"""Lab 12: what containers are good for. The boat, a daemon in a container, is asked through it."""
+"""Lab 12: advantages. Also asks the daemon in the container ``$BOAT``."""
 
 from __future__ import annotations
 
 from docker.models.containers import Container
 
-from dockyard.labs.look import Look
-from dockyard.labs.verdict import Broken, NotYet
-from dockyard.labs.wire import brief
+from dockyard.labs.probe import Probe
+from dockyard.labs.verdict import Broken, NotYet, brief
 
 BILLION = 10**9
 
 
-def which_system(look: Look) -> str:
+def which_system(probe: Probe) -> str:
     """The file names the image's architecture."""
-    said = look.file("architecture.txt").strip()
-    architecture = look.image(f"{look['CARGO']}:1").attrs["Architecture"]
+    said = probe.file("architecture.txt").strip()
+    architecture = probe.image(f"{probe['CARGO']}:1").attrs["Architecture"]
     if said != architecture:
         raise NotYet(f"architecture.txt says {brief(said)!r}.")
-    return f"{look['CARGO']}:1 is made for {architecture}."
+    return f"{probe['CARGO']}:1 is made for {architecture}."
 
 
-def alone(look: Look) -> str:
-    """Nobody else is seen from inside."""
-    container = look.running(look["ALONE"])
+def alone(probe: Probe) -> str:
+    """The container sees only its own processes."""
+    container = probe.running(probe["ALONE"])
     count = len(container.top()["Processes"])
     if count > 2:
         raise NotYet(f"{count} processes run in {container.name}.")
     return f"{container.name} sees nobody but itself."
 
 
-def own_name(look: Look) -> str:
+def own_name(probe: Probe) -> str:
     """The host name is the container's own."""
-    container = look.running(look["CABIN"])
-    _, text = look.execute(container, "hostname")
+    container = probe.running(probe["CABIN"])
+    _, text = probe.execute(container, "hostname")
     if text.strip() != "cabin":
         raise NotYet(f"{container.name} believes that its computer is called {brief(text)}.")
     return f"{container.name} believes that its computer is called cabin."
 
 
-def moved(look: Look) -> str:
+def moved(probe: Probe) -> str:
     """The boat has the very same image."""
-    reference = f"{look['CARGO']}:1"
-    here = look.image(reference).attrs
-    there = look.inspected(look.boat(), "image", reference)
+    reference = f"{probe['CARGO']}:1"
+    here = probe.image(reference).attrs
+    there = probe.inspected(probe.boat(), "image", reference)
     if there is None:
         raise NotYet(f"The boat has no image {reference}.")
     if there["RootFS"]["Layers"] != here["RootFS"]["Layers"]:
@@ -58,13 +57,13 @@ def moved(look: Look) -> str:
     return f"The boat has {reference}, layer by layer the same as here."
 
 
-def twins(look: Look) -> str:
+def twins(probe: Probe) -> str:
     """Both containers wrote the same."""
-    name, image = look["TWIN"], f"{look['CARGO']}:1"
-    boat = look.boat()
-    there = look.inspected(boat, "container", name)
+    name, image = probe["TWIN"], f"{probe['CARGO']}:1"
+    boat = probe.boat()
+    there = probe.inspected(boat, "container", name)
     try:
-        here = look.container(name) if there else look.kept(name)
+        here = probe.container(name) if there else probe.kept(name)
     except NotYet:
         if there is not None:
             raise NotYet(
@@ -81,17 +80,17 @@ def twins(look: Look) -> str:
             raise NotYet(f"{where}, {name} is made from {attributes['Config']['Image']}.")
         if attributes["State"]["Status"] != "exited":
             raise NotYet(f"{where}, {name} is {attributes['State']['Status']}.")
-    ours = here.logs().decode(errors="replace")
-    _, theirs = look.execute(boat, "docker", "logs", name)
-    if look["TOKEN"] not in ours or look["TOKEN"] not in theirs:
+    ours = probe.log(here)
+    _, theirs = probe.execute(boat, "docker", "logs", name)
+    if probe["TOKEN"] not in ours or probe["TOKEN"] not in theirs:
         raise Broken(f"{name} wrote {brief(ours)!r} here and {brief(theirs)!r} on the boat.")
     return f"{name} wrote {brief(ours)}, here and on the boat."
 
 
-def neighbours(look: Look) -> str:
+def neighbours(probe: Probe) -> str:
     """Two servers listen on port 80 and answer at two ports."""
-    wanted = {look["NORTH"]: int(look["PORT"]), look["SOUTH"]: int(look["SOUTH_PORT"])}
-    both = [look.container(name) for name in wanted]
+    wanted = {probe["NORTH"]: int(probe["PORT"]), probe["SOUTH"]: int(probe["SOUTH_PORT"])}
+    both = [probe.container(name) for name in wanted]
     asked = [_asked(container) for container in both]
     if asked[0] and asked[0] == asked[1]:
         raise NotYet(
@@ -99,20 +98,20 @@ def neighbours(look: Look) -> str:
             mistake="one-port-for-two",
         )
     for name, port in wanted.items():
-        look.must_publish(look.running(name), 80, port)
-        look.get(port)
+        probe.must_publish(probe.running(name), 80, port)
+        probe.get(port)
     return f"{' and '.join(wanted)} both have a port 80 of their own, and both answer."
 
 
-def hungry(look: Look) -> str:
-    """The kernel ended it."""
-    name = look["HUNGRY"]
-    container = look.kept(name)
+def hungry(probe: Probe) -> str:
+    """The kernel killed the container for using too much memory."""
+    name = probe["HUNGRY"]
+    container = probe.kept(name)
     state = container.attrs["State"]
     if container.status in ("running", "created"):
         raise NotYet(f"{name} is {container.status}.")
-    # Some daemons do not hear of it when the kernel ends a container's only process; then the
-    # limit and the signal tell.
+    # Some daemons do not notice when the kernel kills a container's only process. The limit and
+    # the signal show it then.
     program = " ".join(container.attrs["Config"]["Cmd"] or [])
     limit = container.attrs["HostConfig"]["Memory"]
     if state["OOMKilled"] or (state["ExitCode"] == 137 and limit and "/dev/zero" in program):
@@ -123,9 +122,9 @@ def hungry(look: Look) -> str:
     )
 
 
-def slow(look: Look) -> str:
-    """A quarter of a processor, and it is used."""
-    container = look.running(look["SLOW"])
+def slow(probe: Probe) -> str:
+    """The container is limited to a quarter of a processor."""
+    container = probe.running(probe["SLOW"])
     host = container.attrs["HostConfig"]
     share = (host["NanoCpus"] or 0) / BILLION
     if host["CpuQuota"] and host["CpuQuota"] > 0:
@@ -139,6 +138,6 @@ def slow(look: Look) -> str:
 
 
 def _asked(container: Container) -> list[str]:
-    """The ports of this computer that a container asked for, had or not."""
+    """The host ports that a container asks for, even if it does not get them."""
     bindings = (container.attrs["HostConfig"]["PortBindings"] or {}).values()
     return sorted(each["HostPort"] for several in bindings for each in several or [])

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-from dockyard.labs.look import Look
-from dockyard.labs.verdict import Broken, NotYet
-from dockyard.labs.wire import brief
-
-MEGABYTE = 1024 * 1024
+from dockyard.labs.inspection import MEGABYTE, name_of
+from dockyard.labs.probe import Probe
+from dockyard.labs.verdict import Broken, NotYet, brief
 
 
-def code(look: Look) -> str:
+def code(probe: Probe) -> str:
     """The file holds the exit code."""
-    ended = look.container(look["QUIT"]).attrs["State"]["ExitCode"]
-    said = look.file("code.txt").strip()
+    ended = probe.container(probe["QUIT"]).attrs["State"]["ExitCode"]
+    said = probe.file("code.txt").strip()
     if said != str(ended):
-        raise NotYet(f"code.txt says {brief(said)}, and {look['QUIT']} ended with another code.")
-    return f"{look['QUIT']} has ended with exit code {ended}."
+        raise NotYet(f"code.txt says {brief(said)}, and {probe['QUIT']} ended with another code.")
+    return f"{probe['QUIT']} has ended with exit code {ended}."
 
 
-def last_line(look: Look) -> str:
+def last_line(probe: Probe) -> str:
     """The file holds the last line of the output."""
-    lines = look.container(look["TALKER"]).logs().decode(errors="replace").splitlines()
+    lines = probe.log(probe.container(probe["TALKER"])).splitlines()
     if not lines:
         raise NotYet(
-            f"{look['TALKER']} has written nothing. "
+            f"{probe['TALKER']} has written nothing. "
             "For another attempt:  %lab 09-basic-commands --new"
         )
-    said = look.file("last.txt").strip()
+    said = probe.file("last.txt").strip()
     if said != lines[-1].strip():
         raise NotYet(f"last.txt has {len(said.splitlines())} lines; it begins with {brief(said)}.")
-    return f"The last line of {look['TALKER']} is in last.txt."
+    return f"The last line of {probe['TALKER']} is in last.txt."
 
 
-def killed(look: Look) -> str:
+def killed(probe: Probe) -> str:
     """The container was killed and is kept."""
-    container = look.container(look["NAP"])
+    container = probe.container(probe["NAP"])
     state = container.attrs["State"]
     if container.status != "exited":
         raise NotYet(f"{container.name} is {container.status}.")
@@ -43,18 +41,18 @@ def killed(look: Look) -> str:
     return f"{container.name} has ended with exit code 137."
 
 
-def gone(look: Look) -> str:
+def gone(probe: Probe) -> str:
     """The container is gone."""
-    name = look["NAP"]
-    if look.has_container(name):
+    name = probe["NAP"]
+    if probe.has_container(name):
         raise NotYet(f"{name} is still there.")
     return f"{name} is gone."
 
 
-def server(look: Look) -> str:
+def server(probe: Probe) -> str:
     """The server runs with all that was asked for."""
-    name, port, word = look["WEB"], int(look["PORT"]), look["TOKEN"]
-    container = look.container(name)
+    name, port, word = probe["WEB"], int(probe["PORT"]), probe["TOKEN"]
+    container = probe.container(name)
     config, host = container.attrs["Config"], container.attrs["HostConfig"]
     command = config["Cmd"] or []
     if any(each.startswith("-") for each in command[:1]):
@@ -67,10 +65,10 @@ def server(look: Look) -> str:
             f"{name} has ended; it was tied to the command that started it.",
             mistake="in-the-foreground",
         )
-    look.running(name)
-    look.must_publish(container, 80, port)
-    look.get(port)
-    settings = dict(each.partition("=")[::2] for each in config["Env"] or [])
+    probe.running(name)
+    probe.must_publish(container, 80, port)
+    probe.get(port)
+    settings = probe.variables(container)
     if settings.get("GREETING") != word:
         said = settings.get("GREETING")
         raise NotYet(
@@ -84,10 +82,10 @@ def server(look: Look) -> str:
     return f"{name} answers at port {port}, knows its greeting, and has a limit of memory."
 
 
-def map(look: Look) -> str:
-    """The file has been brought out."""
-    text = look.file("map.txt").strip()
-    if look["TOKEN"] not in text:
+def map(probe: Probe) -> str:
+    """The file was copied out of the container."""
+    text = probe.file("map.txt").strip()
+    if probe["TOKEN"] not in text:
         raise NotYet(
             f"map.txt says {brief(text)}.",
             mistake="image-has-not-changed" if "No such file" in text else None,
@@ -95,13 +93,13 @@ def map(look: Look) -> str:
     return f"map.txt says {brief(text)}."
 
 
-def grow(look: Look) -> str:
-    """The container has more memory and has not forgotten anything."""
-    container = look.running(look["SMALL"])
+def grow(probe: Probe) -> str:
+    """The container has more memory and still has its data."""
+    container = probe.running(probe["SMALL"])
     memory = container.attrs["HostConfig"]["Memory"] or 0
-    thought = look.execute(container, "cat", "/memory/thought")
-    if thought[0] or look["TOKEN"] not in thought[1]:
-        anew = look.read(container, "/since") is None
+    thought = probe.execute(container, "cat", "/memory/thought")
+    if thought[0] or probe["TOKEN"] not in thought[1]:
+        anew = probe.read(container, "/since") is None
         raise NotYet(
             f"{container.name} has forgotten its thought. "
             "For another attempt:  %lab 09-basic-commands --new",
@@ -113,10 +111,10 @@ def grow(look: Look) -> str:
     return f"{container.name} has 128 MB of memory, and still knows what it had in mind."
 
 
-def typo(look: Look) -> str:
-    """The word was written, and all was well."""
-    name = look["TYPO"]
-    container = look.kept(name)
+def typo(probe: Probe) -> str:
+    """The container printed the word and succeeded."""
+    name = probe["TYPO"]
+    container = probe.kept(name)
     state = container.attrs["State"]
     if container.status == "created":
         command = " ".join(container.attrs["Config"]["Cmd"] or [])
@@ -125,16 +123,18 @@ def typo(look: Look) -> str:
         raise NotYet(f"{name} is {container.status}; it has not ended.")
     if state["ExitCode"]:
         raise NotYet(f"{name} has ended with exit code {state['ExitCode']}.")
-    written = container.logs().decode(errors="replace")
-    if look["TOKEN"] not in written:
+    written = probe.log(container)
+    if probe["TOKEN"] not in written:
         raise Broken(f"{name} wrote {brief(written)}.")
-    return f"{name} has written {look['TOKEN']} and ended with exit code 0."
+    return f"{name} has written {probe['TOKEN']} and ended with exit code 0."
 
 
-def clean(look: Look) -> str:
+def clean(probe: Probe) -> str:
     """The project's containers are gone, and the other one is not."""
-    project, keep = look["JUNK"], f"{look['JUNK']}-keep"
-    every = {each.name: each for each in look.daemon.containers.list(all=True, ignore_removed=True)}
+    project, keep = probe["JUNK"], f"{probe['JUNK']}-keep"
+    every = {
+        name_of(each): each for each in probe.daemon.containers.list(all=True, ignore_removed=True)
+    }
     if keep not in every:
         raise NotYet(
             f"{keep} is gone, and it belonged to somebody else. "

@@ -1,4 +1,4 @@
-"""Lab 14: capstone. What runs on the boat, a daemon in a container, is asked through it."""
+"""Lab 14: capstone. Asks the daemon in the container ``$BOAT``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import re
 from docker.models.images import Image
 
 from dockyard.exceptions import RegistryError
-from dockyard.labs.look import Look
+from dockyard.labs.inspection import MEGABYTE, is_anonymous
+from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import Broken, NotYet
 from dockyard.registry.api import Registry
 
-ANONYMOUS = re.compile(r"[0-9a-f]{64}")
-MEGABYTE = 1024 * 1024
 OURS = ("web", "worker")
 ALL = ("web", "worker", "store")
 
@@ -22,72 +21,72 @@ containers=$(docker ps --all --quiet | xargs -r docker inspect)
 networks=$(docker network ls --quiet | xargs -r docker network inspect)
 printf '[%s,%s]' "${containers:-[]}" "${networks:-[]}"
 """
-# Of each process: its capabilities, whether it may gain some, and how its root is mounted.
+# The capabilities of a process, whether it may gain some, and how its root is mounted.
 PROCESS = "cat /proc/{pid}/status; grep ' / ' /proc/{pid}/mounts"
 
 
-def registry(look: Look) -> str:
+def registry(probe: Probe) -> str:
     """The registry answers here and on the boat."""
-    name, port = look["REGISTRY"], look["PORT"]
-    container = look.running(name)
-    look.must_publish(container, 5000, port)
-    status, _ = look.get(port, "/v2/")
+    name, port = probe["REGISTRY"], probe["PORT"]
+    container = probe.running(name)
+    probe.must_publish(container, 5000, port)
+    status, _ = probe.get(port, "/v2/")
     if status != 200:
         raise Broken(f"http://127.0.0.1:{port}/v2/ answers with status {status}.")
     networks = sorted(container.attrs["NetworkSettings"]["Networks"])
-    if look["QUAY"] not in networks:
+    if probe["QUAY"] not in networks:
         raise NotYet(
             f"{name} is on {' and '.join(networks) or 'no network'}, and the boat on "
-            f"{look['QUAY']}.",
+            f"{probe['QUAY']}.",
             mistake="different-networks",
         )
     url = f"http://{name}:5000/v2/"
-    if look.execute(look.boat(), "curl", "--silent", "--max-time", "5", url)[0]:
+    if probe.execute(probe.boat(), "curl", "--silent", "--max-time", "5", url)[0]:
         raise Broken(f"On the boat, {url} does not answer.")
     return f"{name} answers at port {port} here, and under its name on the boat."
 
 
-def built(look: Look) -> str:
+def built(probe: Probe) -> str:
     """The image holds the program, which takes its arguments."""
-    image = _image(look)
+    image = _image(probe)
     config = image.attrs["Config"]
     entrypoint, command = config.get("Entrypoint") or [], config.get("Cmd") or []
-    name = look["SHOP"]
+    name = probe["SHOP"]
     program = any(word.endswith(".py") for word in command)
     if not entrypoint and program:
         raise NotYet(
             f"The image {name}:1 has its program as CMD, and no ENTRYPOINT.",
             mistake="arguments-replace-cmd",
         )
-    code, text = look.run(_reference(look), "version")
+    code, text = probe.run(_reference(probe), "version")
     if code or "version" not in text:
         said = (text.strip().splitlines() or ["nothing"])[-1]
         raise Broken(f"Run with the argument version, {name}:1 says {said[:80]!r}.")
     return f"Run with the argument version, {name}:1 says {text.strip()[:40]!r}."
 
 
-def user(look: Look) -> str:
-    """The image's program is not run as root."""
-    config = _image(look).attrs["Config"]
+def user(probe: Probe) -> str:
+    """The image's program does not run as root."""
+    config = _image(probe).attrs["Config"]
     wanted = config.get("User") or ""
     program = "import os; print(os.getuid())"
-    code, text = look.run(_reference(look), "-c", program, entrypoint=["python"])
+    code, text = probe.run(_reference(probe), "-c", program, entrypoint=["python"])
     if code:
-        raise Broken(f"{look['SHOP']}:1 cannot be run as user {wanted or 'root'!r}.")
+        raise Broken(f"{probe['SHOP']}:1 cannot be run as user {wanted or 'root'!r}.")
     if text.strip() == "0":
-        lines = [str(step.get("CreatedBy", "")) for step in _image(look).history()]
+        lines = [str(step.get("CreatedBy", "")) for step in _image(probe).history()]
         earlier = any(re.search(r"\bUSER (?!root\b|0\b)\w", line) for line in lines)
         raise NotYet(
-            f"The program in {look['SHOP']}:1 runs as root.",
+            f"The program in {probe['SHOP']}:1 runs as root.",
             mistake="user-at-build-time-only" if earlier else None,
         )
-    return f"The program in {look['SHOP']}:1 runs as user {text.strip()}."
+    return f"The program in {probe['SHOP']}:1 runs as user {text.strip()}."
 
 
-def pushed(look: Look) -> str:
+def pushed(probe: Probe) -> str:
     """The registry has this very image."""
-    image, name = _image(look), look["SHOP"]
-    if _pushed(look) not in _digests(image.attrs):
+    image, name = _image(probe), probe["SHOP"]
+    if _pushed(probe) not in _digests(image.attrs):
         raise NotYet(
             f"The registry has an image {name}:1, and the one here is another.",
             mistake="built-is-not-pushed",
@@ -95,44 +94,44 @@ def pushed(look: Look) -> str:
     return f"The registry has {name}:1, the image that is here."
 
 
-def shipped(look: Look) -> str:
+def shipped(probe: Probe) -> str:
     """The boat has the image that was pushed."""
-    reference = f"{look['REGISTRY']}:5000/{look['SHOP']}:1"
-    image = look.inspected(look.boat(), "image", reference)
+    reference = f"{probe['REGISTRY']}:5000/{probe['SHOP']}:1"
+    image = probe.inspected(probe.boat(), "image", reference)
     if image is None:
         raise NotYet(f"The boat has no image {reference}.")
-    if _pushed(look) not in _digests(image) & _digests(_image(look).attrs):
+    if _pushed(probe) not in _digests(image) & _digests(_image(probe).attrs):
         raise NotYet(
             f"The boat's image {reference} is not the one that was pushed.", mistake="built-twice"
         )
     return f"The boat has {reference}, the image that was built here."
 
 
-def up(look: Look) -> str:
+def up(probe: Probe) -> str:
     """Three containers run, two of them from the shipped image."""
     for service, image in (
         ("store", "redis:7"),
-        *((each, f"{look['REGISTRY']}:5000/{look['SHOP']}:1") for each in OURS),
+        *((each, f"{probe['REGISTRY']}:5000/{probe['SHOP']}:1") for each in OURS),
     ):
-        container = _running(look, service)
+        container = _running(probe, service)
         used = container["Config"]["Image"]
         if used.removeprefix("docker.io/library/") != image:
             raise NotYet(f"On the boat, {service} is made from {used}.")
-    command = _running(look, "worker")["Config"]["Cmd"] or []
+    command = _running(probe, "worker")["Config"]["Cmd"] or []
     if command != ["work"]:
         raise NotYet(f"On the boat, the worker's arguments are {' '.join(command) or 'none'!r}.")
     return "On the boat, web, worker and store are running."
 
 
-def answers(look: Look) -> str:
+def answers(probe: Probe) -> str:
     """The page counts the stories."""
-    _page(look)
+    _page(probe)
     return "On the boat, the shop answers and counts its stories."
 
 
-def healthy(look: Look) -> str:
-    """The store has a health check, which is content."""
-    store = _running(look, "store")
+def healthy(probe: Probe) -> str:
+    """The store's health check passes."""
+    store = _running(probe, "store")
     health = store["State"].get("Health")
     if not health or not (store["Config"].get("Healthcheck") or {}).get("Test"):
         raise NotYet("On the boat, nobody asks the store whether it is well.")
@@ -141,13 +140,13 @@ def healthy(look: Look) -> str:
     return "On the boat, the store is healthy."
 
 
-def remembers(look: Look) -> str:
+def remembers(probe: Probe) -> str:
     """The store's data is in a volume with a name."""
-    mounts = {mount["Destination"]: mount for mount in _running(look, "store")["Mounts"]}
+    mounts = {mount["Destination"]: mount for mount in _running(probe, "store")["Mounts"]}
     mount = mounts.get("/data")
     if mount is None:
         raise NotYet("On the boat, the store keeps its data in its own layer.")
-    if mount["Type"] == "volume" and ANONYMOUS.fullmatch(mount["Name"]):
+    if mount["Type"] == "volume" and is_anonymous(mount["Name"]):
         raise NotYet(
             "On the boat, the store keeps its data in a volume without a name.",
             mistake="anonymous-volume",
@@ -157,40 +156,40 @@ def remembers(look: Look) -> str:
     return f"On the boat, the store keeps its data in {mount.get('Name') or mount['Source']}."
 
 
-def inside(look: Look) -> str:
-    """Store and worker are on internal networks only, and nothing of the store is published."""
-    doors = [each for each in _running(look, "store")["NetworkSettings"]["Ports"].values() if each]
+def inside(probe: Probe) -> str:
+    """Store and worker are on internal networks only, and the store publishes no port."""
+    doors = [each for each in _running(probe, "store")["NetworkSettings"]["Ports"].values() if each]
     if doors:
         raise NotYet(
             f"On the boat, the store is published at port {doors[0][0]['HostPort']}.",
             mistake="store-for-everybody",
         )
-    internal = {each["Name"] for each in _listing(look)[1] if each["Internal"]}
+    internal = {each["Name"] for each in _listing(probe)[1] if each["Internal"]}
     for service in ("store", "worker"):
-        networks = set(_running(look, service)["NetworkSettings"]["Networks"])
+        networks = set(_running(probe, service)["NetworkSettings"]["Networks"])
         if outside := sorted(networks - internal - {"none"}):
             raise NotYet(f"On the boat, {service} is on {outside[0]}, which leads outside.")
-    _page(look)
+    _page(probe)
     return (
         "On the boat, the store is published nowhere, and store and worker reach nothing outside."
     )
 
 
-def read_only(look: Look) -> str:
-    """The root file systems cannot be written to."""
+def read_only(probe: Probe) -> str:
+    """The root file systems are read-only."""
     for service in OURS:
-        *_, root = _process(look, service).strip().splitlines()
+        *_, root = _process(probe, service).strip().splitlines()
         if "ro" not in root.split()[3].split(","):
             raise NotYet(f"On the boat, {service} can write to its own file system.")
     return "On the boat, web and worker cannot write to their file systems."
 
 
-def powerless(look: Look) -> str:
+def powerless(probe: Probe) -> str:
     """No capability is left, and none can be gained."""
     for service in OURS:
-        status = dict(re.findall(r"^(\w+):\s*(\S+)", _process(look, service), re.MULTILINE))
+        status = dict(re.findall(r"^(\w+):\s*(\S+)", _process(probe, service), re.MULTILINE))
         if int(status["CapBnd"], 16):
-            ours = _running(look, service)["Config"]["User"] not in ("", "0", "root")
+            ours = _running(probe, service)["Config"]["User"] not in ("", "0", "root")
             raise NotYet(
                 f"On the boat, a program in {service} could still have capabilities of root.",
                 mistake="not-root-is-not-powerless" if ours else None,
@@ -200,10 +199,10 @@ def powerless(look: Look) -> str:
     return "On the boat, web and worker have no capabilities and cannot gain any."
 
 
-def limits(look: Look) -> str:
+def limits(probe: Probe) -> str:
     """Memory and processes are limited."""
     for service in OURS:
-        host = _running(look, service)["HostConfig"]
+        host = _running(probe, service)["HostConfig"]
         memory, processes = host["Memory"] or 0, host["PidsLimit"] or 0
         if not 0 < memory <= 128 * MEGABYTE:
             amount = f"{memory // MEGABYTE} MB" if memory else "no limit"
@@ -214,9 +213,9 @@ def limits(look: Look) -> str:
     return "On the boat, web and worker have limits of memory and of processes."
 
 
-def comes_back(look: Look) -> str:
-    """All three are started again."""
-    policies = {each: _running(look, each)["HostConfig"]["RestartPolicy"]["Name"] for each in ALL}
+def comes_back(probe: Probe) -> str:
+    """All three have a restart policy."""
+    policies = {each: _running(probe, each)["HostConfig"]["RestartPolicy"]["Name"] for each in ALL}
     left = [each for each, policy in policies.items() if policy not in ("always", "unless-stopped")]
     if left:
         raise NotYet(
@@ -226,10 +225,10 @@ def comes_back(look: Look) -> str:
     return "On the boat, web, worker and store are started again by the daemon."
 
 
-def ordered(look: Look) -> str:
+def ordered(probe: Probe) -> str:
     """The story was written by the worker, and is counted."""
-    page, word = _page(look), look["TOKEN"]
-    code, log = look.execute(look.boat(), "docker", "logs", _worker_name(look))
+    page, word = _page(probe), probe["TOKEN"]
+    code, log = probe.execute(probe.boat(), "docker", "logs", _worker_name(probe))
     if code or f"wrote: {word}" not in log:
         raise NotYet(f"On the boat, no worker has written {word}; the shop says {page!r}.")
     if not _number(page):
@@ -237,18 +236,18 @@ def ordered(look: Look) -> str:
     return f"The worker on the boat has written {word}."
 
 
-def _worker_name(look: Look) -> str:
+def _worker_name(probe: Probe) -> str:
     try:
-        return _running(look, "worker")["Name"].lstrip("/")
+        return _running(probe, "worker")["Name"].lstrip("/")
     except NotYet as found:
         raise NotYet(found.saw, mistake="worker-not-at-work") from None
 
 
-def _page(look: Look) -> str:
-    web = _running(look, "web")
+def _page(probe: Probe) -> str:
+    web = _running(probe, "web")
     url = "http://localhost:8000/"
-    code, text = look.execute(
-        look.boat(), "curl", "--silent", "--max-time", "5", "--retry", "5", "--retry-delay", "1",
+    code, text = probe.execute(
+        probe.boat(), "curl", "--silent", "--max-time", "5", "--retry", "5", "--retry-delay", "1",
         "--retry-connrefused", url,
     )  # fmt: skip
     if code:
@@ -277,17 +276,17 @@ def _number(text: str) -> int | None:
 
 
 @functools.lru_cache(maxsize=1)
-def _listing(look: Look) -> tuple[list[dict], list[dict]]:
-    """What runs on the boat, asked once for all the checks of one judgement."""
-    containers, networks = look.document(look.boat(), "sh", "-c", LISTING)
+def _listing(probe: Probe) -> tuple[list[dict], list[dict]]:
+    """The boat's containers and networks, inspected once for all checks of a probe."""
+    containers, networks = probe.document(probe.boat(), "sh", "-c", LISTING)
     return containers, networks
 
 
-def _running(look: Look, service: str) -> dict:
-    """The container of that name or Compose service on the boat, as it is inspected."""
+def _running(probe: Probe, service: str) -> dict:
+    """The boat's container with this name or of this Compose service, as inspected."""
     found = [
         each
-        for each in _listing(look)[0]
+        for each in _listing(probe)[0]
         if each["Name"] == f"/{service}"
         or (each["Config"]["Labels"] or {}).get("com.docker.compose.service") == service
     ]
@@ -302,32 +301,32 @@ def _running(look: Look, service: str) -> dict:
     return running[0]
 
 
-def _process(look: Look, service: str) -> str:
-    """What the boat's kernel says of a container's first process."""
-    pid = _running(look, service)["State"]["Pid"]
-    code, text = look.execute(look.boat(), "sh", "-c", PROCESS.format(pid=int(pid)))
+def _process(probe: Probe, service: str) -> str:
+    """The kernel's view of a container's first process (proc_pid_status(5), mounts)."""
+    pid = _running(probe, service)["State"]["Pid"]
+    code, text = probe.execute(probe.boat(), "sh", "-c", PROCESS.format(pid=int(pid)))
     if code:
         raise Broken(f"On the boat, {service} has just ended.")
     return text
 
 
-def _reference(look: Look) -> str:
-    return f"127.0.0.1:{look['PORT']}/{look['SHOP']}:1"
+def _reference(probe: Probe) -> str:
+    return f"127.0.0.1:{probe['PORT']}/{probe['SHOP']}:1"
 
 
-def _image(look: Look) -> Image:
-    return look.image(_reference(look))
+def _image(probe: Probe) -> Image:
+    return probe.image(_reference(probe))
 
 
-def _pushed(look: Look) -> str:
-    """The digest that the registry has under the image's name."""
-    look.get(look["PORT"], "/v2/")
+def _pushed(probe: Probe) -> str:
+    """The digest of the image in the registry."""
+    probe.get(probe["PORT"], "/v2/")
     try:
-        found = Registry(f"http://127.0.0.1:{look['PORT']}").manifest(look["SHOP"], "1")
+        found = Registry(f"http://127.0.0.1:{probe['PORT']}").manifest(probe["SHOP"], "1")
     except RegistryError as error:
         raise Broken(error.what) from None
     if found is None:
-        raise NotYet(f"The registry has no image {look['SHOP']}:1.")
+        raise NotYet(f"The registry has no image {probe['SHOP']}:1.")
     return found.digest
 
 

@@ -7,42 +7,42 @@ import json
 from pathlib import Path
 
 from dockyard.core import docker_client, paths
-from dockyard.labs.look import Look
-from dockyard.labs.verdict import Broken, NotYet
-from dockyard.labs.wire import brief
+from dockyard.labs.inspection import name_of
+from dockyard.labs.probe import Probe
+from dockyard.labs.verdict import Broken, NotYet, brief
 
 
-def renamed(look: Look) -> str:
+def renamed(probe: Probe) -> str:
     """The old container has the new name."""
-    container = look.container(look["NEW"])
-    if look.has_container(look["OLD"]):
-        raise NotYet(f"There are two containers, {look['OLD']} and {container.name}.")
-    return f"{look['OLD']} is called {container.name} now."
+    container = probe.container(probe["NEW"])
+    if probe.has_container(probe["OLD"]):
+        raise NotYet(f"There are two containers, {probe['OLD']} and {container.name}.")
+    return f"{probe['OLD']} is called {container.name} now."
 
 
-def labelled(look: Look) -> str:
+def labelled(probe: Probe) -> str:
     """The volume carries the label."""
-    volume = look.volume(look["SHELF"])
+    volume = probe.volume(probe["SHELF"])
     owner = (volume.attrs["Labels"] or {}).get("owner")
-    if owner != look["TOKEN"]:
+    if owner != probe["TOKEN"]:
         said = f"has the owner {owner!r}" if owner else "has no label owner"
         raise NotYet(f"The volume {volume.name} {said}.")
     return f"The volume {volume.name} carries owner={owner}."
 
 
-def no_program(look: Look) -> str:
-    """The container could not be started, and says why."""
-    container = look.container(look["NOPROG"])
+def no_program(probe: Probe) -> str:
+    """The container could not start its program."""
+    container = probe.container(probe["NOPROG"])
     code = container.attrs["State"]["ExitCode"]
     if code != 127:
         raise NotYet(f"{container.name} is {container.status}, with exit code {code}.")
     return f"{container.name} has exit code 127: there is no such program in it."
 
 
-def last_lines(look: Look) -> str:
-    """Three lines, each with its time."""
-    chatty, written = look.container(look["CHATTY"]), look.file("last.txt")
-    wanted = chatty.logs(tail=3, timestamps=True).decode()
+def last_lines(probe: Probe) -> str:
+    """The file holds the last three lines, each with its time."""
+    chatty, written = probe.container(probe["CHATTY"]), probe.file("last.txt")
+    wanted = chatty.logs(tail=3, timestamps=True).decode(errors="replace")
     if written.split() != wanted.split():
         if not written.strip():
             raise NotYet("last.txt is empty.", mistake="one-of-two-outputs")
@@ -51,19 +51,20 @@ def last_lines(look: Look) -> str:
     return f"last.txt has the last three lines of {chatty.name}, each with its time."
 
 
-def crew(look: Look) -> str:
-    """Exactly those with the label, in whatever order."""
-    everybody = look.daemon.containers.list(all=True, ignore_removed=True)
-    wanted = {each.name for each in everybody if each.labels.get("crew") == look["TOKEN"]}
-    running = {each.name for each in everybody if each.name in wanted and each.status == "running"}
-    written = look.file("crew.txt").split("\n")
+def crew(probe: Probe) -> str:
+    """The file names exactly the containers with the label, in any order."""
+    everybody = probe.daemon.containers.list(all=True, ignore_removed=True)
+    crew = [each for each in everybody if each.labels.get("crew") == probe["TOKEN"]]
+    wanted = {name_of(each) for each in crew}
+    running = {name_of(each) for each in crew if each.status == "running"}
+    written = probe.file("crew.txt").split("\n")
     found = {line.strip() for line in written if line.strip()}
     if found == running and found != wanted:
         raise NotYet(
             f"crew.txt names {_list(found)}: only what is running.", mistake="only-the-running"
         )
     if strangers := sorted(found - wanted):
-        by_name = all(name.startswith(look["CREW"]) for name in found)
+        by_name = all(name.startswith(probe["CREW"]) for name in found)
         raise NotYet(
             f"crew.txt has {brief(strangers[0])!r}, which is no name of the crew.",
             mistake="filter-finds-parts" if by_name and wanted < found else None,
@@ -73,13 +74,13 @@ def crew(look: Look) -> str:
     return f"crew.txt names the whole crew: {_list(found)}."
 
 
-def context(look: Look) -> str:
+def context(probe: Probe) -> str:
     """The context leads to the second daemon, with certificates."""
-    boat = look.running(look["BOAT"])
-    ports = look.published(boat, 2376)
+    boat = probe.running(probe["BOAT"])
+    ports = probe.published(boat, 2376)
     if not ports:
         raise NotYet(f"{boat.name} runs, but its port 2376 is not published.")
-    address, keys = _context(look, boat.name)
+    address, keys = _context(probe, probe["BOAT"])
     if not any(address.endswith(f":{port}") for port in ports):
         raise NotYet(f"The context {boat.name} leads to {address}, and {boat.name} is not there.")
     if not keys.exists():
@@ -87,20 +88,18 @@ def context(look: Look) -> str:
             f"The context {boat.name} leads to {address}, without a certificate.",
             mistake="certificates-left-out",
         )
-    status, text = look.get_secure(ports[0], "/info", keys)
+    status, text = probe.get_secure(ports[0], "/info", keys)
     if status != 200:
         raise Broken(f"The daemon of {boat.name} refuses: {brief(text)!r}.")
     return f"The context {boat.name} leads to the daemon of {boat.name}, with certificates."
 
 
-def there(look: Look) -> str:
+def there(probe: Probe) -> str:
     """The container runs there, and the course's daemon is the current one."""
-    name = look["FAR"]
-    boat = look.boat(name)
-    state = look.there(boat, name)["State"]["Status"]
-    if state != "running":
-        raise NotYet(f"{name} on {boat.name} is {state}.")
-    current = _current(look)
+    name = probe["FAR"]
+    boat = probe.boat(name)
+    probe.running_there(boat, name)
+    current = _current(probe)
     if current == boat.name:
         raise NotYet(
             f"{name} runs on {boat.name}, and your plain commands still go there.",
@@ -111,9 +110,9 @@ def there(look: Look) -> str:
     return f"{name} runs on {boat.name}, and your plain commands go to the course's daemon."
 
 
-def _context(look: Look, name: str) -> tuple[str, Path]:
-    """Address and folder of certificates of a context of the attempt's client."""
-    folder = paths.docker_config(look.attempt.lesson) / "contexts"
+def _context(probe: Probe, name: str) -> tuple[str, Path]:
+    """The address and the certificates' folder of a context of the learner's client."""
+    folder = paths.docker_config(probe.attempt.lesson) / "contexts"
     key = hashlib.sha256(name.encode()).hexdigest()
     try:
         meta = json.loads((folder / "meta" / key / "meta.json").read_text())
@@ -123,10 +122,10 @@ def _context(look: Look, name: str) -> tuple[str, Path]:
     return address, folder / "tls" / key / "docker"
 
 
-def _current(look: Look) -> str:
+def _current(probe: Probe) -> str:
     try:
         settings = json.loads(
-            (paths.docker_config(look.attempt.lesson) / "config.json").read_text()
+            (paths.docker_config(probe.attempt.lesson) / "config.json").read_text()
         )
     except (OSError, ValueError):
         return "default"

@@ -1,4 +1,4 @@
-"""Lab 15: the clinic, twelve broken scenes."""
+"""Lab 15: the clinic, twelve broken scenes to repair."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ import stat
 
 from docker.models.containers import Container
 
-from dockyard.labs.look import Look
+from dockyard.labs.inspection import networks_of
+from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import Broken, NotYet
 
 
-def exits_at_once(look: Look) -> str:
+def exits_at_once(probe: Probe) -> str:
     """The server runs and answers."""
-    shop = look.container(look["SHOP"])
+    shop = probe.container(probe["SHOP"])
     try:
-        look.running(shop.name)
-        look.get(look["SHOP_PORT"])
+        probe.running(probe["SHOP"])
+        probe.get(probe["SHOP_PORT"])
     except NotYet:
-        # One that ends at once may still have been running when it was first looked at.
+        # A server that exits at once may still have been running when it was inspected.
         shop.reload()
         if shop.status == "exited" and shop.attrs["State"]["ExitCode"] == 0:
             raise Broken(
@@ -28,50 +29,50 @@ def exits_at_once(look: Look) -> str:
     return f"{shop.name} runs and answers at its port."
 
 
-def port_taken(look: Look) -> str:
+def port_taken(probe: Probe) -> str:
     """Both servers can be reached."""
-    old, new = look.container(look["OLD"]), look.container(look["NEW"])
+    old, new = probe.container(probe["OLD"]), probe.container(probe["NEW"])
     if old.status != "running" and new.status == "running":
         raise Broken(f"{new.name} runs; {old.name} is {old.status}.", mistake="took-the-port-away")
-    for container in (look.running(old.name), look.running(new.name)):
-        ports = look.published(container, 80)
+    for container in (probe.running(probe["OLD"]), probe.running(probe["NEW"])):
+        ports = probe.published(container, 80)
         if not ports:
             raise Broken(f"{container.name} runs, and its port 80 is not published.")
-        look.get(ports[0])
-    if int(look["OLD_PORT"]) not in look.published(old, 80):
-        raise Broken(f"{old.name} no longer has port {look['OLD_PORT']}.")
+        probe.get(ports[0])
+    if int(probe["OLD_PORT"]) not in probe.published(old, 80):
+        raise Broken(f"{old.name} no longer has port {probe['OLD_PORT']}.")
     return f"{old.name} and {new.name} both answer, each at a port of its own."
 
 
-def name_in_use(look: Look) -> str:
-    """The name has a new owner, and the old container is kept."""
-    name = look["DESK"]
+def name_in_use(probe: Probe) -> str:
+    """A new container has the name, and the old one is kept."""
+    name = probe["DESK"]
     before = f"{name}-before"
     try:
-        kept = look.container(before)
+        kept = probe.container(before)
     except NotYet as found:
-        gone = look.removed(name)
+        gone = probe.removed(name)
         raise NotYet(found.saw, mistake="removed-what-was-needed" if gone else None) from None
-    if look["TOKEN"] not in (look.read(kept, "/notes") or ""):
-        raise Broken(f"{before} has no file /notes with {look['TOKEN']}.")
-    desk = look.running(name)
+    if probe["TOKEN"] not in (probe.read(kept, "/notes") or ""):
+        raise Broken(f"{before} has no file /notes with {probe['TOKEN']}.")
+    desk = probe.running(name)
     if not desk.attrs["Config"]["Image"].startswith("httpd"):
         raise Broken(f"{name} is made from {desk.attrs['Config']['Image']}.")
     return f"{name} is a web server, and {before} still has its notes."
 
 
-def wrong_processor(look: Look) -> str:
+def wrong_processor(probe: Probe) -> str:
     """The tool runs on this processor."""
-    image = f"{look['TOOL']}:1"
-    code, said = look.run(image)
+    image = f"{probe['TOOL']}:1"
+    code, said = probe.run(image)
     if code != 0 or "the tool works" not in said:
         raise Broken(f"{image} ends with exit code {code} and says {said.strip()[:80]!r}.")
     return f"{image} says: the tool works."
 
 
-def disk_full(look: Look) -> str:
+def disk_full(probe: Probe) -> str:
     """There was room for the file."""
-    container = _ended(look, look["DISK"])
+    container = _ended(probe, probe["DISK"])
     code = container.attrs["State"]["ExitCode"]
     if code != 0:
         tmpfs = container.attrs["HostConfig"].get("Tmpfs") or {}
@@ -79,28 +80,31 @@ def disk_full(look: Look) -> str:
         raise Broken(
             f"{container.name} has ended with exit code {code}; mounted at /data: "
             f"{'a tmpfs, ' + tmpfs['/data'] if '/data' in tmpfs else 'nothing of that kind'}.",
-            mistake="same-container-again" if again and look.started_again(container) else None,
+            mistake="same-container-again" if again and probe.started_again(container) else None,
         )
-    if container.attrs["Config"]["Image"] != f"{look['DISK']}:1":
+    if container.attrs["Config"]["Image"] != f"{probe['DISK']}:1":
         raise NotYet(f"{container.name} was made from {container.attrs['Config']['Image']}.")
     return f"{container.name} found room for its file and ended with exit code 0."
 
 
-def no_permission(look: Look) -> str:
-    """The note lies in the learner's folder."""
-    folder = look.attempt.work / "inbox"
-    container = _ended(look, look["POST"])
+def no_permission(probe: Probe) -> str:
+    """The note is in the learner's folder, whose permissions did not change."""
+    folder = probe.attempt.work / "inbox"
+    container = _ended(probe, probe["POST"])
     if folder.exists() and stat.S_IMODE(folder.stat().st_mode) & stat.S_IWOTH:
         raise NotYet(
             "The folder inbox may be written by everybody on this computer.",
             mistake="opened-to-everybody",
         )
-    note = folder / "note"
-    if not note.exists() or look["TOKEN"] not in note.read_text():
+    try:
+        note = probe.file("inbox/note")
+    except NotYet:
+        note = ""
+    if probe["TOKEN"] not in note:
         code = container.attrs["State"]["ExitCode"]
         raise Broken(
             f"{container.name} has ended with exit code {code}, and inbox/note does not say "
-            f"{look['TOKEN']}."
+            f"{probe['TOKEN']}."
         )
     if container.attrs["HostConfig"]["Privileged"]:
         raise NotYet(f"{container.name} is privileged, which is far more than it needs.")
@@ -109,29 +113,29 @@ def no_permission(look: Look) -> str:
     return "inbox/note is written, and the folder is as closed as before."
 
 
-def loopback(look: Look) -> str:
+def loopback(probe: Probe) -> str:
     """The server can be reached from outside."""
-    api = look.running(look["API"])
+    api = probe.running(probe["API"])
     try:
-        status, _ = look.get(look["API_PORT"])
+        status, _ = probe.get(probe["API_PORT"])
     except Broken as found:
-        mistake = "listens-on-its-loopback" if _answers_inside(api, look) else None
+        mistake = "listens-on-its-loopback" if _answers_inside(api, probe) else None
         raise Broken(found.saw, mistake=mistake) from None
-    return f"{api.name} answers at port {look['API_PORT']} (status {status})."
+    return f"{api.name} answers at port {probe['API_PORT']} (status {status})."
 
 
-def _answers_inside(api: Container, look: Look) -> bool:
+def _answers_inside(api: Container, probe: Probe) -> bool:
     """Whether the server answers inside its own container."""
     program = "import socket; socket.create_connection(('127.0.0.1', 8000), 2)"
-    return look.execute(api, "python", "-c", program)[0] == 0
+    return probe.execute(api, "python", "-c", program)[0] == 0
 
 
-def no_names(look: Look) -> str:
-    """The name leads to the server."""
-    cat, dog = look.running(look["CAT"]), look.running(look["DOG"])
-    if not look.resolves(cat, dog.name):
-        networks = [set(each.attrs["NetworkSettings"]["Networks"]) for each in (cat, dog)]
-        own = (networks[0] | networks[1]) - {"bridge"}
+def no_names(probe: Probe) -> str:
+    """The server is found by its name."""
+    cat, dog = probe.running(probe["CAT"]), probe.running(probe["DOG"])
+    if not probe.resolves(cat, probe["DOG"]):
+        networks = [networks_of(each) for each in (cat, dog)]
+        own = {*networks[0], *networks[1]} - {"bridge"}
         raise Broken(
             f"Inside {cat.name} nobody knows the name {dog.name}. "
             f"{cat.name} is on {_listed(networks[0])}, {dog.name} on {_listed(networks[1])}.",
@@ -140,50 +144,50 @@ def no_names(look: Look) -> str:
     return f"Inside {cat.name} the name {dog.name} leads to the web server."
 
 
-def stale(look: Look) -> str:
-    """The container is of the newest image."""
-    name = look["PAGE"]
-    page = look.running(name)
-    _, text = look.get(look["PAGE_PORT"])
+def stale(probe: Probe) -> str:
+    """The container was made from the newest image."""
+    name = probe["PAGE"]
+    page = probe.running(name)
+    _, text = probe.get(probe["PAGE_PORT"])
     if "the new page" not in text:
-        old = page.attrs["Image"] != look.image(f"{name}:latest").id
+        old = page.attrs["Image"] != probe.image(f"{name}:latest").id
         raise Broken(
             f"{name} says {text.strip()[:40]!r}"
             + (f", and its image is no longer what {name}:latest stands for." if old else "."),
-            mistake="restart-keeps-the-image" if old and look.started_again(page) else None,
+            mistake="restart-keeps-the-image" if old and probe.started_again(page) else None,
         )
     return f"{name} answers with the new page."
 
 
-def not_in_the_context(look: Look) -> str:
+def not_in_the_context(probe: Probe) -> str:
     """The image holds the file."""
-    image = f"{look['PACK']}:1"
-    config = look.read_image(image, "/etc/app.conf")
+    image = f"{probe['PACK']}:1"
+    config = probe.read_image(image, "/etc/app.conf")
     if config is None:
         raise Broken(f"{image} has no file /etc/app.conf.", mistake="left-the-file-out")
-    if look["TOKEN"] not in config:
+    if probe["TOKEN"] not in config:
         raise Broken(f"/etc/app.conf in {image} says {config.strip()[:60]!r}.")
-    return f"{image} holds /etc/app.conf with the greeting {look['TOKEN']}."
+    return f"{image} holds /etc/app.conf with the greeting {probe['TOKEN']}."
 
 
-def setting_missing(look: Look) -> str:
+def setting_missing(probe: Probe) -> str:
     """The program has its setting and runs."""
-    mail = look.container(look["MAIL"])
-    given = dict(each.partition("=")[::2] for each in mail.attrs["Config"]["Env"] or [])
+    mail = probe.container(probe["MAIL"])
+    given = probe.variables(mail)
     if mail.status != "running":
         retried = mail.attrs["Config"]["Tty"] is False and not mail.attrs["Config"]["AttachStdout"]
         raise Broken(
-            f"{mail.name} is {mail.status}; its log says {_last_line(mail)!r}.",
+            f"{mail.name} is {mail.status}; its log says {_last_line(probe, mail)!r}.",
             mistake="set-outside-only" if "GREETING" not in given and retried else None,
         )
-    if not look.logged(mail, look["TOKEN"]):
-        raise Broken(f"{mail.name} runs; its log says {_last_line(mail)!r}.")
-    return f"{mail.name} runs, and its log says {look['TOKEN']}."
+    if not probe.logged(mail, probe["TOKEN"]):
+        raise Broken(f"{mail.name} runs; its log says {_last_line(probe, mail)!r}.")
+    return f"{mail.name} runs, and its log says {probe['TOKEN']}."
 
 
-def killed(look: Look) -> str:
+def killed(probe: Probe) -> str:
     """The program had the memory that it needs, and a limit."""
-    heap = _ended(look, look["HEAP"])
+    heap = _ended(probe, probe["HEAP"])
     limit = heap.attrs["HostConfig"]["Memory"]
     code = heap.attrs["State"]["ExitCode"]
     if code != 0:
@@ -195,17 +199,17 @@ def killed(look: Look) -> str:
     return f"{heap.name} has ended with exit code 0 within its {limit >> 20} MiB."
 
 
-def _ended(look: Look, name: str) -> Container:
-    container = look.container(name)
+def _ended(probe: Probe, name: str) -> Container:
+    container = probe.container(name)
     if container.status != "exited":
         raise NotYet(f"{name} is {container.status}; it has not ended.")
     return container
 
 
-def _last_line(container: Container) -> str:
-    lines = container.logs(tail=1).decode(errors="replace").strip().splitlines()
+def _last_line(probe: Probe, container: Container) -> str:
+    lines = probe.log(container, tail=1).strip().splitlines()
     return lines[-1][:80] if lines else ""
 
 
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names)) or "no network"
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "no network"

@@ -2,76 +2,73 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 from docker.models.containers import Container
 
-from dockyard.labs.look import Look
+from dockyard.labs.inspection import is_anonymous, name_of
+from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import Broken, NotYet
 
-ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
 
 
-def up(look: Look) -> str:
+def up(probe: Probe) -> str:
     """One container of the service runs."""
-    (container, *_) = _running(look, look["HELLO"], "web")
+    (container, *_) = _running(probe, probe["HELLO"], "web")
     return f"{container.name} is running."
 
 
-def two(look: Look) -> str:
+def two(probe: Probe) -> str:
     """Two containers of the service run."""
-    found = _running(look, look["HELLO"], "web")
+    found = _running(probe, probe["HELLO"], "web")
     if len(found) != 2:
         raise NotYet(f"Of web, {_count(len(found))} running.")
     return "Two containers of web are running."
 
 
-def run_inside(look: Look) -> str:
+def run_inside(probe: Probe) -> str:
     """The file is in the project's volume."""
-    _running(look, look["HELLO"], "web")
-    return _sign(look)
+    _running(probe, probe["HELLO"], "web")
+    return _sign(probe)
 
 
-def down(look: Look) -> str:
-    """Containers and network have gone, the volume has stayed."""
-    project = look["HELLO"]
-    left = _containers(look, project)
+def down(probe: Probe) -> str:
+    """Containers and network are removed, the volume is kept."""
+    project = probe["HELLO"]
+    left = _containers(probe, project)
     if left:
         raise NotYet(f"The project {project} still has {_count(len(left), '')}.")
-    if networks := look.daemon.networks.list(filters={"label": f"{PROJECT}={project}"}):
+    if networks := probe.daemon.networks.list(filters={"label": f"{PROJECT}={project}"}):
         raise NotYet(f"The network {networks[0].name} is still there.")
-    _sign(look)
+    _sign(probe)
     return f"The project {project} has ended; its volume still has the file sign."
 
 
-def _sign(look: Look) -> str:
-    volume = f"{look['HELLO']}_pages"
-    text = look.read_volume(volume, "sign")
+def _sign(probe: Probe) -> str:
+    volume = f"{probe['HELLO']}_pages"
+    text = probe.read_volume(volume, "sign")
     if text is None:
         raise NotYet(f"The volume {volume} has no file sign.")
-    if look["TOKEN"] not in text:
+    if probe["TOKEN"] not in text:
         raise Broken(f"The file sign says {text.strip()[:60]!r}.")
-    return f"The file sign says {look['TOKEN']}; it is in the volume {volume}."
+    return f"The file sign says {probe['TOKEN']}; it is in the volume {volume}."
 
 
-def counter(look: Look) -> str:
+def counter(probe: Probe) -> str:
     """The counter counts."""
-    return _counts(look, look["COUNTER"], look["PORT"])
+    return _counts(probe, probe["COUNTER"], probe["PORT"])
 
 
-def keeper(look: Look) -> str:
+def keeper(probe: Probe) -> str:
     """The counter counts, and its number is in a volume with a name."""
-    project = look["KEEPER"]
-    (store, *_) = _running(look, project, "store")
+    project = probe["KEEPER"]
+    (store, *_) = _running(probe, project, "store")
     volumes = {
         mount["Destination"]: mount["Name"]
         for mount in store.attrs["Mounts"]
         if mount["Type"] == "volume"
     }
-    named = {path: name for path, name in volumes.items() if not ANONYMOUS.fullmatch(name)}
+    named = {path: name for path, name in volumes.items() if not is_anonymous(name)}
     kept = named.get("/data")
     if kept is None and named:
         path, name = next(iter(named.items()))
@@ -85,36 +82,33 @@ def keeper(look: Look) -> str:
         )
     if kept not in (f"{project}_visits", "visits"):
         raise NotYet(f"{store.name} keeps its data in a volume called {kept}.")
-    return f"{_counts(look, project, look['KEEPER_PORT'])} The number is kept in {kept}."
+    return f"{_counts(probe, project, probe['KEEPER_PORT'])} The number is kept in {kept}."
 
 
-def _counts(look: Look, project: str, port: str) -> str:
-    (web, *_) = _running(look, project, "web")
-    _running(look, project, "store")
+def _counts(probe: Probe, project: str, port: str) -> str:
+    (web, *_) = _running(probe, project, "web")
+    _running(probe, project, "store")
     bindings = web.attrs["HostConfig"]["PortBindings"] or {}
     if f"{port}/tcp" in bindings:
         raise NotYet(f"{web.name} publishes port {port} of the container.", mistake="port-reversed")
-    look.must_publish(web, 8000, port)
-    named = next((v for v in web.attrs["Config"]["Env"] if v.startswith("STORE=")), "")
-    own = named.partition("=")[2] in ("localhost", "127.0.0.1", "::1")
-    # A store that is looked for in the wrong place is not worth waiting for.
-    status, text = look.get(port, patience=3 if own else 10)
+    probe.must_publish(web, 8000, port)
+    own = probe.variables(web).get("STORE") in ("localhost", "127.0.0.1", "::1")
+    # A server that looks for its store in the wrong place never finds it.
+    status, text = probe.get(port, patience=3 if own else 10)
     if status == 200 and "visitor number" in text:
         return f"{web.name} and its store count the visitors at port {port}."
     said = f"http://127.0.0.1:{port}/ says {text.strip()[:80]!r}."
     raise Broken(said, mistake="localhost-of-the-container" if own else None)
 
 
-def patient(look: Look) -> str:
+def patient(probe: Probe) -> str:
     """The impatient program runs and has never failed."""
-    project = look["PATIENT"]
-    (once, *_) = _containers(look, project, "once") or [None]
-    if once is None:
-        raise NotYet(f"The project {project} has no container of a service once.")
-    stores = _running(look, project, "store")
+    project = probe["PATIENT"]
+    (once, *_) = _existing(probe, project, "once")
+    stores = _running(probe, project, "store")
     if "sleep 3" not in " ".join(stores[0].attrs["Config"]["Cmd"] or []):
         raise NotYet(f"{stores[0].name} no longer waits three seconds before it starts.")
-    failed = once.attrs["RestartCount"] > 0 or b"Traceback" in once.logs()
+    failed = once.attrs["RestartCount"] > 0 or "Traceback" in probe.log(once)
     if once.status == "exited" and failed:
         waits = "service_healthy" in once.labels.get("com.docker.compose.depends_on", "")
         raise NotYet(
@@ -131,10 +125,10 @@ def patient(look: Look) -> str:
     return f"{once.name} got its answer at the first attempt."
 
 
-def fleet(look: Look) -> str:
+def fleet(probe: Probe) -> str:
     """Three containers run and answer, each at a port of its own."""
-    project = look["FLEET"]
-    every = _containers(look, project, "web")
+    project = probe["FLEET"]
+    every = _containers(probe, project, "web")
     running = [each for each in every if each.status == "running"]
     if len(running) != 3:
         doors = [_wanted(each) for each in every]
@@ -145,27 +139,29 @@ def fleet(look: Look) -> str:
             mistake="one-port-for-many" if same else None,
         )
     for each in running:
-        ports = look.published(each, 80)
+        ports = probe.published(each, 80)
         if not ports:
             raise NotYet(f"Port 80 of {each.name} is not published.")
-        status, _ = look.get(ports[0])
+        status, _ = probe.get(ports[0])
         if status != 200:
             raise Broken(f"{each.name} answers with status {status}.")
     return "Three containers of web answer, each at a port of its own."
 
 
-def word(look: Look) -> str:
+def word(probe: Probe) -> str:
     """The reader's environment has the word."""
-    project, wanted = look["READER"], f"WORD={look['TOKEN']}"
-    (reader, *_) = _running(look, project, "reader")
-    _, text = look.execute(reader, "env")
+    project, wanted = probe["READER"], f"WORD={probe['TOKEN']}"
+    (reader, *_) = _running(probe, project, "reader")
+    _, text = probe.execute(reader, "env")
     has = next((line for line in text.splitlines() if line.startswith("WORD=")), None)
     if has == wanted:
-        return f"In {reader.name}, WORD is {look['TOKEN']}."
+        return f"In {reader.name}, WORD is {probe['TOKEN']}."
     if has is not None:
         raise NotYet(f"In {reader.name}, WORD is {has.partition('=')[2]!r}.")
-    dotenv = Path(look.attempt.work, ".env")
-    filed = dotenv.exists() and wanted in dotenv.read_text()
+    try:
+        filed = wanted in probe.file(".env")
+    except NotYet:
+        filed = False
     raise NotYet(
         f"The environment of {reader.name} has no WORD.",
         mistake="dotenv-is-for-the-file" if filed else None,
@@ -177,22 +173,25 @@ def _wanted(container: Container) -> str:
     return bindings[0].get("HostPort", "")
 
 
-def _containers(look: Look, project: str, service: str | None = None) -> list[Container]:
+def _containers(probe: Probe, project: str, service: str | None = None) -> list[Container]:
     wanted = [f"{PROJECT}={project}"] + ([f"{SERVICE}={service}"] if service else [])
-    found = look.daemon.containers.list(all=True, filters={"label": wanted}, ignore_removed=True)
+    found = probe.daemon.containers.list(all=True, filters={"label": wanted}, ignore_removed=True)
     once = "com.docker.compose.oneoff"
-    return sorted(
-        (each for each in found if each.labels.get(once) != "True"), key=lambda each: each.name
-    )
+    return sorted((each for each in found if each.labels.get(once) != "True"), key=name_of)
 
 
-def _running(look: Look, project: str, service: str) -> list[Container]:
-    found = _containers(look, project, service)
+def _existing(probe: Probe, project: str, service: str) -> list[Container]:
+    found = _containers(probe, project, service)
     if not found:
         raise NotYet(f"The project {project} has no container of a service {service}.")
+    return found
+
+
+def _running(probe: Probe, project: str, service: str) -> list[Container]:
+    found = _existing(probe, project, service)
     running = [each for each in found if each.status == "running"]
     if not running:
-        look.running(found[0].name)
+        probe.running(name_of(found[0]))
     return running
 
 

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from dockyard.labs.look import Look
+from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import Broken, NotYet
 
 
-def stays(look: Look) -> str:
+def stays(probe: Probe) -> str:
     """A container is there and not stopped."""
-    box = look.container(look["BOX"])
+    box = probe.container(probe["BOX"])
     if box.status not in ("running", "paused"):
-        look.running(look["BOX"])
+        probe.running(probe["BOX"])
     return f"{box.name} is {box.status}."
 
 
-def paused(look: Look) -> str:
+def paused(probe: Probe) -> str:
     """It is paused."""
-    box = look.container(look["BOX"])
+    box = probe.container(probe["BOX"])
     if box.status != "paused":
         raise NotYet(f"{box.name} is {box.status}, not paused.")
     return f"{box.name} is paused: its processes are there and get no time."
 
 
-def stopped(look: Look) -> str:
+def stopped(probe: Probe) -> str:
     """It has been stopped and is still listed."""
-    box = look.container(look["BOX"])
+    box = probe.container(probe["BOX"])
     if box.status != "exited":
         raise NotYet(f"{box.name} is {box.status}.")
     return f"{box.name} has ended with exit code {box.attrs['State']['ExitCode']} and is kept."
 
 
-def web(look: Look) -> str:
+def web(probe: Probe) -> str:
     """The server answers at its port, and the daemon will start it again."""
-    name, port = look["WEB"], int(look["PORT"])
-    container = look.container(name)
+    name, port = probe["WEB"], int(probe["PORT"])
+    container = probe.container(name)
     bindings = container.attrs["HostConfig"]["PortBindings"] or {}
     command = container.attrs["Config"]["Cmd"] or []
     if any(word.startswith("--publish") or word == "-p" for word in command):
@@ -43,9 +43,9 @@ def web(look: Look) -> str:
         )
     if f"{port}/tcp" in bindings:
         raise NotYet(f"{name} publishes port {port} of the container.", mistake="port-reversed")
-    look.running(name)
-    look.must_publish(container, 80, port, mistake=None if bindings else "port-not-published")
-    status, _ = look.get(port)
+    probe.running(name)
+    probe.must_publish(container, 80, port, mistake=None if bindings else "port-not-published")
+    status, _ = probe.get(port)
     policy = container.attrs["HostConfig"]["RestartPolicy"]["Name"]
     if policy not in ("always", "unless-stopped"):
         raise NotYet(
@@ -55,42 +55,42 @@ def web(look: Look) -> str:
     return f"{name} answers at port {port} (status {status}); its restart policy is {policy}."
 
 
-def page(look: Look) -> str:
+def page(probe: Probe) -> str:
     """The page holds the token."""
-    container = look.running(look["WEB"])
-    _, text = look.get(look["PORT"])
-    if look["TOKEN"] not in text:
+    container = probe.running(probe["WEB"])
+    _, text = probe.get(probe["PORT"])
+    if probe["TOKEN"] not in text:
         raise NotYet(f"The page of {container.name} says {text.strip()[:60]!r}.")
-    return f"The page of {container.name} says {look['TOKEN']}."
+    return f"The page of {container.name} says {probe['TOKEN']}."
 
 
-def job(look: Look) -> str:
+def job(probe: Probe) -> str:
     """The job has ended with exit code 3, and its output can be read."""
-    name = look["JOB"]
-    container = look.kept(name)
+    name = probe["JOB"]
+    container = probe.kept(name)
     if container.status in ("created", "running"):
         raise NotYet(f"{name} is {container.status}; it has not ended.")
     code = container.attrs["State"]["ExitCode"]
-    written = container.logs().decode(errors="replace")
+    written = probe.log(container)
     if code != 3:
         background = "&" in " ".join(container.attrs["Config"]["Cmd"] or [])
         raise NotYet(
             f"{name} has ended with exit code {code}.",
             mistake="program-in-the-background" if background and code == 0 else None,
         )
-    if look["TOKEN"] not in written:
+    if probe["TOKEN"] not in written:
         raise Broken(f"{name} wrote {written.strip()[:60]!r}.")
-    return f"{name} has ended with exit code 3; its log says {look['TOKEN']}."
+    return f"{name} has ended with exit code 3; its log says {probe['TOKEN']}."
 
 
-def frozen(look: Look) -> str:
+def frozen(probe: Probe) -> str:
     """The image holds the note."""
-    wanted, word = f"{look['BOX']}:1", look["TOKEN"]
-    found = look.image_names(look["BOX"])
+    wanted, word = f"{probe['BOX']}:1", probe["TOKEN"]
+    found = probe.image_names(probe["BOX"])
     if found and wanted not in found:
         raise NotYet(f"There is an image {found[0]}.", mistake="tag-is-not-the-name")
-    look.image(wanted)
-    note = look.read_image(wanted, "/note")
+    probe.image(wanted)
+    note = probe.read_image(wanted, "/note")
     if note is None:
         raise Broken(f"{wanted} has no file /note.")
     if word not in note:

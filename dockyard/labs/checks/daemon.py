@@ -8,14 +8,13 @@ import ssl
 
 from docker.models.containers import Container
 
-from dockyard.labs.look import Look
-from dockyard.labs.verdict import NotYet
-from dockyard.labs.wire import brief
+from dockyard.labs.probe import Probe
+from dockyard.labs.verdict import NotYet, brief
 
 
-def nobody_home(look: Look) -> str:
-    """The message of a client whom nobody answers."""
-    written = look.file("error.txt")
+def nobody_home(probe: Probe) -> str:
+    """The file holds a client's message when no daemon answers."""
+    written = probe.file("error.txt")
     if "Cannot connect to the Docker daemon" not in written:
         raise NotYet(f"error.txt says {brief(written)!r}.")
     if "unix:///var/run/docker.sock" not in written:
@@ -23,33 +22,33 @@ def nobody_home(look: Look) -> str:
     return "error.txt has the message, and where the client looked."
 
 
-def data_root(look: Look) -> str:
-    """The daemon's folder."""
-    written, root = look.file("root.txt"), look.daemon.info()["DockerRootDir"]
+def data_root(probe: Probe) -> str:
+    """The file holds the daemon's folder."""
+    written, root = probe.file("root.txt"), probe.daemon.info()["DockerRootDir"]
     if written.strip().rstrip("/") != root:
         raise NotYet(f"root.txt says {brief(written)!r}; the daemon keeps its things elsewhere.")
     return "root.txt has the daemon's folder, on the daemon's computer."
 
 
-def by_itself(look: Look) -> str:
-    """The three networks."""
-    words = look.file("networks.txt").split()
+def by_itself(probe: Probe) -> str:
+    """The file names the three default networks."""
+    words = probe.file("networks.txt").split()
     if missing := [name for name in ("bridge", "host", "none") if name not in words]:
         raise NotYet(f"networks.txt does not name {missing[0]}.")
     return "networks.txt names bridge, host and none."
 
 
-def started(look: Look) -> str:
-    """A daemon of its own answers at the socket, and one that speaks TLS at the port."""
-    boat = look.running(look["BOAT"])
-    info = _info(look, boat)
-    if info["ID"] == look.daemon.info()["ID"]:
+def started(probe: Probe) -> str:
+    """The container's own daemon answers at its socket and, with TLS, at the port."""
+    boat = probe.running(probe["BOAT"])
+    info = _info(probe, boat)
+    if info["ID"] == probe.daemon.info()["ID"]:
         raise NotYet(
             f"On {boat.name} answers the course's daemon, and none of its own.",
             mistake="socket-of-another",
         )
-    port = int(look["PORT"])
-    look.must_publish(boat, 2376, port)
+    port = int(probe["PORT"])
+    probe.must_publish(boat, 2376, port)
     if not _speaks_tls(port):
         raise NotYet(
             f"The daemon on {boat.name} answers at its socket; at port 2376 nobody does.",
@@ -58,12 +57,12 @@ def started(look: Look) -> str:
     return f"The daemon on {boat.name} listens at its socket and, with TLS, at port 2376."
 
 
-def labelled(look: Look) -> str:
+def labelled(probe: Probe) -> str:
     """The daemon carries the label."""
-    boat = look.running(look["BOAT"])
-    wanted, labels = f"crew={look['TOKEN']}", _info(look, boat)["Labels"] or []
+    boat = probe.running(probe["BOAT"])
+    wanted, labels = f"crew={probe['TOKEN']}", _info(probe, boat)["Labels"] or []
     if wanted not in labels:
-        written = look.read(boat, "/etc/docker/daemon.json") or ""
+        written = probe.read(boat, "/etc/docker/daemon.json") or ""
         saw = f"The daemon on {boat.name} has " + (
             f"the labels {labels}." if labels else "no label."
         )
@@ -73,39 +72,41 @@ def labelled(look: Look) -> str:
     return f"The daemon on {boat.name} carries the label {wanted}."
 
 
-def came_back(look: Look) -> str:
+def came_back(probe: Probe) -> str:
     """The daemon was restarted; one container runs again, the other is kept."""
-    boat = look.running(look["BOAT"])
-    lamp, guest = (_inspect(look, boat, look[name]) for name in ("LAMP", "GUEST"))
-    for state, name in ((lamp["State"], look["LAMP"]), (guest["State"], look["GUEST"])):
+    boat = probe.running(probe["BOAT"])
+    lamp, guest = (_inspect(probe, boat, probe[name]) for name in ("LAMP", "GUEST"))
+    for state, name in ((lamp["State"], probe["LAMP"]), (guest["State"], probe["GUEST"])):
         if state["Status"] == "created":
             raise NotYet(f"{name} on {boat.name} was made, and never started.")
     if guest["State"]["Running"]:
         policy = guest["HostConfig"]["RestartPolicy"]["Name"]
         why = f"; its restart policy is {policy}" if policy not in ("", "no") else ""
-        raise NotYet(f"{look['GUEST']} on {boat.name} is running{why}.")
+        raise NotYet(f"{probe['GUEST']} on {boat.name} is running{why}.")
     if not lamp["State"]["Running"]:
         has_none = lamp["HostConfig"]["RestartPolicy"]["Name"] in ("", "no")
         raise NotYet(
-            f"{look['LAMP']} on {boat.name} is {lamp['State']['Status']}.",
+            f"{probe['LAMP']} on {boat.name} is {lamp['State']['Status']}.",
             mistake="no-restart-policy" if has_none else None,
         )
-    # Times of the daemon are all in UTC and of one length, up to the seconds.
+    # The daemon's times are in UTC, so up to the seconds they can be compared as text.
     if lamp["State"]["StartedAt"][:19] < guest["State"]["FinishedAt"][:19]:
-        raise NotYet(f"Since {look['GUEST']} has ended, {look['LAMP']} was not started again.")
-    return f"{look['LAMP']} came back with the daemon; {look['GUEST']} is kept, and stays stopped."
+        raise NotYet(f"Since {probe['GUEST']} has ended, {probe['LAMP']} was not started again.")
+    return (
+        f"{probe['LAMP']} came back with the daemon; {probe['GUEST']} is kept, and stays stopped."
+    )
 
 
-def let_in(look: Look) -> str:
-    """The three files open the daemon's door."""
-    boat, keys = look.running(look["BOAT"]), look.attempt.work / "keys"
+def let_in(probe: Probe) -> str:
+    """The daemon accepts the three files."""
+    boat, keys = probe.running(probe["BOAT"]), probe.attempt.work / "keys"
     if not keys.is_dir():
         raise NotYet("There is no folder keys in your folder.")
     try:
-        _, text = look.get_secure(look["PORT"], "/info", keys)
+        _, text = probe.get_secure(probe["PORT"], "/info", keys)
     except NotYet:
         written = keys / "cert.pem"
-        own = look.read(boat, "/certs/server/cert.pem")
+        own = probe.read(boat, "/certs/server/cert.pem")
         if own and written.is_file() and written.read_text(errors="replace") == own:
             raise NotYet(
                 "keys/cert.pem is the daemon's own certificate, and it is refused.",
@@ -114,23 +115,23 @@ def let_in(look: Look) -> str:
         raise
     name = json.loads(text).get("Name") if text.startswith("{") else None
     if name is None:
-        raise NotYet(f"At port {look['PORT']} one is told {brief(text)!r}.")
-    return f"With your three files, the daemon on {boat.name} answers at port {look['PORT']}."
+        raise NotYet(f"At port {probe['PORT']} one is told {brief(text)!r}.")
+    return f"With your three files, the daemon on {boat.name} answers at port {probe['PORT']}."
 
 
-def _info(look: Look, boat: Container) -> dict:
-    info = look.document(boat, "docker", "info", "--format", "{{json .}}")
-    # Without a daemon, some clients tell of themselves only, and end with 0.
+def _info(probe: Probe, boat: Container) -> dict:
+    info = probe.document(boat, "docker", "info", "--format", "{{json .}}")
+    # Without a daemon, some clients describe only themselves and exit with 0.
     if not info or not info.get("ID"):
         raise NotYet(f"No daemon answers on {boat.name}.")
     return info
 
 
-def _inspect(look: Look, boat: Container, name: str) -> dict:
-    if found := look.inspected(boat, "container", name):
+def _inspect(probe: Probe, boat: Container, name: str) -> dict:
+    if found := probe.inspected(boat, "container", name):
         return found
-    _info(look, boat)
-    look.not_here(name, boat)
+    _info(probe, boat)
+    probe.not_here(name, boat)
     raise NotYet(f"There is no container {name} on {boat.name}.")
 
 

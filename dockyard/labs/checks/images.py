@@ -2,106 +2,109 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tarfile
 
-from dockyard.labs.look import Look
-from dockyard.labs.verdict import Broken, NotYet
-from dockyard.labs.wire import brief
+from dockyard.labs import payloads
+from dockyard.labs.probe import Probe
+from dockyard.labs.verdict import Broken, NotYet, brief
 
 
-def second_name(look: Look) -> str:
+def second_name(probe: Probe) -> str:
     """Two names for one image."""
-    mine, busybox = look.image(f"{look['BOX']}:1"), look.image("busybox:latest")
+    mine, busybox = probe.image(f"{probe['BOX']}:1"), probe.image("busybox:latest")
     if mine.id != busybox.id:
-        raise NotYet(f"{look['BOX']}:1 and busybox:latest are two images with two ids.")
-    return f"{look['BOX']}:1 and busybox:latest are one image with two names."
+        raise NotYet(f"{probe['BOX']}:1 and busybox:latest are two images with two ids.")
+    return f"{probe['BOX']}:1 and busybox:latest are one image with two names."
 
 
-def one_layer(look: Look) -> str:
+def one_layer(probe: Probe) -> str:
     """The image has its base's layers and one more."""
-    name = f"{look['BOX']}:2"
-    added = _added(look, name)
+    name = f"{probe['BOX']}:2"
+    added = _added(probe, name)
     if added is None:
         raise NotYet(f"{name} does not stand on busybox.")
-    word = look.read_image(name, "/word")
-    if word is None or look["WORD"] not in word:
-        raise NotYet(f"{name} has no file /word that contains {look['WORD']}.")
+    word = probe.read_image(name, "/word")
+    if word is None or probe["WORD"] not in word:
+        raise NotYet(f"{name} has no file /word that contains {probe['WORD']}.")
     if added != 1:
         raise NotYet(f"{name} is busybox and {added} layers on top.")
-    return f"{name} is busybox and one layer, and /word says {look['WORD']}."
+    return f"{name} is busybox and one layer, and /word says {probe['WORD']}."
 
 
-def number(look: Look) -> str:
+def number(probe: Probe) -> str:
     """The file holds the image's id."""
-    written = look.file("id.txt").strip()
-    if look.image("httpd:2.4").id not in written:
+    written = probe.file("id.txt").strip()
+    if probe.image_id("httpd:2.4") not in written:
         raise NotYet(f"id.txt says {written[:80]!r}; that is not the id of httpd:2.4.")
     return "id.txt holds the id of httpd:2.4."
 
 
-def packed(look: Look) -> str:
-    """The archive is an image's, and the right one's."""
-    path = look.attempt.work / "box.tar"
+def packed(probe: Probe) -> str:
+    """The archive holds the right image."""
+    path = probe.attempt.work / "box.tar"
     if not path.exists():
         raise NotYet("There is no file box.tar in your folder.")
     try:
         with tarfile.open(path) as tar:
-            manifest = json.load(tar.extractfile("manifest.json"))
-    except (tarfile.TarError, KeyError, ValueError, OSError):
+            manifest = json.load(payloads.open_member(tar, "manifest.json") or io.BytesIO())
+        names = [name for entry in manifest for name in entry.get("RepoTags") or []]
+    except (tarfile.TarError, KeyError, ValueError, OSError, AttributeError, TypeError):
+        # A learner can put anything into a file.
         raise NotYet("box.tar is not an archive of an image.") from None
-    names = [name for entry in manifest for name in entry.get("RepoTags") or []]
     if "busybox:latest" not in names:
         raise NotYet(f"box.tar holds {', '.join(names) or 'an image without a name'}.")
     return "box.tar holds busybox:latest, with all its layers."
 
 
-def page(look: Look) -> str:
+def page(probe: Probe) -> str:
     """A container of the image answers with the page."""
-    name = f"{look['SITE']}:1"
-    if not look.daemon.images.list(name):
-        _explain_absence(look, name)
-    status, text = look.answer(name, 80)
-    if look["WORD"] not in text:
+    name = f"{probe['SITE']}:1"
+    if not probe.daemon.images.list(name):
+        _explain_absence(probe, name)
+    status, text = probe.answer(name, 80)
+    if probe["WORD"] not in text:
         raise NotYet(f"A container of {name} answers {brief(text)!r} (status {status}).")
     return f"A container of {name} answers at port 80 with your page."
 
 
-def _explain_absence(look: Look, name: str) -> None:
-    for recipe in sorted(look.attempt.work.glob("**/*Dockerfile*")):
-        for source in _copied(recipe.read_text(errors="replace")):
-            if source.startswith("../") or source.startswith(str(look.attempt.work)):
-                where = recipe.relative_to(look.attempt.work)
+def _explain_absence(probe: Probe, name: str) -> None:
+    folder = probe.attempt.work
+    recipes = sorted(path for path in folder.glob("**/*Dockerfile*") if path.is_file())
+    for where in (str(recipe.relative_to(folder)) for recipe in recipes):
+        for source in _copied(probe.file(where)):
+            if source.startswith(("../", str(folder))):
                 raise NotYet(
                     f"The daemon has no image {name}; {where} wants to copy {source}.",
                     mistake="copied-from-outside",
                 )
-    if found := look.image_names(look["SITE"]):
+    if found := probe.image_names(probe["SITE"]):
         mistake = "tag-is-not-the-name" if found[0].endswith(":latest") else None
         raise NotYet(f"There is an image {found[0]}, and none {name}.", mistake=mistake)
 
 
-def secret(look: Look) -> str:
+def secret(probe: Probe) -> str:
     """The application works, and no layer holds the password."""
-    name = f"{look['VAULT']}:1"
-    if look.read_image(name, "/app/password.txt") is not None:
+    name = f"{probe['VAULT']}:1"
+    if probe.read_image(name, "/app/password.txt") is not None:
         raise NotYet(f"{name} has a file /app/password.txt.", mistake="copied-everything")
-    code, said = look.run(name, "sh", "/app/app.sh")
+    code, said = probe.run(name, "sh", "/app/app.sh")
     if "ready" not in said:
         raise Broken(f"In {name}, sh /app/app.sh says {brief(said)!r} (exit code {code}).")
-    if look.holds(name, look["SECRET"]):
+    if probe.holds(name, probe["SECRET"]):
         raise NotYet(
             f"A container of {name} does not show the password, but the image still holds it.",
-            mistake="removed-in-a-later-layer" if (_added(look, name) or 0) > 1 else None,
+            mistake="removed-in-a-later-layer" if (_added(probe, name) or 0) > 1 else None,
         )
     return f"{name} says ready, and the password is in none of its layers."
 
 
-def call(look: Look) -> str:
-    """It takes a name, and has one to fall back on."""
-    name = f"{look['CALL']}:1"
-    settings = look.settings(name)
-    plain, named = _said(look, name), _said(look, name, "Ada")
+def call(probe: Probe) -> str:
+    """The image takes a name as its argument and has a default."""
+    name = f"{probe['CALL']}:1"
+    settings = probe.settings(name)
+    plain, named = _said(probe, name), _said(probe, name, "Ada")
     if (plain, named) == ("hello world", "hello Ada"):
         return f"{name} says hello world by itself, and hello Ada when it is given Ada."
     entrypoint, command = settings.get("Entrypoint"), settings.get("Cmd")
@@ -117,23 +120,23 @@ def call(look: Look) -> str:
     )
 
 
-def _said(look: Look, image: str, *argv: str) -> str:
+def _said(probe: Probe, image: str, *argv: str) -> str:
     try:
-        return brief(look.run(image, *argv)[1])
+        return brief(probe.run(image, *argv)[1])
     except Broken as error:
-        # The daemon's sentence begins with what only its developers want to know.
+        # The daemon's message begins with the names of its own functions.
         return error.saw.partition("exec: ")[2].partition(": unknown")[0] or error.saw
 
 
-def order(look: Look) -> str:
-    """The page is served, and the tools have stayed behind."""
-    name = f"{look['SHOP']}:1"
-    look.image(name)
-    _, text = look.answer(name, 80)
-    if "-".join(look["WORD"]) not in text:
+def order(probe: Probe) -> str:
+    """The page is served, and the build tools are not in the image."""
+    name = f"{probe['SHOP']}:1"
+    probe.image(name)
+    _, text = probe.answer(name, 80)
+    if "-".join(probe["WORD"]) not in text:
         raise NotYet(f"A container of {name} answers {brief(text)!r}.")
-    if _added(look, name) is None:
-        code, _ = look.run(name, "sh", "-c", "command -v python || command -v python3")
+    if _added(probe, name) is None:
+        code, _ = probe.run(name, "sh", "-c", "command -v python || command -v python3")
         if code == 0:
             raise NotYet(
                 f"A container of {name} answers with the page, but it has Python, too.",
@@ -142,12 +145,12 @@ def order(look: Look) -> str:
     return f"{name} serves the page that was made, and has no Python."
 
 
-def gaps(look: Look) -> str:
-    """Built with a version, started with a greeting, run by nobody."""
-    name, version = f"{look['GREET']}:1", look["WORD"]
-    settings = look.settings(name).get("Env") or []
-    plain = _said(look, name)
-    other = brief(look.run(name, environment={"GREETING": "bonjour"})[1])
+def gaps(probe: Probe) -> str:
+    """The version is set at build time, the greeting at run time; the user is nobody."""
+    name, version = f"{probe['GREET']}:1", probe["WORD"]
+    settings = probe.settings(name).get("Env") or []
+    plain = _said(probe, name)
+    other = brief(probe.run(name, environment={"GREETING": "bonjour"})[1])
     for word, said in (("hello", plain), ("bonjour", other)):
         if said == f"{word} from version {version} in /home, I am nobody":
             continue
@@ -162,15 +165,15 @@ def gaps(look: Look) -> str:
     return f"{name} has version {version} built in, and takes its greeting from who starts it."
 
 
-def release(look: Look) -> str:
-    """Version 2 under both names, version 1 where it was."""
-    app = look["APP"]
-    new, old = _said(look, f"{app}:2"), _said(look, f"{app}:1")
+def release(probe: Probe) -> str:
+    """Version 2 has both names, and version 1 keeps its own."""
+    app = probe["APP"]
+    new, old = _said(probe, f"{app}:2"), _said(probe, f"{app}:1")
     if new != "version 2":
         raise NotYet(f"{app}:2 says {new!r}.")
     if old != "version 1":
         raise NotYet(f"{app}:1 says {old!r} now.")
-    if look.image(app).id != look.image(f"{app}:2").id and _said(look, app) != "version 2":
+    if probe.image(app).id != probe.image(f"{app}:2").id and _said(probe, app) != "version 2":
         raise NotYet(
             f"Who runs {app} without a tag does not get version 2.",
             mistake="latest-is-not-the-newest",
@@ -178,8 +181,8 @@ def release(look: Look) -> str:
     return f"{app} without a tag is version 2, and {app}:1 is still version 1."
 
 
-def _added(look: Look, name: str, base: str = "busybox:latest") -> int | None:
-    layers, below = look.layers(name), look.layers(base)
+def _added(probe: Probe, name: str, base: str = "busybox:latest") -> int | None:
+    layers, below = probe.layers(name), probe.layers(base)
     return len(layers) - len(below) if layers[: len(below)] == below else None
 
 

@@ -1,4 +1,4 @@
-"""Lab 13: limitations. What a container may do is read from inside, where the kernel says it."""
+"""Lab 13: limitations. Reads the rights of containers from inside, as the kernel shows them."""
 
 from __future__ import annotations
 
@@ -7,37 +7,36 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from dockyard.labs.look import Look
-from dockyard.labs.verdict import Broken, NotYet
-from dockyard.labs.wire import brief
+from dockyard.labs.inspection import MEGABYTE
+from dockyard.labs.probe import Probe
+from dockyard.labs.verdict import Broken, NotYet, brief
 
-MEGABYTE = 1024 * 1024
 CHOWN = 1 << 0
 """The first capability (capabilities(7); linux/capability.h: CAP_CHOWN is 0)."""
 
 
-def kernel(look: Look) -> str:
+def kernel(probe: Probe) -> str:
     """The file holds the kernel's version."""
-    said = look.file("kernel.txt").strip()
-    _, version = look.run("busybox", "uname", "-r")
+    said = probe.file("kernel.txt").strip()
+    _, version = probe.run("busybox", "uname", "-r")
     if said != version.strip():
         raise NotYet(f"kernel.txt says {brief(said)!r}.")
     return "kernel.txt names the kernel of this computer: there is only one."
 
 
-def hermit(look: Look) -> str:
-    """No network card but the loopback."""
-    container = look.running(look["HERMIT"])
-    _, text = look.execute(container, "ls", "/sys/class/net")
+def hermit(probe: Probe) -> str:
+    """The container has no network interface except loopback."""
+    container = probe.running(probe["HERMIT"])
+    _, text = probe.execute(container, "ls", "/sys/class/net")
     if cards := [each for each in text.split() if each.startswith("eth")]:
         raise NotYet(f"{container.name} has a network card, {cards[0]}.")
     return f"{container.name} has no network card."
 
 
-def guest(look: Look) -> str:
+def guest(probe: Probe) -> str:
     """The file belongs to user 1000."""
-    container = look.running(look["GUEST"])
-    code, text = look.execute(container, "stat", "-c", "%u", "/tmp/mine")
+    container = probe.running(probe["GUEST"])
+    code, text = probe.execute(container, "stat", "-c", "%u", "/tmp/mine")
     if code:
         raise NotYet(f"{container.name} has no file /tmp/mine.")
     if text.strip() != "1000":
@@ -45,12 +44,12 @@ def guest(look: Look) -> str:
     return f"/tmp/mine in {container.name} belongs to user 1000."
 
 
-def modest(look: Look) -> str:
+def modest(probe: Probe) -> str:
     """The program is not root."""
-    container = look.running(look["MODEST"])
-    user = _status(look, container)["Uid"]
+    container = probe.running(probe["MODEST"])
+    user = _status(probe, container)["Uid"]
     if user == "0":
-        _, text = look.execute(container, "sh", "-c", "cat /proc/[0-9]*/status")
+        _, text = probe.execute(container, "sh", "-c", "cat /proc/[0-9]*/status")
         users = set(re.findall(r"^Uid:\s+(\d+)", text, re.MULTILINE))
         raise NotYet(
             f"The program of {container.name} runs as root.",
@@ -59,20 +58,20 @@ def modest(look: Look) -> str:
     return f"The program of {container.name} runs as user {user}."
 
 
-def sealed(look: Look) -> str:
-    """The server answers, and its root cannot be written to."""
-    name, port = look["SEALED"], int(look["PORT"])
-    container = look.container(name)
+def sealed(probe: Probe) -> str:
+    """The server answers, and its root file system is read-only."""
+    name, port = probe["SEALED"], int(probe["PORT"])
+    container = probe.container(name)
     if container.status == "exited" and container.attrs["HostConfig"]["ReadonlyRootfs"]:
         raise NotYet(
             f"{name} has ended with exit code {container.attrs['State']['ExitCode']}: it could "
             "not write anywhere.",
             mistake="nowhere-to-write",
         )
-    look.running(name)
-    look.must_publish(container, 80, port)
-    look.get(port)
-    _, mounts = look.execute(container, "cat", "/proc/mounts")
+    probe.running(name)
+    probe.must_publish(container, 80, port)
+    probe.get(port)
+    _, mounts = probe.execute(container, "cat", "/proc/mounts")
     if not _is_read_only(mounts, "/"):
         only = any(not mount["RW"] for mount in container.attrs["Mounts"])
         raise NotYet(
@@ -82,10 +81,10 @@ def sealed(look: Look) -> str:
     return f"{name} answers at port {port}, and its file system cannot be written to."
 
 
-def owner(look: Look) -> str:
-    """Only CHOWN is left."""
-    container = look.running(look["CHOWNER"])
-    status = _status(look, container)
+def owner(probe: Probe) -> str:
+    """CHOWN is the only capability."""
+    container = probe.running(probe["CHOWNER"])
+    status = _status(probe, container)
     if status["Uid"] != "0":
         raise NotYet(f"The program of {container.name} runs as user {status['Uid']}, not as root.")
     left = int(status["CapBnd"], 16)
@@ -102,9 +101,9 @@ def owner(look: Look) -> str:
     )
 
 
-def small(look: Look) -> str:
+def small(probe: Probe) -> str:
     """Memory and processes are limited."""
-    container = look.running(look["SMALL"])
+    container = probe.running(probe["SMALL"])
     host = container.attrs["HostConfig"]
     memory, processes = host["Memory"] or 0, host["PidsLimit"] or 0
     enough = 0 < memory <= 48 * MEGABYTE
@@ -124,11 +123,11 @@ def small(look: Look) -> str:
     )
 
 
-def clerk(look: Look) -> str:
-    """The folder is there, read-only, and nothing around it."""
-    container = look.running(look["CLERK"])
-    code, text = look.execute(container, "cat", "/papers/page.txt")
-    if code or look["TOKEN"] not in text:
+def clerk(probe: Probe) -> str:
+    """The folder is mounted read-only, without the folders around it."""
+    container = probe.running(probe["CLERK"])
+    code, text = probe.execute(container, "cat", "/papers/page.txt")
+    if code or probe["TOKEN"] not in text:
         raise NotYet(f"{container.name} has no /papers/page.txt with the right words.")
     mounts = {mount["Destination"].rstrip("/"): mount for mount in container.attrs["Mounts"]}
     if "/papers" not in mounts:
@@ -136,7 +135,7 @@ def clerk(look: Look) -> str:
             f"/papers in {container.name} is a copy, in its own layer.",
             mistake="copied-not-mounted",
         )
-    folder = look.attempt.work.resolve()
+    folder = probe.attempt.work.resolve()
     for path, mount in sorted(mounts.items()):
         source = Path(mount["Source"])
         if mount["Type"] == "bind" and (source == folder or source in folder.parents):
@@ -153,9 +152,9 @@ def clerk(look: Look) -> str:
     return f"{container.name} can read papers, and sees nothing else of your folder."
 
 
-def _status(look: Look, container: Container) -> dict[str, str]:
-    """What the kernel says of the container's first process (proc_pid_status(5))."""
-    code, text = look.execute(container, "cat", "/proc/1/status")
+def _status(probe: Probe, container: Container) -> dict[str, str]:
+    """The status of a container's first process (proc_pid_status(5))."""
+    code, text = probe.execute(container, "cat", "/proc/1/status")
     if code:
         raise Broken(f"{container.name} does not show its first process.")
     return dict(re.findall(r"^(\w+):\s*(\S+)", text, re.MULTILINE))

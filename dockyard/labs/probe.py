@@ -1,7 +1,7 @@
-"""How a check looks at the daemon: it reads, it changes nothing.
+"""What a check may ask of the daemon and its containers. A probe only reads.
 
-To what ``inspect`` says (see objects.py) comes behaviour: an answer over HTTP, a file's text, what
-a program says. A container that has to be made for that is gone again when the check ends.
+It adds behaviour to the facts of inspection.py: answers over HTTP, texts of files, outputs of
+programs. Containers that it makes for this are removed before the check ends.
 """
 
 from __future__ import annotations
@@ -17,104 +17,118 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import requests
+import urllib3
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from dockyard import cleanup
 from dockyard.core import wait
 from dockyard.core.tls_context import trusting
-from dockyard.labs import wire
-from dockyard.labs.objects import Objects
-from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs import loopback_http, payloads
+from dockyard.labs.inspection import Inspection
+from dockyard.labs.loopback_http import reason
+from dockyard.labs.verdict import Broken, NotYet, brief
 
-# An image without a command of its own cannot be made a container without one.
 NEVER_STARTED = ["-"]
+"""The command of containers that only give access to files: some images have no command."""
 
 PATIENCE = 20
-"""Seconds for a throw-away container to end."""
+"""Seconds for a throw-away container to exit."""
 
 
-class Look(Objects):
-    """One look at the daemon."""
+class Probe(Inspection):
+    """What a check sees of the daemon; its methods raise NotYet or Broken."""
 
     def get(self, port: int | str, path: str = "/", patience: float = 3) -> tuple[int, str]:
-        """Ask http://127.0.0.1:PORT/path; returns status and text.
+        """The status and text of http://127.0.0.1:PORT/path.
 
-        A server that has just been started, or waits for another one (status 503, RFC 9110), is
-        given patience seconds. Raises Broken when nobody answers.
+        Tries again for patience seconds while the server is starting or answers 503, because it
+        waits for another one. Raises Broken when there is no answer.
         """
         deadline = time.monotonic() + patience
         while True:
             try:
-                status, text = wire.ask(int(port), path)
-                if status != 503 or time.monotonic() > deadline:
-                    return status, text
+                answer = loopback_http.get(int(port), path)
+                if answer.status != 503 or time.monotonic() > deadline:
+                    return answer.status, answer.text
             except (OSError, http.client.HTTPException) as error:
                 if time.monotonic() > deadline:
                     raise Broken(
-                        f"http://127.0.0.1:{port}{path} does not answer ({wire.reason(error)})."
+                        f"http://127.0.0.1:{port}{path} does not answer ({reason(error)})."
                     ) from None
             time.sleep(0.1)
 
     def get_secure(self, port: int | str, path: str, folder: Path) -> tuple[int, str]:
-        """Ask https://127.0.0.1:PORT/path with ca.pem, cert.pem and key.pem of a folder.
+        """The status and text of https://127.0.0.1:PORT/path.
 
-        Similar to ``docker --tlsverify --host tcp://127.0.0.1:PORT``. Raises Broken when the
-        certificates do not lead there.
+        Uses ca.pem, cert.pem and key.pem in a folder. Similar to ``docker --tlsverify --host
+        tcp://127.0.0.1:PORT``. Raises Broken when the server or the client is not trusted.
         """
         try:
             trust = trusting(cafile=folder / "ca.pem")
             trust.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-            return wire.ask(int(port), path, trust)
+            answer = loopback_http.get(int(port), path, trust)
         except FileNotFoundError:
             raise NotYet(f"Of ca.pem, cert.pem and key.pem not all are in {folder.name}.") from None
         except (OSError, http.client.HTTPException) as error:
-            raise Broken(f"https://127.0.0.1:{port} refuses ({wire.reason(error)}).") from None
+            raise Broken(f"https://127.0.0.1:{port} refuses ({reason(error)}).") from None
+        return answer.status, answer.text
 
     def logged(self, container: Container, text: str, patience: float = 3) -> bool:
-        """Whether the log of a running container has a text, or gets it within patience seconds."""
-        return wait.within(patience, lambda: text in container.logs().decode(errors="replace"), 0.1)
+        """Whether a running container prints a text within patience seconds."""
+        return wait.within(patience, lambda: text in self.log(container), 0.1)
 
     def execute(self, container: Container, *argv: str) -> tuple[int, str]:
-        """Run a command that only reads inside a running container; exit code and output.
+        """The exit code and output of a command in a running container. It must only read.
 
-        Similar to ``docker exec NAME ARGV…``. Raises Broken when it cannot be run, or says nothing
-        for as long as the daemon is given for an answer.
+        Similar to ``docker exec NAME ARGV…``. Raises Broken when the command cannot be run or
+        prints nothing until the client's time-out.
         """
-        code, frames = self._execute(container, argv)
-        return code, wire.unframed(frames)
+        code, stream = self._execute(container, argv)
+        return code, payloads.demultiplex(stream)
 
     def document(self, container: Container, *argv: str) -> Any:
-        """The JSON that such a command prints; None when it fails. Raises Broken when it is none.
+        """The JSON that a command in a running container prints; None when the command fails.
 
-        A warning that comes with it, as a client's do, is on the other stream and left out.
+        Ignores standard error, where clients print warnings. Raises Broken when it is not JSON.
         """
-        code, frames = self._execute(container, argv)
+        code, stream = self._execute(container, argv)
         if code:
             return None
-        text = wire.unframed(frames, [wire.STDOUT])
+        text = payloads.demultiplex(stream, [payloads.STDOUT])
         try:
             return json.loads(text)
         except ValueError:
-            raise Broken(f"In {container.name}, {argv[0]} says {wire.brief(text)!r}.") from None
+            raise Broken(f"In {container.name}, {argv[0]} says {brief(text)!r}.") from None
 
-    def inspected(self, engine: Container, kind: str, name: str) -> dict | None:
-        """What an engine in a container tells of an object; None when it has none of that name.
+    def inspected(self, engine: Container, kind: str, name: str) -> dict[str, Any] | None:
+        """An object of the engine in a container, as it is inspected; None when there is none.
 
         Similar to ``docker exec ENGINE docker KIND inspect NAME``.
         """
         (found,) = self.document(engine, "docker", kind, "inspect", name) or [None]
         return found
 
-    def there(self, engine: Container, name: str) -> dict:
-        """What an engine in a container tells of a container, which must be there."""
+    def there(self, engine: Container, name: str) -> dict[str, Any]:
+        """A container of the engine in a container, as it is inspected. Raises NotYet."""
         found = self.inspected(engine, "container", name)
         if found is None:
             raise NotYet(f"There is no container {name} on {engine.name}.")
         return found
 
+    def running_there(self, engine: Container, name: str) -> dict[str, Any]:
+        """A running container of the engine in a container. Raises NotYet."""
+        found = self.there(engine, name)
+        state = found["State"]["Status"]
+        if state != "running":
+            raise NotYet(f"{name} on {engine.name} is {state}.")
+        return found
+
     def boat(self, guest: str = "") -> Container:
-        """The container $BOAT, in which a daemon answers; guest belongs on it, and not here."""
+        """The container ``$BOAT``, whose daemon must answer.
+
+        guest is a container that belongs on that daemon and must not be on the course's.
+        """
         boat = self.running(self["BOAT"])
         if guest:
             self.not_here(guest, boat)
@@ -126,8 +140,8 @@ class Look(Objects):
         api = self.daemon.api
         try:
             run = api.exec_create(container.id, list(argv))["Id"]
-            # Not exec_run(): it switches from a buffered reader to the bare socket behind it, and
-            # loses what had come together with the answer's head.
+            # Not exec_run(): it switches from a buffered reader to the socket behind it, and
+            # loses what arrived together with the head of the answer.
             answer = api.post(
                 f"{api.base_url}/v{api.api_version}/exec/{run}/start",
                 json={"Detach": False, "Tty": False},
@@ -137,17 +151,17 @@ class Look(Objects):
             return api.exec_inspect(run)["ExitCode"], answer.content
         except (APIError, requests.HTTPError) as error:
             raise Broken(
-                f"{argv[0]} cannot be run in {container.name}: {wire.said(error)}"
+                f"{argv[0]} cannot be run in {container.name}: {_refusal(error)}"
             ) from None
         except (requests.Timeout, requests.ConnectionError) as error:
-            if not wire.timed_out(error):
+            if not _timed_out(error):
                 raise
             raise Broken(
                 f"{argv[0]} in {container.name} had not ended after {api.timeout} s."
             ) from None
 
     def resolves(self, container: Container, name: str) -> bool:
-        """Whether the name of another container can be looked up inside this one."""
+        """Whether a container can look up the name of another one."""
         program = "import socket, sys; socket.gethostbyname(sys.argv[1])"
         for argv in (
             ("getent", "hosts", name),
@@ -165,50 +179,50 @@ class Look(Objects):
     def read(self, container: Container, path: str) -> str | None:
         """The text of a file in a container, running or not; None when there is none.
 
-        Similar to ``docker cp NAME:PATH -``. Follows volumes and bind mounts.
+        Similar to ``docker cp NAME:PATH -``. Reads volumes and bind mounts too.
         """
         try:
             chunks, _ = container.get_archive(path)
         except NotFound:
             return None
-        return wire.first_file(b"".join(chunks))
+        return payloads.first_file(b"".join(chunks))
 
     def read_volume(self, volume: str, path: str) -> str | None:
         """The text of a file in a volume; None when there is none.
 
-        A container is made for it, never started, and removed again.
+        Makes a container for it, which never starts, and removes it.
         """
         self.volume(volume)
         mount = {volume: {"bind": "/volume", "mode": "ro"}}
-        image = self.image("busybox:latest").id
+        image = self.image_id("busybox:latest")
         with cleanup.helper(self.daemon, image, NEVER_STARTED, volumes=mount) as container:
             return self.read(container, f"/volume/{path.lstrip('/')}")
 
     def read_image(self, reference: str, path: str) -> str | None:
         """The text of a file in an image; None when there is none."""
-        with cleanup.helper(self.daemon, self.image(reference).id, NEVER_STARTED) as container:
+        with cleanup.helper(self.daemon, self.image_id(reference), NEVER_STARTED) as container:
             return self.read(container, path)
 
     def image_names(self, stem: str) -> list[str]:
-        """The names of the daemon's images that begin with a stem, such as ["site-oak:latest"]."""
-        # Not images.list(), which asks for each image once more and fails if one went meanwhile.
+        """The names of images that begin with a stem, such as ``["site-oak:latest"]``."""
+        # Not images.list(): it inspects each image, and fails if one is removed meanwhile.
         names = (name for image in self.daemon.api.images() for name in image["RepoTags"] or ())
         return sorted(name for name in names if name.startswith(stem))
 
     def run(self, image: str, *argv: str, **options: Any) -> tuple[int, str]:
-        """Run a throw-away container of an image; exit code and output, both streams.
+        """The exit code and output, both streams, of a throw-away container.
 
-        Similar to ``docker run --rm IMAGE ARGV…``. Raises Broken when it does not end.
+        Similar to ``docker run --rm IMAGE ARGV…``. Raises Broken when it does not exit.
         """
         with self._started(image, list(argv) or None, **options) as container:
             try:
                 code = container.wait(timeout=PATIENCE)["StatusCode"]
             except OSError:
                 raise Broken(f"{image} was still running after {PATIENCE} s.") from None
-            return code, container.logs().decode(errors="replace")
+            return code, self.log(container)
 
     def answer(self, image: str, inside: int) -> tuple[int, str]:
-        """What a throw-away container of an image answers at its port; status and text.
+        """The status and text that a throw-away container answers at its port.
 
         Similar to ``docker run --rm --publish 127.0.0.1::INSIDE IMAGE``.
         """
@@ -217,17 +231,17 @@ class Look(Objects):
             container.reload()
             found = self.published(container, inside)
             if not found:
-                self._ended(image, container)
+                self._raise_exited(image, container)
             try:
                 return self.get(found[0], patience=10)
             except Broken:
                 container.reload()
                 if container.status == "exited":
-                    self._ended(image, container)
+                    self._raise_exited(image, container)
                 raise Broken(f"A container of {image} does not answer at port {inside}.") from None
 
     def holds(self, reference: str, text: str) -> bool:
-        """Whether a text stands anywhere in an image: in a layer, hidden or not, or a setting.
+        """Whether an image contains a text: in a layer, even if hidden, or in its settings.
 
         Similar to ``docker save IMAGE | grep TEXT``.
         """
@@ -236,15 +250,12 @@ class Look(Objects):
                 packed.write(chunk)
             packed.seek(0)
             with tarfile.open(fileobj=packed) as tar:
-                return any(
-                    wire.stands_in(tar.extractfile(member), text.encode())
-                    for member in tar
-                    if member.isfile()
-                )
+                files = (payloads.open_member(tar, member) for member in tar)
+                return any(payloads.layer_contains(file, text.encode()) for file in files if file)
 
-    def _ended(self, image: str, container: Container) -> NoReturn:
+    def _raise_exited(self, image: str, container: Container) -> NoReturn:
         code = container.attrs["State"]["ExitCode"]
-        said = container.logs().decode(errors="replace").strip().splitlines()
+        said = self.log(container).strip().splitlines()
         last = f" It said: {said[-1][:100]}" if said else ""
         raise Broken(f"A container of {image} ends at once, with exit code {code}.{last}")
 
@@ -256,4 +267,18 @@ class Look(Objects):
                 container.start()
                 yield container
         except APIError as error:
-            raise Broken(f"{image} cannot be run: {wire.said(error)}") from None
+            raise Broken(f"{image} cannot be run: {_refusal(error)}") from None
+
+
+def _refusal(error: Exception) -> str:
+    """The daemon's own words when it refuses a request."""
+    return (getattr(error, "explanation", None) or str(error)).strip().splitlines()[0]
+
+
+def _timed_out(error: requests.RequestException) -> bool:
+    """Whether an answer, or its end, did not arrive in time."""
+    # Once the head of the answer has arrived, requests calls a time-out a connection error.
+    cause = error.args[0] if error.args else None
+    return isinstance(error, requests.Timeout) or isinstance(
+        cause, urllib3.exceptions.ReadTimeoutError
+    )

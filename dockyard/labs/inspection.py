@@ -1,11 +1,12 @@
-"""What the daemon says about its objects, looked at by a check: the facts of ``inspect``.
+"""The daemon's objects as a check sees them: the facts of ``docker inspect``, logs and events.
 
-Each method says what is wrong in the learner's words by raising NotYet, so that a check is a
-list of expectations in the order in which a learner would meet them.
+Methods that return an object raise NotYet, in the learner's words, when there is none. So a check
+is a list of expectations in the order in which a learner meets them.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -20,11 +21,28 @@ from dockyard.labs.attempt import Attempt
 from dockyard.labs.verdict import NotYet
 
 HOUR = 3600
-"""Seconds to look back for what has happened."""
+"""How far back the events are read, in seconds."""
+
+MEGABYTE = 1024 * 1024
 
 
-class Objects:
-    """The daemon's objects, with the values of an attempt: ``look["WEB"]``."""
+def name_of(container: Container) -> str:
+    """The name of a container: docker-py's types allow None, which the daemon never sends."""
+    return container.name or ""
+
+
+def networks_of(container: Container) -> list[str]:
+    """The names of a container's networks."""
+    return sorted(container.attrs["NetworkSettings"]["Networks"])
+
+
+def is_anonymous(volume: str) -> bool:
+    """Whether the daemon chose this name of a volume."""
+    return bool(re.fullmatch(r"[0-9a-f]{64}", volume))
+
+
+class Inspection:
+    """The daemon's objects, and the values of an attempt: ``probe["WEB"]``."""
 
     def __init__(self, daemon: docker.DockerClient, attempt: Attempt) -> None:
         self.daemon = daemon
@@ -34,21 +52,22 @@ class Objects:
         return self.attempt.values[name]
 
     def container(self, name: str) -> Container:
-        """The container of that name. Similar to ``docker inspect NAME``."""
+        """The container with this name. Similar to ``docker inspect NAME``."""
         try:
             return self.daemon.containers.get(name)
         except NotFound:
             raise NotYet(f"There is no container called {name}.") from None
 
     def has_container(self, name: str) -> bool:
-        """Whether there is a container of that name, in whatever state."""
+        """Whether a container with this name exists, running or not."""
         try:
+            # The daemon also finds containers by the beginning of their ids.
             return self.daemon.containers.get(name).name == name
         except NotFound:
             return False
 
     def not_here(self, name: str, there: Container) -> None:
-        """What belongs on the daemon in a container must not be on this one."""
+        """Raise NotYet when a container that belongs on the daemon in there is on this one."""
         if self.has_container(name):
             raise NotYet(
                 f"{name} is a container of the course's daemon, not of {there.name}'s.",
@@ -56,7 +75,7 @@ class Objects:
             )
 
     def running(self, name: str) -> Container:
-        """The container of that name, which must be running."""
+        """The container with this name, which must be running."""
         container = self.container(name)
         if container.status != "running":
             state = container.attrs["State"]
@@ -66,23 +85,36 @@ class Objects:
             )
         return container
 
+    def kept(self, name: str) -> Container:
+        """The container with this name, running or not. Recognises one that removed itself."""
+        try:
+            return self.container(name)
+        except NotYet:
+            if self.removed(name):
+                raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
+            raise
+
     def image(self, reference: str) -> Image:
-        """The image of that name and tag. Similar to ``docker image inspect``."""
+        """The image with this name and tag. Similar to ``docker image inspect``."""
         try:
             return self.daemon.images.get(reference)
         except ImageNotFound:
             raise NotYet(f"The daemon has no image {reference}.") from None
 
+    def image_id(self, reference: str) -> str:
+        """The id of the image with this name and tag."""
+        return self.image(reference).attrs["Id"]
+
     def layers(self, reference: str) -> list[str]:
-        """The digests of an image's layers, from the base upwards; an image may have none."""
+        """The digests of an image's layers, the lowest first; an image may have none."""
         return self.image(reference).attrs["RootFS"].get("Layers") or []
 
     def settings(self, reference: str) -> dict[str, Any]:
-        """What an image says about how to start; an image may say nothing."""
+        """An image's ``Config``, such as its command; an image may have none."""
         return self.image(reference).attrs.get("Config") or {}
 
     def network(self, name: str) -> Network:
-        """The network of that name. Similar to ``docker network inspect``."""
+        """The network with this name. Similar to ``docker network inspect``."""
         for network in self.daemon.networks.list(names=[name]):
             if network.name == name:
                 network.reload()
@@ -90,14 +122,26 @@ class Objects:
         raise NotYet(f"There is no network called {name}.")
 
     def volume(self, name: str) -> Volume:
-        """The volume of that name. Similar to ``docker volume inspect``."""
+        """The volume with this name. Similar to ``docker volume inspect``."""
         try:
             return self.daemon.volumes.get(name)
         except NotFound:
             raise NotYet(f"There is no volume called {name}.") from None
 
+    def log(self, container: Container, tail: int | None = None) -> str:
+        """What a container has printed, or its last lines, both streams.
+
+        Similar to ``docker logs NAME``.
+        """
+        return container.logs(tail="all" if tail is None else tail).decode(errors="replace")
+
+    def variables(self, container: Container) -> dict[str, str]:
+        """The environment that a container was created with."""
+        variables = container.attrs["Config"].get("Env") or []
+        return dict(each.partition("=")[::2] for each in variables)
+
     def removed(self, name: str) -> bool:
-        """Whether a container of that name was removed during the last hour.
+        """Whether a container with this name was removed during the last hour.
 
         Similar to ``docker events --filter container=NAME --filter event=destroy``.
         """
@@ -110,28 +154,17 @@ class Objects:
         """Whether a container was started more than once during the last hour."""
         return len(self._events(event="start", container=container.id)) > 1
 
-    def _events(self, **filters: str) -> list[dict[str, Any]]:
-        """What happened during the last hour; the daemon remembers its last 256 events."""
+    def _events(self, **filters: str | None) -> list[dict[str, Any]]:
+        """The events of the last hour; the daemon keeps the last 256."""
         now = time.time()
-        return list(
-            self.daemon.events(
-                since=f"{now - HOUR:.9f}", until=f"{now:.9f}", filters=filters, decode=True
-            )
-        )
-
-    def kept(self, name: str) -> Container:
-        """The container of that name, which may have ended; one that removed itself is told."""
-        try:
-            return self.container(name)
-        except NotYet:
-            if self.removed(name):
-                raise NotYet(f"{name} was here and is gone.", mistake="removed-itself") from None
-            raise
+        # docker-py takes strings with fractions of a second; its types do not.
+        span: dict[str, Any] = {"since": f"{now - HOUR:.9f}", "until": f"{now:.9f}"}
+        return list(self.daemon.events(filters=filters, decode=True, **span))
 
     def published(self, container: Container, inside: int) -> list[int]:
-        """The ports of this computer at which a container's port is published; may be empty.
+        """The host ports at which a container's port is published; may be empty.
 
-        Those of its IPv4 addresses: where the kernel chooses, IPv6 gets another one.
+        On IPv4 only: when the kernel chooses, it chooses another port for IPv6.
         """
         bindings = container.attrs["NetworkSettings"]["Ports"].get(f"{inside}/tcp") or []
         return sorted(
@@ -141,7 +174,7 @@ class Objects:
     def must_publish(
         self, container: Container, inside: int, port: int | str, *, mistake: str | None = None
     ) -> None:
-        """A container's port must be published at that port of this computer."""
+        """Raise NotYet unless a container's port is published at this host port."""
         if int(port) not in self.published(container, inside):
             raise NotYet(
                 f"{container.name} runs, but its port {inside} is not published at port {port}.",
@@ -149,7 +182,7 @@ class Objects:
             )
 
     def file(self, path: str) -> str:
-        """The text of a file in the learner's folder, $WORK."""
+        """The text of a file in the learner's folder, ``$WORK``."""
         try:
             return (self.attempt.work / path).read_text(errors="replace")
         except FileNotFoundError:

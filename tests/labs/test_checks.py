@@ -1,0 +1,48 @@
+"""Checks of single labs in situations that the lab's own wrong ways do not bring about."""
+
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from dockyard.core import docker_client
+from dockyard.labs import judge
+from dockyard.labs.checks import capstone
+from dockyard.labs.probe import Probe
+from tests.support.lab_attempts import proof
+
+pytestmark = pytest.mark.engine
+
+ODD = {
+    "05-registries/listed": """
+docker rm --force $SHELF
+docker run --name $SHELF --detach --publish 127.0.0.1:$SHELFPORT:5000 busybox sleep 1000
+touch repositories.txt
+""",
+    "09-basic-commands/last-line": """
+docker rm $TALKER
+docker run --name $TALKER busybox true
+touch last.txt
+""",
+}
+
+
+@pytest.mark.parametrize("task", ODD)
+def test_an_unexpected_state_has_a_verdict_of_its_own(task):
+    lab, _, name = task.partition("/")
+    with proof(lab) as attempt:
+        assert attempt.run(ODD[task]).returncode == 0
+        (verdict,) = judge.judge(attempt, [name])
+    assert not verdict.done
+    assert not verdict.check_failed, verdict.saw
+
+
+def test_a_registry_on_this_computer_is_asked_without_a_proxy(monkeypatch):
+    with proof("05-registries") as attempt, closing(docker_client.connect()) as daemon:
+        assert attempt.run("docker pull --quiet 127.0.0.1:$SHELFPORT/$NEWS:1").returncode == 0
+        values = {"PORT": attempt.values["SHELFPORT"], "SHOP": attempt.values["NEWS"]}
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        said = capstone.pushed(Probe(daemon, replace(attempt, values=values)))
+    assert said == f"The registry has {values['SHOP']}:1, the image that is here."

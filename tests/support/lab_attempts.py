@@ -1,0 +1,58 @@
+"""Attempts at labs for tests, apart from the learner's own."""
+
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+from dockyard.labs import attempt as attempts
+from dockyard.labs import judge, lab_catalog
+
+LAB = lab_catalog.load("07-containers")
+
+
+@pytest.fixture
+def own_progress(tmp_path, monkeypatch):
+    """A progress file for one test. Sets the learner's work folder aside, tidies at the end."""
+    monkeypatch.setenv("DOCKYARD_PROGRESS", str(tmp_path / "progress.json"))
+    work = attempts.Attempt(LAB, {}).work
+    kept = work.with_name(f"{work.name}.kept-by-test")
+    if work.exists():
+        work.rename(kept)
+    yield
+    if attempt := attempts.last(LAB):
+        attempts.tidy(attempt)
+    for made in work.parent.glob(f"{work.name}*"):
+        if made != kept:
+            shutil.rmtree(made)
+    if kept.exists():
+        kept.rename(work)
+
+
+@pytest.fixture
+def checks_log():
+    """The log of checks that fail themselves, empty; the home's own one is put back."""
+    log = judge.log_file()
+    kept = log.with_name(f"{log.name}.kept-by-test")
+    if log.exists():
+        log.rename(kept)
+    yield log
+    log.unlink(missing_ok=True)
+    if kept.exists():
+        kept.rename(log)
+
+
+@contextmanager
+def proof(name):
+    """An attempt at a lab that does not touch the progress, tidied when the ``with`` ends."""
+    attempt = attempts.begin(lab_catalog.load(name), "proof", "1")
+    try:
+        yield attempt
+    finally:
+        attempts.tidy(attempt)
+
+
+def start_web(attempt):
+    """Do the first task of LAB."""
+    done = attempt.run(LAB.exercise("web").right[0])
+    assert done.returncode == 0, done.stdout
