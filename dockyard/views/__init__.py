@@ -1,10 +1,10 @@
-"""Live views of the daemon, each one call in a cell.
+"""Live views of the daemon, each created with one call in a cell.
 
     from dockyard import views
     views.panel()
 
-A view shows the objects of the lesson that has begun in this notebook, or those of the whole
-course; with ``everything=True`` all that the daemon has.
+A view shows the objects of the lesson that was begun in this notebook, or those of the whole
+course if none was; with ``everything=True``, everything on the daemon.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from dockyard.views.registry_browser import RegistryBrowser
 
 
 def network_map(*, everything: bool = False) -> NetworkMap:
-    """Who is in which network, and who reaches whom. Raises EngineNotRunning."""
+    """Show networks, their containers and open ports. Raises EngineNotRunning."""
     return NetworkMap(everything=everything)
 
 
 def panel(*, everything: bool = False) -> Panel:
-    """Containers, images, networks and volumes, kept up to date. Raises EngineNotRunning."""
+    """Show containers, images, networks and volumes. Raises EngineNotRunning."""
     return Panel(everything=everything)
 
 
 def layers(image: str, *others: str) -> Layers:
-    """The layers of images, or of containers with what they have written, side by side.
+    """Show the layers of images, or of containers and what they have written, side by side.
 
     Raises EngineNotRunning.
     """
@@ -37,19 +37,19 @@ def layers(image: str, *others: str) -> Layers:
 
 
 def life_cycle(name: str) -> LifeCycle:
-    """The state diagram of a container, which need not exist yet. Raises EngineNotRunning."""
+    """Show the state diagram of a container, which may not exist yet. Raises EngineNotRunning."""
     return LifeCycle(name)
 
 
 def pull(reference: str) -> Pull:
-    """Pull an image and show each layer's progress meanwhile. Raises EngineNotRunning."""
+    """Pull an image and show the progress of each layer. Raises EngineNotRunning."""
     return Pull(reference).run()
 
 
 def build(path: str, tag: str, *, dockerfile: str = "Dockerfile") -> Build:
-    """Build an image from a folder with a Dockerfile and show its steps meanwhile.
+    """Build an image from a folder with a Dockerfile and show each step.
 
-    Raises UsageError when there is no Dockerfile, EngineNotRunning.
+    Raises UsageError if there is no Dockerfile, or EngineNotRunning.
     """
     return Build(path, tag, dockerfile=dockerfile).run()
 
@@ -62,10 +62,10 @@ def registry_browser(
     certificate: str = "",
     open: str = "",
 ) -> RegistryBrowser:
-    """What a registry holds: the course's, or the one at HOST:PORT.
+    """Show the content of the course registry, or of the registry at HOST:PORT.
 
-    open is a ``REPOSITORY`` or ``REPOSITORY:TAG`` to begin with; certificate is the file of a
-    certificate that the registry is known by. A registry that does not answer is shown as such.
+    open is the ``REPOSITORY`` or ``REPOSITORY:TAG`` to show first. certificate is the path of the
+    registry's certificate. A registry that does not answer is shown with the reason.
     """
     return RegistryBrowser(
         address, user=user, password=password, certificate=certificate, open=open

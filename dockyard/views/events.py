@@ -1,7 +1,7 @@
-"""The daemon's event stream, read by one background thread for all views of a kernel.
+"""Reads the daemon's event stream, in one background thread for all views of a kernel.
 
-Nothing is asked again and again: the thread sleeps in a read until the daemon has something to
-say. Only while no daemon answers does it try once a second.
+Nothing is polled: the thread blocks in a read until the daemon sends an event. Only while no
+daemon answers, the thread tries to reconnect once a second.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import docker
 import requests
@@ -17,6 +18,9 @@ import urllib3
 
 from dockyard.core import docker_client
 from dockyard.exceptions import DockyardError, EngineNotRunning
+
+if TYPE_CHECKING:
+    from docker.types.daemon import CancellableStream
 
 ACTIONS = {
     "container": (
@@ -27,25 +31,25 @@ ACTIONS = {
     "network": ("create", "connect", "disconnect", "destroy", "remove"),
     "volume": ("create", "destroy"),
 }  # fmt: skip
-"""What views want to hear of, by type. Left out is what changes nothing that can be seen, such as
-the exec of each health check (Docker Engine API: SystemEvents)."""
+"""The events that views receive, by type of object. Events without a visible effect, such as the
+exec of each health check, are left out (Docker Engine API: SystemEvents)."""
 
 EXEC = "exec"
-"""The kind of the event that a command in a container has ended, be it ``docker exec`` or a health
-check. A kind of its own, so that only a view that asks for it looks again."""
+"""The kind of the event for an exited command in a container: ``docker exec`` or a health check.
+It is a separate kind, so that only the views that list it look again."""
 
 _EXEC_ENDED = "exec_die"
 
 RECONNECT = 1.0
-"""Seconds between two attempts to find a daemon that has gone."""
+"""Seconds between two attempts to reconnect."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in the daemon.
+    """An event of the daemon.
 
     kind is the type of an object, EXEC, or ``daemon`` with the actions ``gone`` and ``back``.
-    attributes of a container hold its labels too.
+    The attributes of a container include its labels.
     """
 
     kind: str
@@ -55,12 +59,12 @@ class Event:
 
     @property
     def name(self) -> str:
-        """What people call the object."""
+        """The object's name, or its id if it has none."""
         return self.attributes.get("name") or self.id
 
     @classmethod
     def parse(cls, message: dict) -> Event:
-        """An event as the daemon words it."""
+        """Parse an event of the Docker Engine API."""
         actor = message.get("Actor", {})
         # "health_status: healthy" carries its result in its name.
         action, _, result = message.get("Action", "").partition(": ")
@@ -78,14 +82,14 @@ UNREACHABLE = (
     requests.RequestException,
     urllib3.exceptions.HTTPError,
 )
-"""What the SDK raises when nobody answers any more, besides OSError."""
+"""What the SDK raises, besides OSError, when the daemon does not answer."""
 
 
 class EventStream:
-    """The daemon's events for any number of listeners, each called in the one background thread.
+    """Calls any number of listeners with each event, in one background thread.
 
-    The thread runs while there is a listener. It hands an event to one after the other, so a
-    listener never runs twice at the same time.
+    The thread runs while there are listeners. It calls them one after the other, so a listener
+    never runs twice at the same time.
     """
 
     def __init__(self) -> None:
@@ -94,14 +98,14 @@ class EventStream:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._client: docker.DockerClient | None = None
-        self._stream = None
+        self._stream: CancellableStream[dict] | None = None
 
     def subscribe(self, listener: Listener) -> None:
         """Call listener with each event from now on. Raises EngineNotRunning."""
         with self._lock:
             if self._thread is None:
-                # Here and not in the thread: the caller sees the error, and no event is missed
-                # between this call and its first look at the daemon.
+                # Not in the thread: the caller gets the error, and misses no event between this
+                # call and its first look at the daemon.
                 self._open()
                 self._stop = threading.Event()
                 self._thread = threading.Thread(
@@ -112,7 +116,7 @@ class EventStream:
                 self._listeners.append(listener)
 
     def unsubscribe(self, listener: Listener) -> None:
-        """Call listener no more; with the last one the thread ends."""
+        """Stop calling listener. The thread exits with the last one."""
         with self._lock:
             if listener in self._listeners:
                 self._listeners.remove(listener)
@@ -126,31 +130,33 @@ class EventStream:
 
     @property
     def daemon(self) -> docker.DockerClient:
-        """An SDK client for the listeners, shared like the stream."""
+        """The SDK client that all listeners share. Raises EngineNotRunning if there is none."""
+        if self._client is None:
+            raise EngineNotRunning()
         return self._client
 
     @property
     def running(self) -> bool:
-        """Whether the background thread is there."""
+        """Whether the background thread runs."""
         return self._thread is not None
 
     def _open(self) -> None:
-        self._client = docker_client.connect(untraced=True)
+        client = self._client = docker_client.connect(untraced=True)
         actions = sorted({_EXEC_ENDED, *(one for each in ACTIONS.values() for one in each)})
         try:
-            self._stream = self._client.events(
+            self._stream = client.events(
                 decode=True, filters={"type": list(ACTIONS), "event": actions}
             )
         except UNREACHABLE as error:
-            self._client.close()
+            client.close()
             raise EngineNotRunning(str(error).splitlines()[0]) from None
 
     def _close(self) -> None:
-        with suppress(OSError, AttributeError):
-            # Wakes the thread up; OSError: the daemon has hung up before us.
-            self._stream.close()
-        with suppress(OSError):
-            self._client.close()
+        # Wakes the thread. OSError: the daemon has closed the connection already.
+        for each in (self._stream, self._client):
+            with suppress(OSError, AttributeError):
+                if each is not None:
+                    each.close()
 
     def _run(self, stop: threading.Event) -> None:
         while not stop.is_set():
@@ -168,8 +174,8 @@ class EventStream:
 
     def _read(self, stop: threading.Event) -> None:
         with suppress(OSError, AttributeError, ValueError, *UNREACHABLE):
-            # AttributeError, ValueError: urllib3 reads from a socket that close() took away.
-            for message in self._stream:
+            # AttributeError, ValueError: urllib3 reads from a socket that close() has removed.
+            for message in self._stream or ():
                 if stop.is_set():
                     return
                 self._tell(Event.parse(message))
@@ -182,4 +188,4 @@ class EventStream:
 
 
 STREAM = EventStream()
-"""The one of this kernel."""
+"""The stream of this kernel."""

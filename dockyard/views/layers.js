@@ -1,13 +1,4 @@
-// The layer explorer: stacks of layers that can be opened. view.js is in front of this.
-
-function sizeOf(bytes) {
-  let number = bytes;
-  for (const unit of ["B", "kB", "MB"]) {
-    if (number < 999.5) return `${Number(number.toPrecision(3))} ${unit}`;
-    number /= 1000;
-  }
-  return `${Number(number.toPrecision(3))} GB`;
-}
+// The layer explorer: stacks of layers that can be unfolded. view.js is prepended.
 
 function holds(layer) {
   if (layer.problem) return layer.problem;
@@ -18,7 +9,7 @@ function holds(layer) {
 const SIGNS = { "+": "added", "~": "changed", "−": "removed" };
 
 function listOf(layer) {
-  // Long lists are scrolled, and what can be scrolled must be reachable by keyboard.
+  // Long lists can be scrolled, so they must be reachable by keyboard.
   const list = element("ul", { class: "dy-files dy-mono", tabindex: "0", "aria-label": "Files" });
   for (const { sign, path, size } of layer.entries) {
     const mark = element("span", { class: "dy-sign", role: "img", "aria-label": SIGNS[sign] }, sign);

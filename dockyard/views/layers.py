@@ -1,4 +1,4 @@
-"""The layer explorer: what an image is made of, and what a container has written on top."""
+"""The layer explorer: the layers of images, and what containers have written on top."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from traitlets import Bool, Dict, List
 
 from dockyard.exceptions import DockyardError
 from dockyard.notebook.palette import COLOURS as HUES
-from dockyard.views import layers_facts
+from dockyard.views import layer_stacks
+from dockyard.views.daemon_objects import Fact
 from dockyard.views.events import EXEC, UNREACHABLE, Event
-from dockyard.views.facts import Fact
-from dockyard.views.layers_facts import human_size
-from dockyard.views.picture import Picture, width_of
+from dockyard.views.layer_stacks import human_size
+from dockyard.views.svg import Picture, width_of
 from dockyard.views.view import View
 
 WIDTH = 752
 EDGE = 16
 GAP = 48
-"""Between two images, for the lines between layers that they share."""
+"""Space between two images, for the lines that connect shared layers."""
 
 TOP = 64
 BOX = 56
 ENTRY = 18
 SPACE = 8
 DRAWN = 4
-"""How many files of a layer the picture names."""
+"""How many files of a layer the picture lists."""
 
 VARIES = "dy-varies"
-"""The class of what depends on how a base image was made; nbval leaves it out."""
+"""The class of elements that depend on how a base image was built; tests/sanitize.cfg drops it."""
 
 
 class Layers(View):
     """Images side by side as stacks of layers, the newest layer on top."""
 
-    stacks = List(Dict(), help="Each image or container: see layers_facts.stack().").tag(sync=True)
-    looking = Bool(False, help="Whether the daemon is being asked.").tag(sync=True)
+    stacks = List(Dict(), help="Each image or container: see layer_stacks.stack().").tag(sync=True)
+    looking = Bool(False, help="Whether a request to the daemon is running.").tag(sync=True)
 
     kinds = ("image", "container", EXEC)
 
@@ -45,12 +45,12 @@ class Layers(View):
         self.title = f"Layers of {', '.join(self._names)}"
 
     def look(self, event: Event | None) -> None:
-        """See View."""
+        """Read the layers of the images and containers that are shown."""
         if event is not None and event.kind == EXEC and event.name not in self._names:
             return
         before = {stack["name"]: stack for stack in self.stacks}
-        bases = layers_facts.bases(self.daemon)
-        stacks = [layers_facts.stack(self.daemon, name, bases) for name in self._names]
+        bases = layer_stacks.bases(self.daemon)
+        stacks = [layer_stacks.stack(self.daemon, name, bases) for name in self._names]
         _mark_shared(stacks)
         self.stacks = stacks
         if before:
@@ -59,7 +59,7 @@ class Layers(View):
                     self.announce(said)
 
     def on_message(self, message: dict) -> None:
-        """The page asks to look again, as no event tells what a container's own program writes."""
+        """Look again when the page asks: a container's own program writes without an event."""
         if "again" in message and not self.looking:
             threading.Thread(target=self._again, daemon=True).start()
 
@@ -76,7 +76,7 @@ class Layers(View):
             self.looking = False
 
     def words(self) -> str:
-        """See View."""
+        """Each stack as a list of its layers, the top one first."""
         lines = [f"{self.title}, the newest layer first"]
         for stack in self.stacks:
             lines.append(f"{stack['name']}: {about(stack)}")
@@ -86,7 +86,7 @@ class Layers(View):
         return "\n".join(lines)
 
     def draw(self) -> str:
-        """See View."""
+        """Each stack as a column of boxes, with bridges between shared layers."""
         count = len(self._names)
         width = (WIDTH - GAP * (count - 1)) / count if count < 3 else 300
         heights = [sum(_height(layer) for layer in stack["layers"]) for stack in self.stacks]
@@ -107,7 +107,7 @@ class Layers(View):
             picture.text(
                 x + width, 52, about(stack), size=12, ink="soft", anchor="end", room=width * 0.5
             )
-            # Stacks stand on the same ground, so that shared bases are beside each other.
+            # Stacks are aligned at the bottom, so that shared bases are side by side.
             y = bottom - heights[at]
             for layer in stack["layers"]:
                 _draw_layer(picture, x, y, width, layer, largest)
@@ -123,7 +123,7 @@ class Layers(View):
 
 
 def about(stack: Fact) -> str:
-    """One line on a stack."""
+    """A stack in one line."""
     if stack["problem"]:
         return stack["problem"]
     count = sum(not layer["writable"] for layer in stack["layers"])
@@ -132,7 +132,7 @@ def about(stack: Fact) -> str:
 
 
 def _mark_shared(stacks: list[Fact]) -> None:
-    """Note on each layer which other stacks have it, and a colour of its own for each such."""
+    """Add to each layer which other stacks share it, and a colour for each shared layer."""
     hues: dict[str, str] = {}
     for stack in stacks:
         for layer in stack["layers"]:
@@ -162,7 +162,7 @@ def _line(layer: Fact) -> str:
     said = f"  {layer['label']}: {_holds(layer)}"
     if layer["shared"]:
         said += f"; the same layer as in {', '.join(layer['shared'])}"
-    # What a base holds depends on how it was made, and can be thousands of files.
+    # The content of a base depends on how it was built, and can be thousands of files.
     names = [] if layer["base"] else layer["entries"][:DRAWN]
     return said + (f" ({_list(layer, names)})" if names else "")
 

@@ -1,13 +1,13 @@
-"""The life cycle of a container: every state, the present one lit, and the ways out of it."""
+"""The life cycle of a container: all states, the current one, and the commands that leave it."""
 
 from __future__ import annotations
 
 import docker
 from traitlets import Dict, Int, List, Unicode
 
-from dockyard.views import facts
+from dockyard.views import daemon_objects
 from dockyard.views.events import Event
-from dockyard.views.picture import STATES, Picture
+from dockyard.views.svg import STATES, Picture
 from dockyard.views.view import View
 
 WAYS = {
@@ -47,7 +47,7 @@ WAYS = {
         ("docker run --name {name} IMAGE", "running"),
     ),
 }
-"""The commands that lead out of each state, and where to. A test tries them on a daemon."""
+"""The commands that leave each state, with the next state. A test tries them on a daemon."""
 
 ABOUT = {
     "created": "made from its image, nothing started yet",
@@ -74,18 +74,16 @@ WIDTH = 820
 DIAGRAM = 310
 LINE = 22
 ALL_WAYS = 5
-"""The picture has room for the most ways that a state has, so that its height stays."""
+"""The most commands of any state. The picture has room for them, so its height is constant."""
 
 
 class LifeCycle(View):
-    """The state diagram of one container, the current state lit, legal next commands shown."""
+    """The state diagram of one container: its state, and the commands that are possible now."""
 
     name = Unicode(help="The container's name.").tag(sync=True)
     state = Unicode("removed", help="Its state, or removed.").tag(sync=True)
-    exit_code = Int(None, allow_none=True, help="What its program said when it ended.").tag(
-        sync=True
-    )
-    commands = List(Dict(), help="Commands that are legal now, with the state after each.").tag(
+    exit_code = Int(None, allow_none=True, help="The exit code of its program.").tag(sync=True)
+    commands = List(Dict(), help="Commands that are possible now, each with the next state.").tag(
         sync=True
     )
 
@@ -96,7 +94,7 @@ class LifeCycle(View):
         super().__init__(name=name)
 
     def look(self, event: Event | None) -> None:
-        """See View."""
+        """Read the state of the container."""
         if event is not None and not self._concerns(event):
             return
         before = self.state
@@ -106,7 +104,7 @@ class LifeCycle(View):
             self.state, self.exit_code, self._id = "removed", None, ""
         else:
             self._id = found["Id"]
-            self.state = facts.state(found["State"]["Status"])
+            self.state = daemon_objects.state(found["State"]["Status"])
             ended = self.state in ("exited", "dead", "restarting")
             self.exit_code = found["State"]["ExitCode"] if ended else None
         self.title = f"Life cycle of {self.name}: {self._state()}"
@@ -126,13 +124,13 @@ class LifeCycle(View):
         return self.state if self.exit_code is None else f"{self.state}, exit code {self.exit_code}"
 
     def words(self) -> str:
-        """See View."""
+        """The state and the commands that lead out of it."""
         lines = [self.title, f"({ABOUT.get(self.state, '')})"]
         lines += [f"{each['command']} → {each['leads_to']}" for each in self.commands]
         return "\n".join(lines)
 
     def draw(self) -> str:
-        """See View."""
+        """All states, the current one highlighted."""
         height = DIAGRAM + 34 + LINE * ALL_WAYS
         picture = Picture(self.title, self.words(), WIDTH, height)
         picture.text(24, 28, self.title, bold=True)
@@ -165,11 +163,11 @@ class LifeCycle(View):
             )  # fmt: skip
 
     def _draw_ways(self, picture: Picture, legal: set[str]) -> None:
-        # Heads keep a distance from their boxes, for the frame of the one that is lit.
+        # Arrowheads keep a distance from the boxes, for the frame of the current state.
         at = self.state
 
         def way(source: str, to: str, label: str, steps: str, head: tuple, place: tuple) -> None:
-            # The daemon's own ways are dashed: no command leads there.
+            # Dashed: changes that the daemon makes itself, without a command.
             own = label.startswith("(")
             lit = at == source and (own or to in legal)
             line = "accent" if lit and not own else "line"

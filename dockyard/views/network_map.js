@@ -1,4 +1,4 @@
-// The network map: the picture, and a form to try a connection. view.js is in front of this.
+// The network map: the picture, and a form to try a connection. view.js is prepended.
 
 function choose(select, names) {
   const chosen = select.value;
@@ -21,7 +21,7 @@ export default {
     const result = element("div", { class: "dy-result", role: "status" });
     view.body.after(form, result);
 
-    // JupyterLab listens to keys of its own; what is typed here is for this form alone.
+    // Keep keys typed here from triggering JupyterLab's shortcuts.
     form.addEventListener("keydown", (event) => event.stopPropagation());
     form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -1,4 +1,4 @@
-"""The network map: who is in which network, with which address, and which doors are open."""
+"""The network map: networks, the containers in them, addresses and published ports."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from traitlets import Bool, Dict, List, Unicode
 from dockyard.exceptions import DockyardError, UsageError
 from dockyard.notebook.palette import COLOURS as HUES
 from dockyard.notebook.palette import INK
-from dockyard.views import facts, reachability
+from dockyard.views import daemon_objects, reachability
+from dockyard.views.daemon_objects import Fact
 from dockyard.views.events import UNREACHABLE, Event
-from dockyard.views.facts import Fact
-from dockyard.views.picture import STATES, Picture
 from dockyard.views.reachability import ConnectionAttempt
+from dockyard.views.svg import STATES, Picture
 from dockyard.views.view import View
 
 BUILT_IN = {
@@ -21,7 +21,7 @@ BUILT_IN = {
     "host": "your computer's own",
     "none": "no network at all",
 }
-"""What there is to say about the networks that are always there."""
+"""Remarks about the predefined networks."""
 
 OUTSIDE = (16, 128)
 CONTAINERS = (220, 270)
@@ -36,12 +36,14 @@ HEAD = 28
 
 
 class NetworkMap(View):
-    """Networks, containers, addresses and published ports; connections can be tried."""
+    """Networks, containers, addresses and published ports; tries connections on request."""
 
-    containers = List(Dict(), help="Each container: see facts.containers().").tag(sync=True)
-    networks = List(Dict(), help="Each network: see facts.networks().").tag(sync=True)
+    containers = List(Dict(), help="Each container: see daemon_objects.containers().").tag(
+        sync=True
+    )
+    networks = List(Dict(), help="Each network: see daemon_objects.networks().").tag(sync=True)
     trying = Bool(False, help="Whether a connection is being tried.").tag(sync=True)
-    attempt = Dict(help="The last connection that was tried, and what came of it.").tag(sync=True)
+    attempt = Dict(help="The last connection that was tried, and its result.").tag(sync=True)
     complaint = Unicode(help="Why no connection could be tried.").tag(sync=True)
 
     kinds = ("container", "network")
@@ -51,10 +53,10 @@ class NetworkMap(View):
         self.title = f"Network map: {self.scope}"
 
     def try_connection(self, source: str, target: str, port: int | str = 80) -> ConnectionAttempt:
-        """Connect from one container to a port of another, for real, by name and by address.
+        """Connect from one container to a port of another, by name and by address.
 
-        Takes up to 2 s for each address that does not answer. Raises UsageError for a container
-        that the map does not show.
+        Takes up to 2 s per address that does not answer. Raises UsageError for a container that
+        is not on the map.
         """
         port = reachability.checked_port(port)
         self.watch()
@@ -76,7 +78,7 @@ class NetworkMap(View):
         return result
 
     def on_message(self, message: dict) -> None:
-        """The page asks to try a connection: ``{"try": [source, target, port]}``."""
+        """Try a connection when the page asks: ``{"try": [source, target, port]}``."""
         if "try" in message and not self.trying:
             threading.Thread(target=self._try, args=message["try"], daemon=True).start()
 
@@ -87,12 +89,12 @@ class NetworkMap(View):
             self.complaint = str(error)
 
     def look(self, event: Event | None) -> None:
-        """See View."""
+        """Read the containers and networks, and which is connected to which."""
         before = {container["id"]: container for container in self.containers}
-        self.containers = facts.containers(self.daemon, self.scope)
+        self.containers = daemon_objects.containers(self.daemon, self.scope)
         used = {name for container in self.containers for name in container["networks"]}
-        ours = {network["id"] for network in facts.networks(self.daemon, self.scope)}
-        every = facts.networks(self.daemon, type(self.scope)(everything=True))
+        ours = {network["id"] for network in daemon_objects.networks(self.daemon, self.scope)}
+        every = daemon_objects.networks(self.daemon, type(self.scope)(everything=True))
         self.networks = [each for each in every if each["id"] in ours or each["name"] in used]
         if event is not None:
             self._tell(before)
@@ -108,7 +110,7 @@ class NetworkMap(View):
                 self.announce(f"{container['name']} is out of the network {name}.")
 
     def words(self) -> str:
-        """See View."""
+        """Each network with its containers and published ports."""
         lines = [self.title]
         for network in self.networks:
             members = [
@@ -124,7 +126,7 @@ class NetworkMap(View):
         return "\n".join(lines if len(lines) > 1 else [*lines, "no networks, no containers"])
 
     def draw(self) -> str:
-        """See View."""
+        """Networks as lines, containers as boxes on them."""
         left = _Column(TOP)
         boxes = {each["id"]: left.place(HEAD + ROW * len(_rows(each))) for each in self.containers}
         right = _Column(TOP)
@@ -152,7 +154,7 @@ class NetworkMap(View):
         return str(picture)
 
     def _sorted_networks(self) -> list[Fact]:
-        """Networks beside their members, so that few lines cross."""
+        """The networks in the order of their containers, so that few lines cross."""
         place = {each["name"]: at for at, each in enumerate(self.containers)}
 
         def middle(network: Fact) -> float:
@@ -192,20 +194,20 @@ class NetworkMap(View):
 
 
 class _Column:
-    """Boxes under each other."""
+    """Stacks boxes from top to bottom."""
 
     def __init__(self, top: float) -> None:
         self.bottom = top
 
     def place(self, height: float) -> float:
-        """The upper edge of the next box."""
+        """Reserve height for the next box; return its upper edge."""
         top = self.bottom
         self.bottom += height + GAP
         return top
 
 
 def _rows(container: Fact) -> list[tuple[str, str, str]]:
-    """What stands in a container's box: its networks with addresses, its ports with doors."""
+    """The rows of a container's box: networks with addresses, ports with published addresses."""
     rows = [("network", name, address) for name, address in sorted(container["networks"].items())]
     rows += [("port", port["outside"], port["inside"]) for port in container["ports"]]
     return rows

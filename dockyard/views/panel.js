@@ -1,4 +1,4 @@
-// The daemon panel: four lists whose items come, change and go. view.js is in front of this.
+// The daemon panel: four lists that follow the daemon. view.js is prepended.
 
 const KINDS = ["containers", "images", "networks", "volumes"];
 const SIGNS = {
@@ -25,7 +25,7 @@ function fill(item, kind, fact) {
   item.replaceChildren(name, state, element("span", { class: "dy-from" }, fact.image));
 }
 
-// Makes a list show facts, each item by its id, in their order. Only what differs is touched.
+// Updates a list to show facts in their order. Items are matched by id; only differences change.
 function reconcile(list, kind, facts, first) {
   const present = new Map();
   for (const item of list.querySelectorAll("[data-key]")) present.set(item.dataset.key, item);

@@ -1,13 +1,13 @@
-"""The daemon panel: containers, images, networks and volumes as they come, change and go."""
+"""The daemon panel: containers, images, networks and volumes, updated as they change."""
 
 from __future__ import annotations
 
 from traitlets import Dict, List, Unicode
 
-from dockyard.views import facts
+from dockyard.views import daemon_objects
+from dockyard.views.daemon_objects import Fact
 from dockyard.views.events import Event
-from dockyard.views.facts import Fact
-from dockyard.views.picture import STATES, Picture, width_of
+from dockyard.views.svg import STATES, Picture, width_of
 from dockyard.views.view import View
 
 KINDS = ("containers", "images", "networks", "volumes")
@@ -26,12 +26,14 @@ _HAPPENED = {
 
 
 class Panel(View):
-    """What the daemon has, kept up to date while cells run."""
+    """The daemon's objects, updated while cells run."""
 
-    containers = List(Dict(), help="Each container: see facts.containers().").tag(sync=True)
-    images = List(Dict(), help="Each image: see facts.images().").tag(sync=True)
-    networks = List(Dict(), help="Each network: see facts.networks().").tag(sync=True)
-    volumes = List(Dict(), help="Each volume: see facts.volumes().").tag(sync=True)
+    containers = List(Dict(), help="Each container: see daemon_objects.containers().").tag(
+        sync=True
+    )
+    images = List(Dict(), help="Each image: see daemon_objects.images().").tag(sync=True)
+    networks = List(Dict(), help="Each network: see daemon_objects.networks().").tag(sync=True)
+    volumes = List(Dict(), help="Each volume: see daemon_objects.volumes().").tag(sync=True)
     place = Unicode(help="Whose objects are shown.").tag(sync=True)
 
     def __init__(self, *, everything: bool = False) -> None:
@@ -41,10 +43,10 @@ class Panel(View):
         self.title = f"Daemon panel: {self.scope}"
 
     def look(self, event: Event | None) -> None:
-        """See View."""
+        """List the containers, images, networks and volumes."""
         before = {kind: {fact["id"]: fact for fact in getattr(self, kind)} for kind in KINDS}
-        self.containers = facts.containers(self.daemon, self.scope)
-        # A container that starts or ends changes nothing else.
+        self.containers = daemon_objects.containers(self.daemon, self.scope)
+        # A container that starts or exits changes nothing else.
         if event is None or event.kind != "container" or event.action in ("create", "destroy"):
             self._look_at_the_rest(event)
         if event is not None:
@@ -52,13 +54,13 @@ class Panel(View):
 
     def _look_at_the_rest(self, event: Event | None) -> None:
         if event and event.kind == "image" and event.action in ("pull", "load", "import", "tag"):
-            # Shown from now on, although an image of the course belongs to no lesson.
+            # Shown from now on, although images of the course belong to no lesson.
             self._pulled.update((event.id, event.name))
         used = {container["image_id"] for container in self.containers}
-        self.images = facts.images(self.daemon, self.scope, used | self._pulled_ids())
-        self.networks = facts.networks(self.daemon, self.scope)
+        self.images = daemon_objects.images(self.daemon, self.scope, used | self._pulled_ids())
+        self.networks = daemon_objects.networks(self.daemon, self.scope)
         mounted = {name for container in self.containers for name in container["volumes"]}
-        self.volumes = facts.volumes(self.daemon, self.scope, mounted)
+        self.volumes = daemon_objects.volumes(self.daemon, self.scope, mounted)
 
     def _pulled_ids(self) -> set[str]:
         if not self._pulled:
@@ -70,7 +72,7 @@ class Panel(View):
         }
 
     def _tell(self, event: Event, before: dict[str, dict[str, Fact]]) -> None:
-        """Announce what has happened: containers by the event, which misses no short life."""
+        """Announce an event; for containers the event itself, as they may be short-lived."""
         ours = event.kind == "container" and self.scope.holds(event.attributes)
         if ours and (sentence := _container_sentence(event)):
             self.announce(sentence)
@@ -83,7 +85,7 @@ class Panel(View):
                 self.announce(f"{_titled(event, before[kind][id])} has gone.")
 
     def words(self) -> str:
-        """See View."""
+        """A line for each kind of object."""
         lines = [self.title]
         for kind in KINDS:
             listed = [_label(kind, fact) for fact in getattr(self, kind)]
@@ -91,7 +93,7 @@ class Panel(View):
         return "\n".join(lines)
 
     def draw(self) -> str:
-        """See View."""
+        """Four columns, one for each kind of object."""
         columns = [
             (0, "containers", self.containers),
             (COLUMN + 16, "images", self.images),

@@ -1,4 +1,4 @@
-// Pulling and building: one row a step, with a bar. view.js is in front of this.
+// Pulls and builds: a row with a progress bar per step. view.js is prepended.
 
 const SIGNS = { waits: "○", works: "▶", done: "✔", kept: "=", failed: "✖" };
 
@@ -28,8 +28,9 @@ function makeStep(step) {
   return row;
 }
 
-// The cell shows the same work twice: while it goes on, and as its value when it has ended. The first
-// has announced what came of it, and stays. This script is loaded once for each piece of work, so these are its views alone.
+// A cell shows the same work twice: while it runs, and as the cell's value. Only the first one, which
+// has made the announcements, stays visible. This script is loaded once per piece of work, so
+// these are all of its views.
 const shown = new Set();
 
 function showFirst() {
@@ -52,7 +53,7 @@ export default {
     const result = element("div", { class: "dy-end" });
     view.body.append(list, output, result);
 
-    // Tells when the view has come onto the page, which is after this function has returned.
+    // Fires when the view is on the page, which is after this function has returned.
     const place = new IntersectionObserver(showFirst);
     place.observe(view.root);
     shown.add(view.root);

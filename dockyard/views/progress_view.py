@@ -1,4 +1,4 @@
-"""What pulling and building have in common: work that goes on while its cell runs."""
+"""The base of the views that show work in progress: pulls and builds."""
 
 from __future__ import annotations
 
@@ -11,60 +11,59 @@ from traitlets import Bool, Dict, List, Unicode
 from dockyard.core import docker_client
 from dockyard.core.labels import LESSON_HEADER
 from dockyard.exceptions import EngineNotRunning
+from dockyard.views.daemon_objects import Fact
 from dockyard.views.events import UNREACHABLE, Event
-from dockyard.views.facts import Fact
-from dockyard.views.picture import Picture
+from dockyard.views.svg import Picture
 from dockyard.views.view import View
 
 WIDTH = 720
 ROW = 40
 TOP = 44
 INTERVAL = 0.1
-"""Seconds between two pictures; the daemon tells more often than anyone can see."""
+"""The least seconds between two updates within a step; the daemon reports more often."""
 
 SIGNS = {"waits": "○", "works": "▶", "done": "✔", "kept": "=", "failed": "✖"}
-"""Of each state of a step, for those who see no colours."""
+"""A sign for each state of a step, for people who cannot see colours."""
 
 LINES = {"waits": "line", "works": "accent", "done": "good", "kept": "soft", "failed": "bad"}
 
 
 class Progress(View):
-    """Steps that the daemon reports one after the other, and how far each is."""
+    """Steps that the daemon reports, and the progress of each."""
 
-    steps = List(Dict(), help="Each step: name, state, what it does, part done (0 to 1).").tag(
-        sync=True
-    )
-    done = Bool(False, help="Whether the work has ended, well or badly.").tag(sync=True)
-    result = Unicode(help="What came of it.").tag(sync=True)
-    failed = Bool(False, help="Whether it has failed.").tag(sync=True)
+    steps = List(Dict(), help="Each step: name, state, note, part done (0 to 1).").tag(sync=True)
+    done = Bool(False, help="Whether the work is finished, successfully or not.").tag(sync=True)
+    result = Unicode(help="The result in words.").tag(sync=True)
+    failed = Bool(False, help="Whether the work failed.").tag(sync=True)
 
     kinds = ()
 
-    def __init__(self, **traits: object) -> None:
+    def __init__(self, **traits: Any) -> None:
         self._drawn = 0.0
+        self._drawn_states: list[tuple[str, str]] = []
         self._steps: dict[str, Fact] = {}
         super().__init__(**traits)
 
-    # What a subclass says
+    # For subclasses to implement
 
     def messages(self) -> Any:
-        """What the daemon says, as the SDK decodes it: one dict after the other."""
+        """Start the work; return an iterable of the daemon's messages, decoded by the SDK."""
         raise NotImplementedError
 
     def hear(self, message: dict) -> None:
-        """Bring the steps up to date by one message."""
+        """Update the steps with one message."""
         raise NotImplementedError
 
     def summary(self) -> str:
-        """What came of it, when all went well."""
+        """The result in words, after success."""
         raise NotImplementedError
 
-    # What is common
+    # Common to all
 
     def run(self) -> Self:
-        """Do the work and return when it has ended; shown on the page meanwhile.
+        """Show the view on the page, do the work, and return when it is finished.
 
-        What the daemon refuses is shown and makes failed true. Raises EngineNotRunning.
+        If the daemon reports an error, it is shown and failed is set. Raises EngineNotRunning.
         """
         self.client = docker_client.connect()
         if self.scope.lesson:
@@ -109,7 +108,7 @@ class Progress(View):
         self.announce(self.result)
 
     def step(self, key: str, **facts: object) -> Fact:
-        """Note facts of a step, which is made when it is new."""
+        """Set facts of a step, which is added if it is new."""
         fresh = {"key": key, "name": key, "state": "waits", "note": "", "part": None, "took": ""}
         step = self._steps.setdefault(key, fresh)
         step.update(facts)
@@ -117,41 +116,43 @@ class Progress(View):
 
     def _draw(self, *, force: bool = False) -> None:
         now = time.monotonic()
-        if force or now - self._drawn > INTERVAL:
-            self._drawn = now
+        # A new state is drawn at once: a step may then run for minutes without another message.
+        states = [(step["state"], step["note"]) for step in self._steps.values()]
+        if force or states != self._drawn_states or now - self._drawn > INTERVAL:
+            self._drawn, self._drawn_states = now, states
             self._look(None)
 
     def _show(self) -> None:
-        """Show the live view before the work begins, when this is a notebook."""
+        """Show the live view before the work begins, if this is a notebook."""
         shell = _shell()
         if shell is None:
             return
         self._draw(force=True)
         data, metadata = super()._repr_mimebundle_()
-        # Where nothing is live only this line stays, and the picture is that of the end.
+        # A static page keeps only this line, and the picture of the finished work.
         plain = {"text/plain": f"{self.title} …"}
         live = {mime: value for mime, value in data.items() if mime.endswith("widget-view+json")}
         shell.display_pub.publish(live | plain, metadata)
 
     def watch(self) -> None:
-        """Show what is known: progress has no events besides its own."""
+        """Show the current steps: nothing else on the daemon changes them."""
         self._draw(force=True)
 
     def look(self, event: Event | None) -> None:
-        """See View."""
+        """Copy the steps into the trait that the page shows."""
         self.steps = [dict(step) for step in self._steps.values()]
 
     def words(self) -> str:
-        """See View."""
+        """The summary and a line for each step."""
         lines = [self.title, *(self.line(step) for step in self._steps.values())]
         return "\n".join([*lines, *([self.result] if self.result else [])])
 
     def line(self, step: Fact) -> str:
-        """One step in words, without what varies."""
+        """A step in words, without values that vary."""
         return f"{step['name']}: {step['note'] or step['state']}"
 
     def draw(self) -> str:
-        """See View."""
+        """A bar for each step."""
         height = TOP + ROW * len(self._steps) + (34 if self.result else 8)
         picture = Picture(self.title, self.words(), WIDTH + 32, height)
         picture.text(16, 26, self.title, bold=True)
@@ -183,5 +184,5 @@ def _shell() -> Any:
     except ImportError:
         return None
     shell = get_ipython()
-    # In a plain terminal there is no page on which anything could be live.
+    # A plain terminal cannot show a live view.
     return shell if shell is not None and hasattr(shell, "kernel") else None

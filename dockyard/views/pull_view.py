@@ -1,4 +1,4 @@
-"""Pulling an image: each layer's way from the registry to the disk, as the SDK streams it."""
+"""Pulls an image and shows the progress of each layer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 from docker.utils import parse_repository_tag
 from traitlets import Unicode
 
-from dockyard.views.facts import Fact
-from dockyard.views.layers_facts import human_size
+from dockyard.views.daemon_objects import Fact
+from dockyard.views.layer_stacks import human_size
 from dockyard.views.progress_view import Progress
 
 WORDS = {
@@ -22,18 +22,18 @@ WORDS = {
     "Already exists": ("kept", "already here"),
     "Layer already exists": ("kept", "already here"),
 }
-"""What a layer is told to do by the daemon, as a state and in words."""
+"""The state and the words for each status that the daemon reports of a layer."""
 
 HALF = 0.5
-"""Downloading is the first half of a layer's way, unpacking the second."""
+"""Downloading is the first half of a layer's progress, unpacking the second."""
 
 
 class Pull(Progress):
-    """The layers of an image that is being pulled."""
+    """A pull and its layers."""
 
     _esm, _css = Progress._esm, Progress._css
 
-    reference = Unicode(help="The image that is pulled.").tag(sync=True)
+    reference = Unicode(help="The image being pulled.").tag(sync=True)
 
     def __init__(self, reference: str) -> None:
         repository, tag = parse_repository_tag(reference)
@@ -44,11 +44,11 @@ class Pull(Progress):
         self.title = f"Pulling {reference}"
 
     def messages(self) -> Any:
-        """See Progress. Docker Engine API: ImageCreate."""
+        """The messages of the pull, as the SDK streams them. Docker Engine API: ImageCreate."""
         return self.client.api.pull(self._repository, tag=self._tag, stream=True, decode=True)
 
     def hear(self, message: dict) -> None:
-        """See Progress."""
+        """Take in one message of the pull."""
         status, id = message.get("status", ""), message.get("id", "")
         if status in WORDS and id:
             self._hear_layer(id, status, message.get("progressDetail") or {})
@@ -73,7 +73,7 @@ class Pull(Progress):
             self.announce(f"Layer {number}: {note}.")
 
     def summary(self) -> str:
-        """See Progress."""
+        """How many layers are pulled, and how many were there already."""
         count = len(self._steps)
         if count == 0 or "up to date" in self._end:
             return "nothing to do: this image is here already"
@@ -81,5 +81,5 @@ class Pull(Progress):
         return f"pulled: {new} of {count} layer{'s' if count != 1 else ''} new"
 
     def line(self, step: Fact) -> str:
-        """See Progress."""
+        """One layer: its name and its state."""
         return f"{step['name']}: {step['note']}"

@@ -1,4 +1,4 @@
-"""Trying a connection from one container to another, for real, and saying why it fails."""
+"""Tries connections between containers and explains why they fail."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import docker
 
 from dockyard.core.labels import LESSON
 from dockyard.exceptions import UsageError
-from dockyard.views.facts import Fact
+from dockyard.views.daemon_objects import Fact
 from dockyard.views.scope import HELPER
 
 TOOLS = "busybox"
-"""The image whose tools try the connection, since that of a container may have none."""
+"""The image with the tools to connect; the container's own image may have none."""
 
 CONNECT_SECONDS = 2
 NAMELESS = "bridge"
-"""The default network, where the daemon answers no questions for names."""
+"""The default network, in which the daemon does not resolve names."""
 
 _LISTEN = "0A"
 # Of /proc/net/tcp and tcp6 (proc_pid_net(5)): "sl: address:port remote state", in hexadecimal.
@@ -28,9 +28,9 @@ _LOOPBACK = re.compile(r"^(?:[0-9A-F]{6}7F|0{24}01000000|0{16}FFFF0000[0-9A-F]{6
 
 @dataclass(frozen=True)
 class ConnectionAttempt:
-    """What came of a connection that was tried.
+    """The result of a connection attempt.
 
-    shared are the networks that both are in. by_name and by_address are ``connected``,
+    shared are the networks that both containers are in. by_name and by_address are ``connected``,
     ``not found``, ``refused``, ``no answer``, ``no route`` or ``not tried``.
     """
 
@@ -45,7 +45,7 @@ class ConnectionAttempt:
 
     @property
     def works(self) -> bool:
-        """Whether the target answers under its name."""
+        """Whether the target accepts a connection to its name."""
         return self.by_name == "connected"
 
     def __str__(self) -> str:
@@ -65,8 +65,8 @@ def attempt(
 ) -> ConnectionAttempt:
     """Connect from source to a port of target, by name and by address (TCP).
 
-    source and target are facts of containers. The connection is tried by a helper container in
-    the source's own network namespace. Takes up to 2 s for each address that does not answer.
+    source and target come from daemon_objects.containers(). A helper container in the source's
+    network namespace connects. Takes up to 2 s per address that does not answer.
     """
     shared = tuple(sorted(source["networks"].keys() & target["networks"].keys()))
     begun = ConnectionAttempt(source["name"], target["name"], port, shared)
@@ -91,7 +91,7 @@ def _try(
     daemon: docker.DockerClient, source: Fact, hosts: list[str], port: int, lesson: str | None
 ) -> list[str]:
     lines = [
-        # A server that says nothing keeps nc waiting, so silence after -w means "connected".
+        # nc waits for a server that sends nothing, so no output after -w means "connected".
         f"echo $(timeout {CONNECT_SECONDS + 1} nc -w {CONNECT_SECONDS} {shlex.quote(host)} {port}"
         " < /dev/null 2>&1 > /dev/null | head -n 1)"
         for host in hosts
@@ -119,7 +119,7 @@ def _in_network_of(
         daemon.images.get(TOOLS)
     except docker.errors.ImageNotFound:
         daemon.images.pull(TOOLS, "latest")
-    # Errors come back as text: the script always ends well.
+    # Errors come back as text: the script always succeeds.
     output = daemon.containers.run(
         TOOLS,
         ["sh", "-c", script],
@@ -144,7 +144,7 @@ def _explain(
     target: Fact,
     lesson: str | None,
 ) -> tuple[str, str]:
-    """Why it is so, and what would change it."""
+    """Why the attempt ended like this, and what would change it."""
     there = tried.target
     if tried.works:
         return f"The name leads to an address, and {there} listens on port {tried.port}.", ""
@@ -195,20 +195,21 @@ def _explain_refusal(
 
 
 def listening(table: str) -> tuple[set[int], set[int]]:
-    """The TCP ports on which somebody listens, for all and on loopback only.
+    """The TCP ports that are open on all addresses, and those that are open on loopback only.
 
-    table is the text of /proc/net/tcp, and of tcp6 after it.
+    table is the text of /proc/net/tcp followed by that of /proc/net/tcp6.
     """
-    everywhere, loopback = set(), set()
+    everywhere: set[int] = set()
+    loopback: set[int] = set()
     for address, port, state in _SOCKET.findall(table):
         if state == _LISTEN:
             (loopback if _LOOPBACK.match(address) else everywhere).add(int(port, 16))
-    # Docker's own name server listens on 127.0.0.11 in each namespace, on a port of its own.
+    # Docker's name server listens on 127.0.0.11 in each namespace, on a random port.
     return everywhere, loopback - everywhere
 
 
 def checked_port(port: object) -> int:
-    """A port as a number. Raises UsageError."""
+    """Return a port as a number. Raises UsageError."""
     if isinstance(port, (int, str)) and str(port).isdecimal() and 0 < int(port) < 65536:
         return int(port)
     raise UsageError(f"{port!r} is no port.", next="A port is a number from 1 to 65535.")

@@ -1,13 +1,4 @@
-// The registry browser: three lists of buttons, and the blob that is open. view.js is in front.
-
-function sized(bytes) {
-  let number = bytes;
-  for (const unit of ["B", "kB", "MB"]) {
-    if (number < 999.5) return `${Number(number.toPrecision(3))} ${unit}`;
-    number /= 1000;
-  }
-  return `${Number(number.toPrecision(3))} GB`;
-}
+// The registry browser: three lists of buttons, and the open blob. view.js is prepended.
 
 export default {
   render({ model, el }) {
@@ -21,7 +12,7 @@ export default {
       view.body.append(element("div", { class: "dy-column", "data-kind": name }, title, list));
       return list;
     };
-    // Buttons are kept where their names stay, so that the one that was pressed keeps the focus.
+    // Buttons whose names stay are kept, so that the pressed one keeps the focus.
     const fill = (list, names, chosen, choose) => {
       const present = new Map([...list.children].map((item) => [item.dataset.key, item]));
       const items = names.map((name) => {
@@ -77,14 +68,14 @@ export default {
           head.append(element("div", { class: "dy-fine dy-mono" }, line));
         const items = manifest.parts.map((part) => {
           const button = element("button", { type: "button", class: "dy-part" });
-          const size = element("span", { class: "dy-size" }, `${sized(part.size)}${part.kind === "layer" ? " packed" : ""}`);
+          const size = element("span", { class: "dy-size" }, `${sizeOf(part.size)}${part.kind === "layer" ? " packed" : ""}`);
           const digest = element("span", { class: "dy-fine dy-mono" }, `${part.digest.slice(0, 19)}…`);
           button.append(element("b", {}, part.label), size, digest);
           const message = part.kind === "manifest" ? { reference: part.digest } : { blob: part.digest };
           button.addEventListener("click", () => ask(message));
           return element("li", { "data-key": part.digest }, button);
         });
-        // The platform that was chosen makes room for its parts; the reader stays beside them.
+        // The chosen platform is replaced by its parts; the focus stays next to them.
         const within = parts.contains(document.activeElement);
         parts.replaceChildren(head, ...items);
         if (within) head.focus();

@@ -1,4 +1,4 @@
-"""The registry browser: catalogue, tags, manifest and blobs, as the registry tells them."""
+"""The registry browser: a registry's catalog, tags, manifests and blobs."""
 
 from __future__ import annotations
 
@@ -10,46 +10,48 @@ from traitlets import Bool, Dict, List, Unicode
 
 from dockyard.exceptions import DockyardError, UsageError
 from dockyard.registry import server
+from dockyard.views.daemon_objects import Fact
 from dockyard.views.events import Event
-from dockyard.views.facts import Fact
-from dockyard.views.layers_facts import human_size
-from dockyard.views.layers_read import as_file, read_layer
-from dockyard.views.picture import Picture
-from dockyard.views.registry_browser_source import Source, source
+from dockyard.views.layer_archive import as_file, read_layer
+from dockyard.views.layer_stacks import human_size
+from dockyard.views.remote_registry import RemoteRegistry, connect
+from dockyard.views.svg import Picture
 from dockyard.views.view import View
 
 WIDTH = 752
 EDGE = 16
 COLUMNS = ((16, 220), (252, 150), (418, 350))
-"""Left edge and width of the three columns: repositories, tags, what a tag leads to."""
+"""Left edge and width of the three columns: repositories, tags, the manifest of a tag."""
 
 TOP = 84
 ROW = 30
 PART = 46
 LISTED = 60
-"""Files of a layer, or lines of a configuration, that are shown."""
+"""The most files of a layer, or lines of a configuration, that are shown."""
 
 LARGEST = 300_000_000
-"""Bytes of a packed layer up to which it is fetched to list its files."""
+"""The compressed size in bytes up to which a layer is fetched to list its files."""
 
 MANY = 12
-"""How many repositories or tags the picture names."""
+"""How many repositories or tags the picture lists."""
 
 
 class RegistryBrowser(View):
-    """What a registry holds, from its catalogue down to the files of a layer."""
+    """The content of a registry, from its catalog down to the files of a layer."""
 
     address = Unicode(help="The registry's host and port.").tag(sync=True)
-    repositories = List(Unicode(), help="The catalogue.").tag(sync=True)
+    repositories = List(Unicode(), help="The catalog.").tag(sync=True)
     tags = List(Unicode(), help="The tags of the chosen repository.").tag(sync=True)
     repository = Unicode(help="The chosen repository.").tag(sync=True)
     reference = Unicode(help="The chosen tag, or the digest of one platform's manifest.").tag(
         sync=True
     )
-    manifest = Dict(help="What the chosen tag leads to: kind, type, digest, parts.").tag(sync=True)
-    blob = Dict(help="The blob that was opened last: digest, and what is in it.").tag(sync=True)
+    manifest = Dict(help="The manifest of the chosen tag: kind, type, digest, parts.").tag(
+        sync=True
+    )
+    blob = Dict(help="The blob that was opened last: its digest and content.").tag(sync=True)
     complaint = Unicode(help="Why the registry could not be read.").tag(sync=True)
-    looking = Bool(False, help="Whether the registry is being asked.").tag(sync=True)
+    looking = Bool(False, help="Whether a request to the registry is running.").tag(sync=True)
 
     kinds = ()
 
@@ -59,15 +61,15 @@ class RegistryBrowser(View):
     ) -> None:  # fmt: skip
         self._reach = {"user": user, "password": password, "certificate": certificate}
         self._asked = address
-        self._source: Source | None = None
+        self._source: RemoteRegistry | None = None
         repository, _, reference = open.partition(":")
         super().__init__(repository=repository, reference=reference)
         self.title = f"Registry {address}" if address else "The course's registry"
 
-    # Choosing, from a cell or from the page
+    # Selection, from a cell or from the page
 
     def browse(self, name: str) -> None:
-        """Choose ``REPOSITORY`` or ``REPOSITORY:TAG``. Raises UsageError, RegistryError."""
+        """Show ``REPOSITORY`` or ``REPOSITORY:TAG``. Raises UsageError or RegistryError."""
         repository, _, reference = name.partition(":")
         self._read()
         if repository not in self.repositories:
@@ -78,16 +80,16 @@ class RegistryBrowser(View):
         self._choose(repository, reference)
 
     def open_blob(self, digest: str) -> None:
-        """Read a blob of the chosen manifest: a configuration, or a layer's list of files.
+        """Show a blob of the chosen manifest: a configuration, or the files of a layer.
 
-        A layer passes by in pieces and is not kept.
+        A layer is streamed and not kept.
         """
         part = next(each for each in self.manifest["parts"] if each["digest"] == digest)
         self.blob = {"digest": digest, "kind": part["kind"]} | self._blob(part)
         self._look(None)
 
     def on_message(self, message: dict) -> None:
-        """The page chooses: ``{"repository": …}``, ``{"reference": …}``, ``{"blob": …}``."""
+        """Show what the page asks for: a ``repository``, a ``reference`` or a ``blob``."""
         if not self.looking:
             threading.Thread(target=self._answer, args=(message,), daemon=True).start()
 
@@ -122,7 +124,7 @@ class RegistryBrowser(View):
     # Reading
 
     def watch(self) -> None:
-        """Read the registry now. It tells of no changes, so it is read when somebody asks."""
+        """Read the registry now. Registries send no events, so they are read on request only."""
         with self._looking:
             self.complaint = ""
             try:
@@ -134,20 +136,20 @@ class RegistryBrowser(View):
             self._look(None)
 
     def look(self, event: Event | None) -> None:
-        """See View."""
+        """Read what is selected now: the catalog, tags, a manifest or a blob."""
 
-    def _find(self) -> Source:
+    def _find(self) -> RemoteRegistry:
         if self._source is None:
             if self._asked:
-                self._source = source(self._asked, **self._reach)
+                self._source = connect(self._asked, **self._reach)
             else:
-                self._source = source(server.find().address)
+                self._source = connect(server.find().address)
             self.address = self._source.address
         return self._source
 
     def _read(self) -> None:
         found = self._find().repositories()
-        # A repository stays in the catalogue when its last tag has gone.
+        # A repository stays in the catalog when its last tag is deleted.
         self.repositories = found
         if self.repository not in found:
             self.tags, self.manifest, self.blob = [], {}, {}
@@ -162,7 +164,7 @@ class RegistryBrowser(View):
             self.manifest = self._manifest(registry)
         self._look(None)
 
-    def _manifest(self, registry: Source) -> Fact:
+    def _manifest(self, registry: RemoteRegistry) -> Fact:
         found = registry.manifest(self.repository, self.reference)
         if found is None:
             raise UsageError(
@@ -235,7 +237,7 @@ class RegistryBrowser(View):
         return f"a manifest of a configuration and {_count(parts[1:], 'layer')}"
 
     def words(self) -> str:
-        """See View."""
+        """What is selected, as text."""
         lines = [self.title]
         if self.complaint:
             return "\n".join([*lines, self.complaint])
@@ -251,7 +253,7 @@ class RegistryBrowser(View):
         return "\n".join(lines)
 
     def draw(self) -> str:
-        """See View."""
+        """Repositories, tags and the parts of the manifest, side by side."""
         parts = self.manifest.get("parts", [])
         repositories = _named(self.repositories, self.repository)
         tags = _named(self.tags, self.reference)
@@ -313,7 +315,7 @@ class RegistryBrowser(View):
 
 
 def _named(names: list[str], chosen: str) -> list[str]:
-    """The names that the picture has room for, the chosen one among them."""
+    """The names that fit into the picture, including the chosen one."""
     if len(names) <= MANY:
         return names
     kept = names[:MANY]

@@ -1,4 +1,4 @@
-"""Which of the daemon's objects a view shows."""
+"""Decides which of the daemon's objects a view shows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dockyard.core import docker_client
 from dockyard.core.labels import COURSE, LESSON
 
 HELPER = "dockyard.view"
-"""The label of a container that a view starts for a moment; views do not show it."""
+"""The label of the short-lived containers of the views themselves, which no view shows."""
 
 
 @dataclass(frozen=True)
 class Scope:
     """The objects of a lesson, of the course, or all of them.
 
-    A learner's own objects on a shared daemon are shown only when everything is.
+    The learner's own objects on a shared daemon are included only with everything.
     """
 
     lesson: str | None = None
@@ -24,18 +24,18 @@ class Scope:
 
     @classmethod
     def here(cls, *, everything: bool = False) -> Scope:
-        """The scope of this kernel: its lesson, if ``%lesson`` has begun one."""
+        """The scope of this kernel: its lesson if ``%lesson`` began one, else the course."""
         return cls(docker_client.lesson(), everything)
 
     @property
     def filters(self) -> dict[str, str]:
-        """What the daemon is asked for."""
+        """The filters for list requests to the daemon."""
         if self.everything:
             return {}
         return {"label": f"{LESSON}={self.lesson}" if self.lesson else f"{COURSE}=1"}
 
     def holds(self, labels: Mapping[str, str] | None) -> bool:
-        """Whether an object with these labels is shown."""
+        """Whether an object with these labels is in the scope."""
         labels = labels or {}
         if HELPER in labels:
             return False

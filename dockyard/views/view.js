@@ -1,7 +1,7 @@
-// What all views have in common on the page. The kernel puts this file in front of the view's own
-// script (see view.py), so everything here can be used there; no build step, nothing from a CDN.
+// The code that all views share. The kernel prepends this file to the view's own script (see
+// view.py), so scripts can use everything in it. There is no build step, and nothing from a CDN.
 
-// Seconds for which a change is shown; view.css has the same.
+// Milliseconds for which a change is highlighted; view.css has the same time.
 const LINGER = 1600;
 
 function element(tag, attributes = {}, ...children) {
@@ -15,6 +15,16 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// A size as Docker writes it, like human_size() in layer_stacks.py.
+function sizeOf(bytes) {
+  let number = bytes;
+  for (const unit of ["B", "kB", "MB"]) {
+    if (number < 999.5) return `${Number(number.toPrecision(3))} ${unit}`;
+    number /= 1000;
+  }
+  return `${Number(number.toPrecision(3))} GB`;
+}
+
 // Calls change now and whenever one of the traits changes; for frame.on().
 function follow(model, traits, change) {
   const events = traits.map((name) => `change:${name}`).join(" ");
@@ -23,15 +33,15 @@ function follow(model, traits, change) {
   return () => model.off(events, change);
 }
 
-// Lets a node be noticed: it has the class for a while (view.css says what that looks like).
+// Highlights a node for a while: view.css styles the class.
 function mark(node, css) {
   node.classList.remove(css);
-  void node.getBoundingClientRect(); // begins the animation anew
+  void node.getBoundingClientRect(); // restarts the animation
   node.classList.add(css);
   setTimeout(() => node.classList.remove(css), LINGER);
 }
 
-// Takes a node off the page, but not before that was noticed.
+// Removes a node from the page after it has been highlighted for a while.
 function fade(node) {
   node.removeAttribute("data-key");
   node.setAttribute("aria-hidden", "true");
@@ -39,7 +49,7 @@ function fade(node) {
   setTimeout(() => node.remove(), LINGER);
 }
 
-// Shows a picture in host; groups with a data-key that are new, changed or gone are marked.
+// Shows a picture in host; highlights groups with a data-key that are new, changed or removed.
 function showPicture(host, svg) {
   const old = host.querySelector("svg");
   const next = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
@@ -66,11 +76,11 @@ function showPicture(host, svg) {
   }
 }
 
-// The frame of a view: title, body, announcements, the same in words. Returns its parts:
-// body to fill (a view without a script of its own finds its picture there), on(traits, change)
-// to follow facts, and close() to return from render().
+// The frame of a view: title, body, announcements, words. Returns its parts: body, which holds the
+// picture unless that is switched off; on(traits, change), which follows traits; and close(), to
+// be returned from render().
 function frame(model, el, { picture = true } = {}) {
-  // Each view has a copy of this script, so that numbers would not tell them apart.
+  // Random, because each view has a copy of this script and could not count the others.
   const id = `dockyard-${Math.random().toString(36).slice(2)}`;
   const title = element("div", { class: "dy-title", id: `${id}-title` });
   const body = element("div", { class: "dy-body" });
@@ -93,7 +103,7 @@ function frame(model, el, { picture = true } = {}) {
   on(["description"], () => (words.textContent = model.get("description")));
 
   if (picture) {
-    // Wide pictures are scrolled, and what can be scrolled must be reachable by keyboard.
+    // Wide pictures can be scrolled, so they must be reachable by keyboard.
     body.classList.add("dy-picture");
     body.tabIndex = 0;
     body.setAttribute("role", "group");
@@ -116,7 +126,7 @@ function frame(model, el, { picture = true } = {}) {
     heard = count;
   });
 
-  // The kernel stops looking at the daemon for a view that nobody can see.
+  // The kernel stops following the daemon for views that are not visible.
   model.send({ shown: id });
   const close = () => {
     model.send({ hidden: id });

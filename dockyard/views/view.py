@@ -1,6 +1,6 @@
-"""What all views have in common: a live widget, and a picture that stays when nothing is live.
+"""The base of all views: a live widget, with a picture and words for static pages.
 
-How a view is made: docs/views.md.
+How to write a view: docs/views.md.
 """
 
 from __future__ import annotations
@@ -8,48 +8,49 @@ from __future__ import annotations
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import docker
 from traitlets import Bool, Int, List, Unicode
 
 from dockyard.exceptions import DockyardError
-from dockyard.views import events, facts
+from dockyard.views import daemon_objects, events
 from dockyard.views.events import STREAM, UNREACHABLE, Event
 from dockyard.views.scope import Scope
 
 FOLDER = Path(__file__).parent
 REMEMBERED = 12
-"""How many announcements are kept for a page that is slow to ask; it shows the last few."""
+"""How many announcements are kept. The page shows the last few."""
 
 PLAIN = "export default { render: ({ model, el }) => frame(model, el).close };\n"
-"""The script of a view that shows its picture and nothing else."""
+"""The script of a view that shows only its picture."""
 
 
 class View(anywidget.AnyWidget):
     """A live view of the daemon.
 
-    A view is watched from the moment it is displayed until it is closed, its cell is cleared or
-    run again, or the kernel ends. A subclass says what it shows: see look(), draw(), words().
+    A view follows the daemon's events from its display until it is closed, its cell is cleared or
+    run again, or the kernel exits. Subclasses implement look(), draw() and words().
     """
 
-    title = Unicode(help="What the view shows, in a few words.").tag(sync=True)
-    picture = Unicode(help="The present state as SVG.").tag(sync=True)
-    description = Unicode(help="The present state in words.").tag(sync=True)
-    announcements = List(Unicode(), help="The last changes as sentences, the newest last.").tag(
+    title = Unicode(help="The title of the view.").tag(sync=True)
+    picture = Unicode(help="The current state as SVG.").tag(sync=True)
+    description = Unicode(help="The current state in words.").tag(sync=True)
+    announcements = List(Unicode(), help="The last changes as sentences, oldest first.").tag(
         sync=True
     )
-    announced = Int(help="How many changes were announced so far.").tag(sync=True)
+    announced = Int(help="How many changes have been announced.").tag(sync=True)
     connected = Bool(True, help="Whether a daemon answers.").tag(sync=True)
 
     kinds: tuple[str, ...] = tuple(events.ACTIONS)
-    """The types of objects whose events make the view look again."""
+    """The kinds of events after which the view looks again."""
 
-    def __init_subclass__(cls, **options: object) -> None:
-        """Put together the script and the style sheet: the common ones, then those beside it."""
-        # Not for the class that add_traits() makes of an object: it has both as traits.
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Combine the common script and style sheet with those beside the module."""
+        # Not for the class that add_traits() creates for an instance: it has both as traits.
         if "_esm" not in cls.__dict__:
-            # A class made in a notebook has no file.
+            # A class defined in a notebook has no file.
             own = Path(getattr(sys.modules.get(cls.__module__), "__file__", None) or "none.py")
             cls._esm = _read(FOLDER / "view.js") + (_read(own.with_suffix(".js")) or PLAIN)
             looks = (
@@ -60,7 +61,7 @@ class View(anywidget.AnyWidget):
             cls._css = "".join(map(_read, looks))
         super().__init_subclass__(**options)
 
-    def __init__(self, *, everything: bool = False, **traits: object) -> None:
+    def __init__(self, *, everything: bool = False, **traits: Any) -> None:
         self.scope = Scope.here(everything=everything)
         self._looking = threading.RLock()
         self._shown: set[str] = set()
@@ -68,45 +69,46 @@ class View(anywidget.AnyWidget):
         super().__init__(**traits)
         self.on_msg(self._hear)
 
-    # What a subclass says
+    # For subclasses to implement
 
     def look(self, event: Event | None) -> None:
-        """Bring the facts up to date, at first and after each event of one of the kinds.
+        """Update the traits from self.daemon.
 
-        The daemon is self.daemon. Called in the background thread, never twice at a time.
+        Called with None at first, then with each event of the kinds, in the background thread;
+        never twice at the same time.
         """
         raise NotImplementedError
 
     def draw(self) -> str:
-        """The facts as SVG (see picture.py): the same text whenever the facts are the same."""
+        """The facts as SVG, see svg.Picture. The same facts give the same text."""
         raise NotImplementedError
 
     def words(self) -> str:
-        """The facts as text, without what varies by chance (ids, addresses, times)."""
+        """The facts as text, without values that vary (ids, addresses, times)."""
         raise NotImplementedError
 
     def on_message(self, message: dict) -> None:
-        """What the page asks for, such as a press of a button."""
+        """Handle a message from the page, such as a pressed button."""
 
-    # What the base does
+    # Common to all
 
     def __repr__(self) -> str:
-        """The view in words, as a page without pictures shows it."""
+        """The view in words."""
         return self.words()
 
     def _repr_mimebundle_(self, **_: object) -> tuple[dict, dict]:
-        """The widget for a live page; picture and words for all others."""
+        """The widget for live pages, picture and words for static ones."""
         self.watch()
-        data, metadata = super()._repr_mimebundle_()
+        data, metadata = super()._repr_mimebundle_() or ({}, {})
         return data | {"text/plain": self.words(), "image/svg+xml": self.picture}, metadata
 
     @property
     def daemon(self) -> docker.DockerClient:
-        """An SDK client on the daemon; there while the view is watched."""
+        """An SDK client; available while the view follows the daemon."""
         return STREAM.daemon
 
     def watch(self) -> None:
-        """Look at the daemon now, and again after each event. Raises EngineNotRunning."""
+        """Look at the daemon now and after each event. Raises EngineNotRunning."""
         with self._looking:
             if not self._watching:
                 STREAM.subscribe(self._notice)
@@ -114,26 +116,26 @@ class View(anywidget.AnyWidget):
             self._look(None)
 
     def rest(self) -> None:
-        """Look no more; what was seen last stays on the page."""
+        """Stop following the daemon; the page keeps the last state."""
         if self._watching:
             self._watching = False
-            # Not under the lock: the thread that is waited for may want it.
+            # Without the lock, which the thread may need before it exits.
             STREAM.unsubscribe(self._notice)
 
     def close(self) -> None:
-        """End the view for good."""
+        """Stop following the daemon and close the widget."""
         self.rest()
         super().close()
 
     def announce(self, sentence: str) -> None:
-        """Say what has changed: on the page, and by a screen reader."""
+        """Announce a change on the page and to screen readers."""
         self.announcements = [*self.announcements, sentence][-REMEMBERED:]
         self.announced += 1
 
     def _look(self, event: Event | None) -> None:
         with self._looking, self.hold_sync():
             if event is not None:
-                facts.settle(self.daemon, event)
+                daemon_objects.settle(self.daemon, event)
             self.look(event)
             self.connected = True
             self.picture = self.draw()
@@ -146,7 +148,7 @@ class View(anywidget.AnyWidget):
             elif event.kind in self.kinds:
                 self._look(event)
         except (DockyardError, OSError, *UNREACHABLE):
-            # Asked while the daemon was going away; the stream will say when it is back.
+            # The daemon is stopping; the stream reports when it is back.
             self.connected = False
 
     def _daemon(self, action: str) -> None:
@@ -158,7 +160,7 @@ class View(anywidget.AnyWidget):
             self.announce("The daemon answers again.")
 
     def _hear(self, _: object, message: dict, __: object) -> None:
-        # The page says when the view comes and goes, so that nothing works for nobody.
+        # The page reports which views are visible, so that hidden ones cost nothing.
         if "shown" in message:
             self._shown.add(message["shown"])
             if not self._watching:

@@ -1,4 +1,4 @@
-"""Takes the pictures of the views, live in JupyterLab, for docs/views.md.
+"""Takes the pictures of the views in JupyterLab, for docs/views.md.
 
 ``python -m dockyard engine start``, then in its environment (``engine env``)
 ``python docs/pictures/take_views.py [NAME …]``. Needs Chromium (apt-get install chromium).
@@ -6,24 +6,22 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
-from tests.browser.jupyterlab_page import THEMES, Lab, screen  # noqa: E402
+from tests.browser.jupyterlab_page import THEMES, Lab, headless_chromium, screen  # noqa: E402
 
 WIDTH, HEIGHT = 1280, 1000
 COLOURS = 128
-PATIENCE = 180
 REST = 2500
-"""Milliseconds until what has just changed is no longer marked."""
+"""Milliseconds until changes are no longer highlighted."""
 
 BEGIN = "%load_ext dockyard\n%lesson pictures\nfrom dockyard import views"
 END = "%load_ext dockyard\n%lesson pictures\n%tidy"
@@ -80,25 +78,21 @@ def main(names: list[str]) -> None:
     """Write view-NAME-light.png and view-NAME-dark.png for each view beside this file."""
     if unknown := set(names) - set(SCENES):
         raise SystemExit(f"no such view: {', '.join(sorted(unknown))}; {', '.join(SCENES)}")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        lab = Lab(Path(folder))
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        try:
-            for theme in THEMES:
-                for name in names or SCENES:
-                    _take(lab, browser, theme, name)
-            browser.close()
-        finally:
-            lab.stop()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        headless_chromium() as browser,
+        Lab(Path(folder)) as lab,
+    ):
+        for theme in THEMES:
+            for name in names or SCENES:
+                _take(lab, browser, theme, name)
 
 
-def _take(lab: Lab, browser, theme: str, name: str) -> None:
+def _take(lab: Lab, browser: Browser, theme: str, name: str) -> None:
     with screen(lab, browser, viewport={"width": WIDTH, "height": HEIGHT}) as shown:
         shown.open(lab.write(f"{name}-{theme}.ipynb", [BEGIN, *SCENES[name]]))
         shown.theme(theme)
-        shown.run_all(PATIENCE)
+        shown.run_all()
         shown.page.wait_for_timeout(REST)
         file = HERE / f"view-{name}-{theme}.png"
         shown.page.locator(".dockyard-view:visible").last.screenshot(path=file)
@@ -107,7 +101,7 @@ def _take(lab: Lab, browser, theme: str, name: str) -> None:
     few.save(file, optimize=True)
     with screen(lab, browser) as shown:
         shown.open(lab.write("tidy.ipynb", [END]))
-        shown.run_all(PATIENCE)
+        shown.run_all()
 
 
 if __name__ == "__main__":

@@ -1,18 +1,17 @@
-"""Chromium and JupyterLab for the tests of this folder: one of each for all of them."""
+"""One Chromium and one JupyterLab for all tests of this folder."""
 
 import os
 
 import pytest
-from playwright.sync_api import sync_playwright
 
 from dockyard.engine import system_packages
 from dockyard.exceptions import DockyardError
-from tests.browser.jupyterlab_page import Lab, screen
+from tests.browser.jupyterlab_page import Lab, headless_chromium, screen
 
 
 @pytest.fixture(scope="session")
 def chromium():
-    """The browser's program; installed when it is missing and may be installed."""
+    """The path of the browser, which is installed if it is missing and may be installed."""
     if not system_packages.which("chromium"):
         try:
             system_packages.install(["chromium"], print, agreed=False)
@@ -23,29 +22,25 @@ def chromium():
     return system_packages.which("chromium")
 
 
-# Of the folder, not of the run: while Playwright is open, its event loop runs in this thread, and
-# no later test could run one of its own.
+# Package scope, not session scope: while Playwright is open, its event loop runs in this thread, so
+# no later test could run another one.
 @pytest.fixture(scope="package")
 def browser(chromium):
     """Headless Chromium."""
-    with sync_playwright() as playwright:
-        # Root, which containers and CI often are, may not use the sandbox; every page is our own.
-        program = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield program
-        program.close()
+    with headless_chromium(chromium) as running:
+        yield running
 
 
 @pytest.fixture(scope="package")
 def lab(tmp_path_factory):
     """A running JupyterLab."""
-    running = Lab(tmp_path_factory.mktemp("lab"))
-    yield running
-    running.stop()
+    with Lab(tmp_path_factory.mktemp("lab")) as running:
+        yield running
 
 
 @pytest.fixture
 def page_of(lab, browser):
-    """Opens a notebook on a page of its own; at the end nothing may be in the page's console."""
+    """Opens a notebook on a new page; at the end the page's console must be empty."""
     opened = []
 
     def show(notebook, *, kernel=True, **context):

@@ -1,4 +1,4 @@
-"""A real JupyterLab for tests, and what a learner does in it, in headless Chromium."""
+"""Runs JupyterLab in headless Chromium, and does in it what a learner does."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Error, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
 
 from dockyard import course
 from dockyard.core import paths, ports, wait
 
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
-START_TIMEOUT = 60
-LOAD_TIMEOUT = 60_000
-"""Milliseconds, as everything that Playwright is told."""
+PATIENCE = 120
+"""Seconds that everything may take on a busy computer: the one deadline of the browser tests."""
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 SETTINGS = {
-    # Nothing is asked from the network, and no question stands in front of the page.
+    # No requests to the Internet, and no dialog in front of the page.
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "docmanager-extension/plugin": {"autosave": False},
 }
 
 ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
-"""What zooming to 200 % does to a window of 1280 by 900: half the room, and all twice as big."""
+"""The effect of zooming a window of 1280 by 900 to 200 %: half the space, twice the size."""
 
 HARMLESS = (
     # Chromium drops what it is loading whenever an address appears on this computer, as one does
@@ -40,8 +42,20 @@ HARMLESS = (
 
 
 def harmless(error: str) -> bool:
-    """Whether an error tells of something that is neither the page's nor the course's fault."""
+    """Whether an error is neither the page's nor the course's fault."""
     return any(words in error for words in HARMLESS)
+
+
+@contextmanager
+def headless_chromium(program: str | None = None) -> Iterator[Browser]:
+    """Run Chromium; program is its path, by default the one on PATH."""
+    with sync_playwright() as playwright:
+        # Root, as in containers and CI, cannot use the sandbox. Every page is our own.
+        running = playwright.chromium.launch(
+            executable_path=program or shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        yield running
+        running.close()
 
 
 class Lab:
@@ -77,7 +91,7 @@ class Lab:
             self.process = subprocess.Popen(
                 argv, env=environment, stdout=log, stderr=log, cwd=self.root
             )
-        wait.until("JupyterLab to answer", self._answers, START_TIMEOUT, log=self.log)
+        wait.until("JupyterLab to answer", self._answers, PATIENCE, log=self.log)
 
     def _answers(self) -> bool:
         try:
@@ -88,16 +102,22 @@ class Lab:
 
     @property
     def address(self) -> str:
-        """Where it answers."""
+        """Its address."""
         return f"http://127.0.0.1:{self.port}"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def stop(self) -> None:
-        """End it and its kernels."""
+        """Stop it and its kernels."""
         self.process.terminate()
-        self.process.wait(timeout=30)
+        self.process.wait(PATIENCE)
 
     def write(self, name: str, cells: list[str]) -> str:
-        """Make a notebook of code cells; return its path for open()."""
+        """Write a notebook of code cells; return its path for open()."""
         import nbformat
 
         notebook = nbformat.v4.new_notebook()
@@ -112,7 +132,7 @@ class Lab:
 class Screen:
     """A browser's page that shows one notebook in JupyterLab.
 
-    errors holds what the page has written to its console as an error, or thrown.
+    errors holds the errors in the page's console and its uncaught exceptions.
     """
 
     def __init__(self, lab: Lab, browser: Browser, **context: object) -> None:
@@ -121,7 +141,7 @@ class Screen:
         self.lab = lab
         self.errors: list[str] = []
         self.page: Page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(PATIENCE * 1000)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.errors.append(f"thrown: {error}"))
 
@@ -131,25 +151,24 @@ class Screen:
             self.errors.append(f"{message.text} ({place})")
 
     def open(self, notebook: str, *, kernel: bool = True) -> None:
-        """Show a notebook and wait until it is there, with its kernel at rest if asked for."""
+        """Open a notebook and wait until it is shown; with kernel, until its kernel is idle."""
         workspace = secrets.token_hex(4)
         address = f"{self.lab.address}/lab/workspaces/{workspace}/tree/{notebook}"
         self._go(f"{address}?token={self.lab.token}")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=LOAD_TIMEOUT)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         if kernel:
             self.page.wait_for_function(
                 """() => {
                     const panel = window.jupyterapp.shell.currentWidget;
                     const kernel = panel?.sessionContext?.session?.kernel;
                     return kernel?.connectionStatus === "connected" && kernel.status === "idle";
-                }""",
-                timeout=LOAD_TIMEOUT,
+                }"""
             )
 
     def _go(self, address: str, attempts: int = 3) -> None:
         for left in reversed(range(attempts)):
             try:
-                self.page.goto(address, timeout=LOAD_TIMEOUT)
+                self.page.goto(address)
                 return
             except Error as error:
                 if not left or not harmless(str(error)):
@@ -167,17 +186,72 @@ class Screen:
         self.command("apputils:change-theme", theme=THEMES[name])
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-name", THEMES[name])
         # The theme's style sheet arrives after its name.
-        light = "true" if name == "light" else "false"
-        expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", light)
-        self.page.wait_for_timeout(300)
+        self.page.wait_for_function(
+            """light => {
+                const notebook = document.querySelector(".jp-Notebook");
+                const [red] = getComputedStyle(notebook).backgroundColor.match(/[0-9]+/g);
+                return (Number(red) > 127) === light;
+            }""",
+            arg=name == "light",
+        )
 
-    def run_all(self, timeout: float = 60) -> None:
-        """Run all cells and wait, in seconds, until the last has been run."""
-        self.command("notebook:run-all-cells")
-        self.until_run(timeout)
+    def run_all(self, timeout: float = PATIENCE) -> None:
+        """Run all cells and wait until the last one has run; timeout is in seconds."""
+        self.start_all()
+        self.page.wait_for_function("window.ranAll", timeout=timeout * 1000)
 
-    def until_run(self, timeout: float = 60) -> None:
-        """Wait, in seconds, until no cell waits for its turn or is being run."""
+    def start_all(self) -> None:
+        """Run all cells without waiting for them."""
+        self.page.evaluate(
+            """() => {
+                window.ranAll = false;
+                const run = window.jupyterapp.commands.execute("notebook:run-all-cells");
+                run.finally(() => { window.ranAll = true; });
+            }"""
+        )
+
+    def run_cell(self, at: int) -> str:
+        """Run one code cell again, by its index; return the text that it printed."""
+        return self.page.evaluate(
+            """async (at) => {
+                const { content } = window.jupyterapp.shell.currentWidget;
+                content.activeCellIndex = at;
+                await window.jupyterapp.commands.execute("notebook:run-cell");
+                const outputs = content.model.cells.get(at).outputs.toJSON();
+                return outputs.map((output) => output.text ?? "").join("");
+            }""",
+            at,
+        )
+
+    def scroll_to(self, at: int) -> Locator:
+        """Scroll to a cell, by its index, and return it; JupyterLab draws only what is near."""
+        css = f'.jp-Notebook .jp-Cell[data-windowed-list-index="{at}"]'
+        self.page.wait_for_function(
+            # Until it stays there: cells that are drawn later move the ones after them.
+            """async ([at, css]) => {
+                const moment = () => new Promise((resolve) => setTimeout(resolve, 1000));
+                const { content } = window.jupyterapp.shell.currentWidget;
+                const place = () => {
+                    const box = document.querySelector(css)?.getBoundingClientRect();
+                    const drawn = box?.height && box.bottom > 0 && box.top < window.innerHeight;
+                    return drawn ? box.top : null;
+                };
+                const scroll = () => {
+                    document.querySelector(css)?.scrollIntoView({ block: "center" });
+                    return place();
+                };
+                if (scroll() === null)
+                    await Promise.race([content.scrollToItem(at, "center"), moment()]);
+                const wanted = scroll();
+                await moment();
+                return wanted !== null && place() === wanted && scroll() === wanted;
+            }""",
+            arg=[at, css],
+        )
+        return self.page.locator(css)
+
+    def until_run(self, timeout: float = PATIENCE) -> None:
+        """Wait until no cell is queued or running; timeout is in seconds."""
         self.page.wait_for_function(
             """() => {
                 const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
@@ -189,11 +263,11 @@ class Screen:
         )
 
     def end_kernel(self) -> None:
-        """Shut the notebook's kernel down, and wait until it has gone."""
+        """Shut down the notebook's kernel and wait until it has exited."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
 
     def close(self) -> None:
-        """Close the page; its kernel goes with JupyterLab."""
+        """Close the page; its kernel stops with JupyterLab."""
         self.context.close()
 
 
@@ -207,8 +281,13 @@ def screen(lab: Lab, browser: Browser, **context: object) -> Iterator[Screen]:
         shown.close()
 
 
+def until_answered(view: Locator) -> None:
+    """Wait until a view's buttons can be pressed; while the kernel works they do nothing."""
+    expect(view.locator('button[aria-disabled="true"]')).to_have_count(0)
+
+
 def faults(page: Page, css: str = ".dockyard-view") -> list[tuple[str, list[str]]]:
-    """What axe-core calls serious or critical, each with the elements that it means."""
+    """The serious and critical findings of axe-core, each with the elements concerned."""
     found = Axe().run(page, context=css).response["violations"]
     return [
         (each["id"], [node["html"][:200] for node in each["nodes"]])

@@ -17,11 +17,11 @@ LIVE = {
     "07-containers.ipynb": ".dockyard-view",
     "08-networks-volumes-plugins.ipynb": ".dockyard-network-map",
 }
-"""The lessons with a view that changes while later cells run, and how it is found."""
+"""The lessons with a view that changes while later cells run, with its CSS selector."""
 
 CALL = re.compile(r"^views\.\w+\(", re.MULTILINE)
 LONGEST = 900
-"""Seconds that the longest lesson may take on a busy computer."""
+"""The deadline in seconds for the longest lesson on a busy computer."""
 
 RUN = """() => {
     const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
@@ -31,7 +31,7 @@ RUN = """() => {
     return code.every((cell) => cell.executionState !== "running")
         && (code.some(failed) || code.every((cell) => cell.executionCount !== null));
 }"""
-"""Whether all cells were run, or one has failed."""
+"""Whether all cells have run, or one has failed."""
 
 OUTPUTS = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells].map((cell) => ({
     id: cell.id,
@@ -44,7 +44,7 @@ OUTPUTS = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells
 
 @pytest.fixture(scope="module")
 def window(lab, browser):
-    """One window for all, as a learner has; each test looks at what it adds to the console."""
+    """One window for all tests; each test checks the console for its own notebook."""
     with screen(lab, browser) as shown:
         yield shown
 
@@ -58,7 +58,7 @@ def test_a_notebook_opens_without_an_error_in_the_console(window, name):
 
 
 def calls(name):
-    """The cells of a lesson that show a view: their ids."""
+    """The ids of a lesson's cells that show a view."""
     cells = nbformat.read(paths.NOTEBOOKS / name, as_version=4).cells
     return [cell.id for cell in cells if cell.cell_type == "code" and CALL.search(cell.source)]
 
@@ -97,10 +97,6 @@ def test_a_lesson_runs_from_top_to_bottom(page_of, name):
     for at, cell in enumerate(cells):
         if cell["id"] not in calls(name):
             continue
-        # What is far from the window is not on the page.
-        page.evaluate(
-            "at => window.jupyterapp.shell.currentWidget.content.scrollToItem(at, 'center')", at
-        )
-        place = page.locator(f'.jp-Cell[data-windowed-list-index="{at}"]')
+        place = shown.scroll_to(at)
         expect(place.locator(".dockyard-view:visible")).to_have_count(1)
     shown.end_kernel()

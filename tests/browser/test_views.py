@@ -1,11 +1,12 @@
-"""Views as people meet them: in JupyterLab, in either theme, enlarged, by keyboard alone."""
+"""Views in JupyterLab: both themes, enlarged, with the keyboard only."""
 
 import secrets
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.jupyterlab_page import ENLARGED, faults
+from dockyard.core import wait
+from tests.browser.jupyterlab_page import ENLARGED, PATIENCE, faults, until_answered
 from tests.support.scene import LESSON
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
@@ -13,11 +14,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.engine]
 BEGIN = f"%load_ext dockyard\n%lesson {LESSON}"
 SERVE = ["sh", "-c", "httpd -f -p 127.0.0.1:81 & exec httpd -f -p 80"]
 VIEWS = {"panel": "panel()", "life-cycle": 'life_cycle("web")', "network-map": "network_map()"}
-LATER = 15_000
 
 
 def notebook(lab, *calls):
-    """A notebook with the frame of a lesson and some views; its path."""
+    """Write a notebook with a lesson's first cell and some views; return its path."""
     cells = [BEGIN, *(f"from dockyard import views\nviews.{call}" for call in calls)]
     return lab.write(f"views-{secrets.token_hex(3)}.ipynb", cells)
 
@@ -45,7 +45,7 @@ def test_each_view_changes_when_a_container_starts_and_dies(lab, page_of, scene,
     expect(views.nth(1)).to_contain_text("Life cycle of web: removed")
 
     scene.run("web", "--publish", "127.0.0.1::80")
-    expect(item(page, "web")).to_have_attribute("data-state", "running", timeout=LATER)
+    expect(item(page, "web")).to_have_attribute("data-state", "running")
     expect(log).to_contain_text("web is running.")
     expect(views.nth(1).locator(".dy-title")).to_have_text("Life cycle of web: running")
     expect(views.nth(1).locator('.dy-here[data-key="state/running"]')).to_have_count(1)
@@ -54,14 +54,14 @@ def test_each_view_changes_when_a_container_starts_and_dies(lab, page_of, scene,
     assert faults(page) == []
 
     scene.docker("kill", "web")
-    expect(item(page, "web")).to_have_attribute("data-state", "exited", timeout=LATER)
+    expect(item(page, "web")).to_have_attribute("data-state", "exited")
     expect(log).to_contain_text("web has exited with code 137.")
     expect(views.nth(1).locator('.dy-here[data-key="state/exited"]')).to_have_count(1)
     expect(views.nth(1)).to_contain_text("docker start web")
     expect(views.nth(2).locator('[data-key="container/web"]')).to_contain_text("exited")
 
     scene.docker("rm", "web")
-    expect(item(page, "web")).to_have_count(0, timeout=LATER)
+    expect(item(page, "web")).to_have_count(0)
     expect(views.nth(1).locator(".dy-title")).to_have_text("Life cycle of web: removed")
     # Nothing is wider than its place, but for pictures, which can be scrolled.
     for view in views.all():
@@ -70,7 +70,7 @@ def test_each_view_changes_when_a_container_starts_and_dies(lab, page_of, scene,
 
 
 @pytest.mark.slow
-def test_a_connection_is_tried_by_keyboard_alone(lab, page_of, scene):
+def test_a_connection_can_be_tried_with_the_keyboard_only(lab, page_of, scene):
     scene.docker("network", "create", "back")
     for name, command in (("store", SERVE), ("web", ["sleep", "1000"])):
         scene.docker(
@@ -91,7 +91,7 @@ def test_a_connection_is_tried_by_keyboard_alone(lab, page_of, scene):
     # Shift+Enter would add a cell below the last one.
     keys.press("Control+Enter")
     view = page.locator(".dockyard-network-map")
-    expect(view).to_be_visible(timeout=60_000)
+    expect(view).to_be_visible()
     screen.until_run()
 
     def focused(name):
@@ -116,14 +116,14 @@ def test_a_connection_is_tried_by_keyboard_alone(lab, page_of, scene):
     keys.type("81")
     keys.press("Enter")
     result = view.locator(".dy-result")
-    expect(result).to_contain_text("web → store, port 81: no", timeout=30_000)
+    expect(result).to_contain_text("web → store, port 81: no")
     expect(result).to_contain_text("127.0.0.1 only")
     assert result.get_attribute("role") == "status"
     keys.press("Control+a")
     keys.type("80")
     keys.press("Tab")
     keys.press("Enter")
-    expect(result).to_contain_text("web → store, port 80: yes", timeout=30_000)
+    expect(result).to_contain_text("web → store, port 80: yes")
     # The keys were for the form alone: the notebook has no cell more or less.
     expect(page.locator(".jp-CodeCell")).to_have_count(2)
     # What the picture says can be unfolded, too.
@@ -137,7 +137,7 @@ def test_a_connection_is_tried_by_keyboard_alone(lab, page_of, scene):
     assert faults(page) == []
 
 
-def test_whoever_wants_no_motion_still_sees_the_change(lab, page_of, scene):
+def test_with_reduced_motion_a_change_is_still_visible(lab, page_of, scene):
     screen = page_of(notebook(lab, "panel()"), reduced_motion="reduce")
     screen.run_all()
     page = screen.page
@@ -155,13 +155,13 @@ def test_whoever_wants_no_motion_still_sees_the_change(lab, page_of, scene):
         }"""
     )
     scene.run("web")
-    expect(item(page, "web")).to_have_attribute("data-state", "running", timeout=LATER)
+    expect(item(page, "web")).to_have_attribute("data-state", "running")
     seen = page.evaluate("window.seen")
     assert seen["outlines"] > 0
     assert seen["animations"] == 0
 
 
-def test_a_registry_is_read_by_keyboard(lab, page_of):
+def test_a_registry_can_be_browsed_with_the_keyboard(lab, page_of):
     screen = page_of(notebook(lab, "registry_browser()"))
     screen.run_all()
     page = screen.page
@@ -169,52 +169,50 @@ def test_a_registry_is_read_by_keyboard(lab, page_of):
     view.get_by_role("button", name="library/busybox").focus()
     page.keyboard.press("Enter")
     tag = view.get_by_role("button", name="latest")
-    expect(tag).to_be_visible(timeout=LATER)
+    expect(tag).to_be_visible()
+    until_answered(view)
     tag.focus()
     page.keyboard.press("Enter")
-    expect(view.locator('[data-kind="parts"]')).to_be_visible(timeout=LATER)
+    expect(view.locator('[data-kind="parts"]')).to_be_visible()
     assert faults(page) == []
 
 
-def test_a_view_rests_when_its_cell_is_cleared_and_when_it_is_run_again(lab, page_of, scene):
-    """The kernel tells how many views are watched, so that nothing works for nobody."""
+def test_a_view_stops_when_its_cell_is_cleared_or_run_again(lab, page_of, scene):
+    """The kernel reports how many views follow the daemon."""
     watched = "print('watched:', len(views.events.STREAM._listeners))"
     cells = [BEGIN, "from dockyard import views\nviews.panel()", watched]
     screen = page_of(lab.write("rest.ipynb", cells))
     screen.run_all()
     page = screen.page
-    last = page.locator(".jp-CodeCell").nth(2)
-    expect(last).to_contain_text("watched: 1")
-    screen.run_all()
-    expect(page.locator(".dockyard-panel")).to_have_count(1)
-    page.wait_for_timeout(500)
-    screen.run_all()
-    # That nobody sees the old view any more is said while the cells behind it wait already.
-    last.click(position={"x": 5, "y": 5})
-    screen.command("notebook:run-cell")
-    expect(last).to_contain_text("watched: 1")
+    assert screen.run_cell(2) == "watched: 1\n"
+    # The page says that the old view has gone while the cells after it are queued already.
+    for _ in range(2):
+        screen.run_all()
+        expect(page.locator(".dockyard-panel")).to_have_count(1)
+        until_watched(screen, 1)
     page.locator(".jp-CodeCell").nth(1).click(position={"x": 5, "y": 5})
     screen.command("notebook:clear-cell-output")
     expect(page.locator(".dockyard-panel")).to_have_count(0)
-    page.wait_for_timeout(500)
-    last.click(position={"x": 5, "y": 5})
-    screen.command("notebook:run-cell")
-    expect(last).to_contain_text("watched: 0", timeout=LATER)
+    until_watched(screen, 0)
 
 
-def test_a_page_that_is_not_live_has_the_picture_and_shows_the_words(lab, page_of):
+def until_watched(screen, count):
+    """Wait until the kernel follows the daemon for exactly so many views."""
+    wanted = f"watched: {count}\n"
+    wait.until(wanted, lambda: screen.run_cell(2) == wanted, PATIENCE)
+    assert screen.run_cell(2) == wanted
+
+
+def test_a_static_page_has_the_picture_and_shows_the_words(lab, page_of):
     screen = page_of("notebooks/07-containers.ipynb", kernel=False)
-    source = screen.page.evaluate(
+    at, source = screen.page.evaluate(
         """() => {
-            const content = window.jupyterapp.shell.currentWidget.content;
-            const cells = [...content.model.cells];
+            const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
             const at = cells.findIndex((each) => each.id === "life-cycle");
-            // What is far from the window is not on the page.
-            content.scrollToItem(at, "center");
-            return cells[at].outputs.get(0).data["image/svg+xml"];
+            return [at, cells[at].outputs.get(0).data["image/svg+xml"]];
         }"""
     )
     assert "<title>Life cycle of web: created</title>" in source
     # JupyterLab draws pictures only of notebooks that were run here; before that it has the words.
-    words = screen.page.get_by_text("Life cycle of web: created")
-    expect(words.first).to_be_visible()
+    cell = screen.scroll_to(at)
+    expect(cell.get_by_text("Life cycle of web: created").first).to_be_visible()

@@ -1,4 +1,4 @@
-"""Layers, builds, pulls and registries as people meet them in JupyterLab, by keyboard alone."""
+"""Layers, builds, pulls and registries in JupyterLab, with the keyboard only."""
 
 import secrets
 import urllib.request
@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.jupyterlab_page import ENLARGED, THEMES, faults
+from tests.browser.jupyterlab_page import ENLARGED, THEMES, faults, until_answered
 from tests.support.scene import LESSON
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
@@ -17,7 +17,26 @@ BEGIN = (
     f"os.environ.update(course.environment({LESSON!r}))"
 )
 PULLED = "redis:7"
-LATER = 20_000
+WORKS = ("views-test:1", "views-test:2", PULLED)
+
+VIEWS = """
+import time
+from pathlib import Path
+from dockyard.views import build_view, pull_view
+
+class WhenSeen:
+    # Begins only when the test has seen the view on the page, however slow the page is.
+    def messages(self):
+        while not (Path({folder!r}) / self.title.split()[1].replace(":", "-")).exists():
+            time.sleep(0.05)
+        return super().messages()
+
+class Build(WhenSeen, build_view.Build):
+    _esm, _css = build_view.Build._esm, build_view.Build._css
+
+class Pull(WhenSeen, pull_view.Pull):
+    _esm, _css = pull_view.Pull._esm, pull_view.Pull._css
+"""
 
 WATCH = """() => {
     window.seen = { build: new Set(), pull: new Set(), parts: new Set() };
@@ -33,12 +52,12 @@ WATCH = """() => {
     new MutationObserver(look).observe(document.body,
         { subtree: true, childList: true, attributes: true });
 }"""
-"""Notes every state and every part of a layer's way that was to be seen while the cells ran."""
+"""Records every state and every progress value that the page showed while the cells ran."""
 
 
 @pytest.fixture
 def harbour(scene):
-    """A registry with an image of its own: its address."""
+    """The address of a registry with one image."""
     scene.docker("run", "--detach", "--name", "harbour", "--publish", "127.0.0.1::5000",
                  "registry:2")  # fmt: skip
     address = scene.docker("port", "harbour", "5000").splitlines()[0]
@@ -49,7 +68,7 @@ def harbour(scene):
         except OSError:
             return False
 
-    scene.until("the registry to answer", answers, 30)
+    scene.until("the registry to answer", answers)
     scene.docker("pull", "--quiet", "busybox")
     push(scene, f"{address}/boat:1")
     yield address
@@ -64,15 +83,15 @@ def push(scene, name):
 
 @pytest.fixture
 def folder(tmp_path):
-    """What is built: one recipe that works and takes its time, one that fails in its middle."""
+    """A folder with two Dockerfiles: one that works, one that fails halfway."""
     base = f"FROM busybox\nLABEL dockyard.lesson={LESSON}\nRUN echo {secrets.token_hex(4)}\n"
-    (tmp_path / "Dockerfile").write_text(f"{base}RUN sleep 1\n")
+    (tmp_path / "Dockerfile").write_text(f"{base}RUN echo done\n")
     (tmp_path / "Broken").write_text(f"{base}RUN cat /missing\nRUN echo never\n")
     return tmp_path
 
 
 def tab_to(page, words, most=25):
-    """Press Tab until what has the focus says words."""
+    """Press Tab until the focused element contains words."""
     for _ in range(most):
         page.keyboard.press("Tab")
         said = page.evaluate(
@@ -96,20 +115,24 @@ def test_images_are_seen_while_they_are_built_pulled_and_written_on(
     scene.docker("run", "--detach", "--name", "boat", "busybox", "sleep", "1000")
     scene.docker("rmi", PULLED, check=False)
     cells = [
-        BEGIN,
-        f"views.build({str(folder)!r}, 'views-test:1')",
-        f"views.build({str(folder)!r}, 'views-test:2', dockerfile='Broken')",
-        f"views.pull({PULLED!r})",
+        BEGIN + VIEWS.format(folder=str(folder)),
+        f"Build({str(folder)!r}, 'views-test:1').run()",
+        f"Build({str(folder)!r}, 'views-test:2', dockerfile='Broken').run()",
+        f"Pull({PULLED!r}).run()",
         "views.layers('busybox', 'boat')",
         f"views.registry_browser({harbour!r})",
     ]
     screen = page_of(lab.write(f"images-{secrets.token_hex(3)}.ipynb", cells), **context)
     page = screen.page
     page.evaluate(WATCH)
-    screen.run_all(120)
+    screen.start_all()
+    for name in WORKS:
+        expect(view(page, name)).to_have_count(1)
+        (folder / name.replace(":", "-")).touch()
+    screen.until_run()
 
     # Progress is seen while it is made, and once, although the cell has it as its value, too.
-    for name in ("views-test:1", "views-test:2", PULLED):
+    for name in WORKS:
         expect(view(page, name)).to_have_count(1)
     seen = {
         work: set(each)
@@ -146,7 +169,7 @@ def look_at_layers(page, scene):
     )
     expect(layers).not_to_contain_text("/written")
     scene.docker("exec", "boat", "touch", "/written")
-    expect(layers).to_contain_text("/written", timeout=LATER)
+    expect(layers).to_contain_text("/written")
     expect(layers.get_by_role("log")).to_contain_text("boat has written on top: 1 added.")
     # No event tells what a container writes by itself.
     summary = layers.locator(".dy-layer summary").first
@@ -157,7 +180,7 @@ def look_at_layers(page, scene):
     expect(layers.locator("details").first).to_contain_text("/bin/")
     tab_to(page, "Look again")
     page.keyboard.press("Enter")
-    expect(layers.get_by_role("log")).to_contain_text("Nothing has changed.", timeout=LATER)
+    expect(layers.get_by_role("log")).to_contain_text("Nothing has changed.")
     expect(layers.get_by_role("button", name="Look again")).to_be_focused()
 
 
@@ -166,16 +189,18 @@ def read_registry(page, scene, harbour):
     browser.get_by_role("button", name="boat").focus()
     page.keyboard.press("Enter")
     # A repository's only tag is chosen with it.
-    expect(browser.locator('[data-kind="parts"]')).to_contain_text("1 layer", timeout=LATER)
+    expect(browser.locator('[data-kind="parts"]')).to_contain_text("1 layer")
+    until_answered(browser)
     tab_to(page, "layer 1")
     page.keyboard.press("Enter")
-    expect(browser.locator(".dy-open")).to_contain_text("/bin/busybox", timeout=LATER)
+    expect(browser.locator(".dy-open")).to_contain_text("/bin/busybox")
+    until_answered(browser)
     tab_to(page, "layer: ")
     push(scene, f"{harbour}/boat:2")
     tab_to(page, "Look again")
     page.keyboard.press("Enter")
     tags = browser.locator('[data-kind="tags"] button')
-    expect(tags).to_have_text(["1", "2"], timeout=LATER)
+    expect(tags).to_have_text(["1", "2"])
     tab_to(page, "In words")
     page.keyboard.press("Enter")
     expect(browser.locator(".dy-words")).to_contain_text("tags of boat: 1, 2")

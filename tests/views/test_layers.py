@@ -5,7 +5,7 @@ from collections import OrderedDict
 import pytest
 
 from dockyard import views
-from dockyard.views import layers_facts, layers_read
+from dockyard.views import layer_archive, layer_stacks
 from tests.support.scene import LESSON
 
 pytestmark = pytest.mark.engine
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture
 def build(scene, tmp_path):
-    """Builds an image of the tests' lesson from instructions."""
+    """Builds an image of the test lesson from instructions."""
 
     def made(tag, *instructions):
         lines = ["FROM busybox", f"LABEL dockyard.lesson={LESSON}", *instructions]
@@ -25,12 +25,12 @@ def build(scene, tmp_path):
 
 @pytest.fixture
 def nothing_read(monkeypatch):
-    """No layer is remembered from another test."""
-    monkeypatch.setattr(layers_facts, "_contents", OrderedDict())
+    """Clear the cache of layers."""
+    monkeypatch.setattr(layer_stacks, "_contents", OrderedDict())
 
 
 def stack(*names):
-    """The first stack of a view, and all that its stored output says."""
+    """The first stack of a view, and its stored outputs."""
     view = views.layers(*names)
     try:
         data, _ = view._repr_mimebundle_()
@@ -40,7 +40,7 @@ def stack(*names):
 
 
 def run(scene, name, *command):
-    """Start a container without ``--init``, whose program would be counted as a file of it."""
+    """Start a container without ``--init``, which adds a file to the container."""
     scene.docker("run", "--detach", "--name", name, "busybox", *command)
 
 
@@ -62,7 +62,7 @@ def test_a_layer_says_what_it_adds_changes_and_removes_and_what_images_share(bui
         assert "the same layer as in busybox" in text
 
 
-def test_a_folder_that_was_made_anew_hides_what_was_in_it(build):
+def test_a_recreated_folder_hides_its_old_content(build):
     build(
         "layers-test:2",
         "RUN mkdir /d && echo a > /d/a && echo b > /d/b",
@@ -78,7 +78,7 @@ def test_a_folder_that_was_made_anew_hides_what_was_in_it(build):
     assert entries(third) == {"+ /d/a", "~ /d/c"}
 
 
-def test_what_docker_exec_writes_in_a_container_is_seen_on_top(scene):
+def test_files_written_by_docker_exec_appear_in_the_top_layer(scene):
     run(scene, "pen", "sleep", "1000")
     run(scene, "other", "sleep", "1000")
     view = views.layers("pen")
@@ -99,7 +99,7 @@ def test_what_docker_exec_writes_in_a_container_is_seen_on_top(scene):
         view.close()
 
 
-def test_what_a_containers_own_program_writes_is_seen_when_asked_for(scene):
+def test_files_written_by_the_containers_program_appear_after_look_again(scene):
     run(scene, "pen", "sh", "-c", "trap 'echo . > /own' USR1; while :; do sleep 0.1; done")
     view = views.layers("pen")
     try:
@@ -112,8 +112,8 @@ def test_what_a_containers_own_program_writes_is_seen_when_asked_for(scene):
         view.close()
 
 
-def test_an_image_that_is_too_large_to_be_read_is_said_so(nothing_read, monkeypatch):
-    monkeypatch.setattr(layers_facts, "LARGEST", 1000)
+def test_an_image_that_is_too_large_is_shown_with_the_reason(nothing_read, monkeypatch):
+    monkeypatch.setattr(layer_stacks, "LARGEST", 1000)
     found, *said = stack("busybox")
     (only,) = found["layers"]
     assert only["problem"].startswith("too large to look into (")
@@ -124,7 +124,7 @@ def test_an_image_that_is_too_large_to_be_read_is_said_so(nothing_read, monkeypa
 
 
 def test_a_layer_of_too_many_files_is_counted_but_not_compared(build, nothing_read, monkeypatch):
-    monkeypatch.setattr(layers_read, "COMPARED", 20)
+    monkeypatch.setattr(layer_archive, "COMPARED", 20)
     build("layers-test:3", "RUN echo . > /one && rm /bin/vi")
     found, *_ = stack("layers-test:3")
     top, base = found["layers"]
@@ -135,7 +135,7 @@ def test_a_layer_of_too_many_files_is_counted_but_not_compared(build, nothing_re
     assert entries(top) == {"− /bin/vi"}
 
 
-def test_a_name_that_is_nowhere_is_said_so(scene):
+def test_an_unknown_name_is_shown_with_the_reason(scene):
     found, text, picture = stack("nobody-has-this")
     assert found["problem"] == "no image and no container of this name"
     assert found["problem"] in text

@@ -1,4 +1,4 @@
-"""The life cycle: the states of real containers, and whether the daemon agrees on what is legal."""
+"""The life cycle of real containers, and whether the daemon accepts exactly the shown commands."""
 
 import subprocess
 from contextlib import contextmanager
@@ -19,16 +19,16 @@ NO_NEWS = {
     ("exited", "stop"), ("running", "start"), ("created", "stop"), ("restarting", "start"),
     ("dead", "stop"),
 }  # fmt: skip
-"""Commands that the daemon accepts although there is nothing for them to do."""
+"""Commands that the daemon accepts although they change nothing."""
 
 ALSO = {
     ("created", "rm --force"), ("exited", "rm --force"), ("restarting", "restart"), ("dead", "rm"),
 }  # fmt: skip
-"""Commands that work, and are left out beside a plainer one."""
+"""Commands that work, but are not shown because a simpler one does the same."""
 
 
 def bring(scene, name, state):
-    """Bring a container into a state, unless a refused command has left it there."""
+    """Bring a container into a state, unless it is in it already."""
     if state != "restarting" and inspect(scene, name) == state:
         return
     scene.docker("rm", "--force", name, check=False)
@@ -52,7 +52,7 @@ def bring(scene, name, state):
 
 @contextmanager
 def irremovable(scene, name):
-    """Hold on to a file among the daemon's own for a container, so that removing it fails."""
+    """Make one of the daemon's files for a container immutable, so that removing it fails."""
     root = Path(scene.docker("info", "--format", "{{.DockerRootDir}}"))
     file = root / "containers" / scene.docker("inspect", "--format", "{{.Id}}", name) / "held"
     try:
@@ -89,7 +89,7 @@ def test_the_daemon_accepts_exactly_the_commands_that_are_shown(scene, state):
     scene.docker("rm", "--force", "boat", check=False)
 
 
-def test_the_current_state_is_followed_through_a_whole_life(scene):
+def test_the_view_follows_a_container_through_its_whole_life(scene):
     view = views.life_cycle("web")
     try:
         view._repr_mimebundle_()
@@ -130,7 +130,7 @@ def test_a_container_that_cannot_be_removed_is_dead_until_it_can(scene):
         view.close()
 
 
-def test_a_restart_policy_is_seen_at_work(scene):
+def test_a_restart_policy_is_visible_at_work(scene):
     scene.run("phoenix", "--restart", "always", command=("false",))
     view = views.life_cycle("phoenix")
     try:
@@ -153,7 +153,8 @@ def test_a_renamed_container_is_followed_and_others_are_not(scene):
         scene.until("the new name", lambda: view.name == "site")
         scene.docker("kill", "other")
         scene.docker("pause", "site")
-        scene.until("the pause", lambda: view.state == "paused")
+        scene.until("the pause", lambda: view.announcements)
         assert view.announcements == ["site: running → paused."]
+        assert view.state == "paused"
     finally:
         view.close()

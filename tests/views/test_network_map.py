@@ -1,4 +1,4 @@
-"""The network map: what is connected, and connections that are really tried."""
+"""The network map: the members of networks, and attempted connections."""
 
 import pytest
 
@@ -18,21 +18,21 @@ TABLE = """\
 """
 
 
-def test_who_listens_is_read_from_the_kernels_table():
+def test_open_ports_are_read_from_the_kernels_table():
     everywhere, loopback = listening(TABLE)
     assert everywhere == {80, 84}
     assert loopback == {81, 83, 0x9EBB}
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", None, "80; reboot"])
-def test_what_is_no_port_is_refused(port):
+def test_anything_but_a_port_is_refused(port):
     with pytest.raises(UsageError):
         checked_port(port)
 
 
 @pytest.fixture
 def network_map(scene):
-    """Two networks with a container in both, one on the default bridge, two that are apart."""
+    """Containers on two networks, on both, on the default bridge and on none."""
     for network in ("front", "back"):
         scene.docker("network", "create", network)
     serve = ("sh", "-c", "httpd -f -p 127.0.0.1:81 & exec httpd -f -p 80")
@@ -44,10 +44,16 @@ def network_map(scene):
     scene.run("plain-too")
     scene.run("hermit", "--network", "none")
     scene.docker("create", "--name", "later", "--network", "back", "busybox")
+    for name in ("store", "plain"):
+        scene.until(f"{name} to listen", lambda name=name: 80 in listening(sockets(scene, name))[0])
     view = views.network_map()
     view._repr_mimebundle_()
     yield view
     view.close()
+
+
+def sockets(scene, name):
+    return scene.docker("exec", name, "cat", "/proc/net/tcp", "/proc/net/tcp6", check=False)
 
 
 @pytest.mark.engine
@@ -95,7 +101,7 @@ def test_connections_are_tried_and_explained(network_map, scene):
 
 
 @pytest.mark.engine
-def test_the_map_shows_who_is_where_and_follows(network_map, scene):
+def test_the_map_shows_the_members_of_networks_and_follows_changes(network_map, scene):
     assert network_map.words().splitlines()[1:6] == [
         "back: later, store, web",
         "bridge: plain, plain-too",
@@ -124,7 +130,7 @@ def test_the_map_shows_who_is_where_and_follows(network_map, scene):
 
 
 @pytest.mark.engine
-def test_what_cannot_be_tried_is_refused_with_the_next_step(scene):
+def test_an_unknown_container_is_refused_with_the_next_step(scene):
     scene.run("web")
     view = views.network_map()
     try:

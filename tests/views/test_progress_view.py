@@ -11,13 +11,13 @@ from dockyard import views
 from dockyard.engine import system_packages
 from dockyard.views import progress_view
 from dockyard.views.pull_view import Pull
+from tests.support.registry_process import RegistryProcess
 from tests.support.scene import LESSON
-from tests.views.test_registries import Registry
 
 pytestmark = pytest.mark.engine
 
 SIZE = 24_000_000
-"""Bytes of a layer: enough for a daemon to tell of its download and unpacking in several steps."""
+"""The size of a layer in bytes: enough for several progress messages."""
 
 
 @pytest.fixture
@@ -30,12 +30,12 @@ def folder(scene, tmp_path):
 
 @pytest.fixture
 def far(scene, tmp_path):
-    """An image of two layers, in a registry of this test and no longer in the daemon."""
+    """An image of two layers in the test's own registry, which the daemon does not have."""
     if system_packages.which("docker-registry") is None:
         pytest.skip("needs the program docker-registry")
     storage = tmp_path / "far"
     storage.mkdir()
-    registry = Registry(storage)
+    registry = RegistryProcess(storage)
     name = f"{registry.address}/far"
     noise = tmp_path / "noise"
     noise.write_bytes(os.urandom(SIZE))
@@ -53,7 +53,7 @@ def far(scene, tmp_path):
 
 
 def import_image(file, name):
-    """Make an image of one file; unlike with a builder, no cache keeps its layer."""
+    """Import an image of one file; a build would keep its layer in a cache."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         tar.add(file, "first")
@@ -62,7 +62,7 @@ def import_image(file, name):
 
 
 def watched(pull):
-    """Pull, and return what the page was shown of the steps, one moment after the other."""
+    """Pull, and return every update of the steps that was sent to the page."""
     seen = []
     pull.observe(lambda change: seen.append(change["new"]), "steps")
     pull.run()
@@ -93,13 +93,13 @@ def test_each_layer_is_followed_while_it_is_pulled(far, monkeypatch):
     assert pull.result == "nothing to do: this image is here already"
 
 
-def test_a_pull_ends_with_the_picture_of_what_is_there(scene):
+def test_a_finished_pull_has_a_picture_and_words(scene):
     data, _ = views.pull("hello-world")._repr_mimebundle_()
     assert "hello-world" in data["text/plain"]
     assert "<title>" in data["image/svg+xml"]
 
 
-def test_a_pull_of_what_is_nowhere_says_why(scene):
+def test_a_failed_pull_says_why(scene):
     pull = views.pull("127.0.0.1:9/nothing:1")
     assert pull.failed
     assert pull.result.startswith("failed: ")

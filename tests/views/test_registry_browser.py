@@ -9,7 +9,7 @@ from dockyard.exceptions import UsageError
 pytestmark = pytest.mark.engine
 
 
-def test_it_leads_from_the_catalogue_to_the_files_of_a_layer():
+def test_it_leads_from_the_catalog_to_the_files_of_a_layer():
     browser = views.registry_browser()
     browser.browse("library/busybox:latest")
     assert "library/hello-world" in browser.repositories
@@ -23,19 +23,19 @@ def test_it_leads_from_the_catalogue_to_the_files_of_a_layer():
     assert any(line.endswith("bin/busybox") for line in browser.blob["lines"])
 
 
-def test_the_stored_picture_names_the_catalogue():
+def test_the_stored_picture_lists_the_catalog():
     data, _ = views.registry_browser()._repr_mimebundle_()
     assert "library/busybox" in data["text/plain"]
     assert "library/busybox" in data["image/svg+xml"]
 
 
-def test_a_repository_that_is_not_there_is_said_with_those_that_are():
+def test_an_unknown_repository_is_refused_with_a_list_of_the_others():
     with pytest.raises(UsageError, match="no repository 'nobody/nothing'") as caught:
         views.registry_browser().browse("nobody/nothing")
     assert "library/busybox" in caught.value.next
 
 
-def test_a_registry_that_does_not_answer_is_shown_as_such():
+def test_a_registry_that_does_not_answer_is_shown_with_the_reason():
     browser = views.registry_browser(f"127.0.0.1:{ports.choose()}")
     browser._repr_mimebundle_()
     assert browser.complaint

@@ -1,4 +1,4 @@
-"""Views by themselves: pictures, words, and what a daemon's events make of them."""
+"""What all views share: pictures, words, the scope and the event stream."""
 
 import os
 import threading
@@ -12,10 +12,10 @@ import pytest
 from dockyard import course, views
 from dockyard.core import paths
 from dockyard.trace.recorder import Recorder
-from dockyard.views import facts
+from dockyard.views import daemon_objects
 from dockyard.views.events import STREAM, Event
-from dockyard.views.picture import STATES, Picture, cut, width_of
 from dockyard.views.scope import HELPER, Scope
+from dockyard.views.svg import STATES, Picture, cut, width_of
 from tests.support import canary
 from tests.support.front_door import Door
 
@@ -25,7 +25,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 @pytest.fixture
 def show(scene):
-    """Displays a view as a notebook does; all are closed afterwards."""
+    """Displays a view as a notebook does; closes all of them afterwards."""
     shown = []
 
     def display(view):
@@ -70,7 +70,7 @@ def test_a_name_that_is_too_long_is_cut_in_its_middle(room, mono):
 # Events and scope
 
 
-def test_an_event_knows_the_name_that_people_use():
+def test_an_event_has_the_name_of_its_object():
     message = {
         "Type": "container",
         "Action": "health_status: healthy",
@@ -100,13 +100,13 @@ def test_a_scope_holds_what_is_labelled_for_it(scope, labels, shown):
 # The panel
 
 
-@pytest.mark.parametrize("told", [*STATES, *facts.PODMANS_STATES])
-def test_every_state_that_docker_or_podman_tells_has_its_colours(told):
-    assert facts.state(told) in STATES
+@pytest.mark.parametrize("told", [*STATES, *daemon_objects.PODMANS_STATES])
+def test_every_state_of_docker_and_podman_has_colours(told):
+    assert daemon_objects.state(told) in STATES
 
 
 @pytest.mark.engine
-def test_the_panel_shows_objects_as_they_come_change_and_go(scene, show):
+def test_the_panel_shows_objects_as_they_appear_change_and_disappear(scene, show):
     panel = views.panel()
     show(panel)
     assert panel.words().splitlines()[1:] == [
@@ -137,7 +137,7 @@ def test_the_panel_shows_objects_as_they_come_change_and_go(scene, show):
 
 
 @pytest.mark.engine
-def test_a_container_that_lives_for_a_moment_is_announced(scene, show):
+def test_a_short_lived_container_is_announced(scene, show):
     panel = views.panel()
     show(panel)
     scene.docker("run", "--rm", "--name", "short", "busybox", "true")
@@ -151,7 +151,7 @@ def test_a_container_that_lives_for_a_moment_is_announced(scene, show):
 
 
 @pytest.mark.engine
-def test_only_what_belongs_to_the_lesson_is_shown_unless_everything_is_asked_for(scene, show):
+def test_only_objects_of_the_lesson_are_shown_unless_everything_is_asked_for(scene, show):
     ours, all_there_is = views.panel(), views.panel(everything=True)
     show(ours)
     show(all_there_is)
@@ -190,7 +190,7 @@ def test_a_stored_output_has_a_picture_and_words_that_do_not_vary(scene, show):
 
 
 @pytest.mark.engine
-def test_all_views_share_one_thread_that_ends_with_the_last(scene, show):
+def test_all_views_share_one_thread_that_exits_with_the_last(scene, show):
     made = [views.panel(), views.life_cycle("web"), views.network_map()]
     for view in made:
         show(view)
@@ -202,11 +202,11 @@ def test_all_views_share_one_thread_that_ends_with_the_last(scene, show):
     for view in made:
         assert threads()
         view.close()
-    assert threads() == []
+    scene.until("the thread to end", lambda: threads() == [])
 
 
 @pytest.mark.engine
-def test_a_view_rests_while_no_page_shows_it(scene, show):
+def test_a_view_stops_following_while_no_page_shows_it(scene, show):
     panel = views.panel()
     show(panel)
     panel._hear(panel, {"shown": "a"}, [])
@@ -223,10 +223,12 @@ def test_a_view_rests_while_no_page_shows_it(scene, show):
 
 
 @pytest.mark.engine
-def test_idle_views_ask_nothing_and_cost_next_to_nothing(scene, show):
-    """Under 2 % of a core, while a health check makes the daemon write events of its own."""
+def test_idle_views_send_no_requests_and_cost_next_to_nothing(scene, show):
+    """Less than 2 % of a core, while a health check causes events that views ignore."""
     scene.run("web", "--health-cmd", "true", "--health-interval", "200ms")
-    scene.until("health", lambda: "healthy" in scene.docker("ps", "--format", "{{.Status}}"))
+    # The event of the first result comes after the state that it tells of.
+    recent = ("events", "--since", "10m", "--until", "0s", "--filter", "container=web")
+    scene.until("health", lambda: "health_status: healthy" in scene.docker(*recent))
     panel = views.panel()
     for view in (panel, views.life_cycle("web"), views.network_map()):
         show(view)
@@ -244,7 +246,7 @@ def test_idle_views_ask_nothing_and_cost_next_to_nothing(scene, show):
 
 
 @pytest.mark.engine
-def test_a_trace_leaves_out_what_views_ask(scene, show):
+def test_a_trace_leaves_out_the_requests_of_views(scene, show):
     panel = views.panel()
     show(panel)
     with Recorder() as recorder:
@@ -256,7 +258,7 @@ def test_a_trace_leaves_out_what_views_ask(scene, show):
 
 
 @pytest.mark.engine
-def test_a_view_says_when_the_daemon_goes_and_follows_when_it_is_back(
+def test_a_view_reports_a_stopped_daemon_and_follows_again_when_it_is_back(
     scene, show, tmp_path, monkeypatch
 ):
     upstream = course.State.load().endpoint["address"]
@@ -267,8 +269,9 @@ def test_a_view_says_when_the_daemon_goes_and_follows_when_it_is_back(
     try:
         show(panel)
         door.stop()
-        scene.until("the view to notice", lambda: not panel.connected)
-        assert panel.announcements[-1] == "The daemon does not answer any more."
+        gone = "The daemon does not answer any more."
+        scene.until("the view to notice", lambda: gone in panel.announcements[-1:])
+        assert not panel.connected
         door.start()
         scene.until("the view to notice", lambda: panel.connected)
         scene.docker("--host", f"unix://{door.socket}", "volume", "create", "notes")

@@ -1,6 +1,6 @@
-"""What is in a layer: its files and what it removes, read from a stream of any length.
+"""Reads layers from archives: their files, and which files of lower layers they remove.
 
-A layer is a tar archive of what differs from the layers below it; ``.wh.NAME`` in it removes NAME
+A layer is a tar archive of the differences to the layers below; ``.wh.NAME`` in it removes NAME
 (OCI Image Layer Specification: Representing Changes, Whiteouts).
 """
 
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import IO
 
 COMPARED = 50_000
-"""Files of one layer that are remembered by name, so that layers can be compared."""
+"""The number of files up to which a layer's names are kept, so that layers can be compared."""
 
 SMALL = 1 << 20
-"""Bytes up to which a part of an archive may be a note in JSON and no layer."""
+"""The size in bytes up to which a member of an archive may be JSON instead of a layer."""
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -26,23 +26,26 @@ _OPAQUE = ".wh..wh..opq"
 
 @dataclass
 class Contents:
-    """What one layer holds.
+    """The contents of one layer.
 
-    size is the sum of its files in bytes. files and folders are forgotten (None) when there are
-    more than COMPARED; count says how many files there are. problem says why nothing was read.
+    size is the sum of the files' sizes in bytes, count their number. files is None if there are
+    more than COMPARED files. problem says why nothing was read.
     """
 
     size: int = 0
     count: int = 0
     files: dict[str, int] | None = field(default_factory=dict)
-    folders: set[str] | None = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
     removed: list[str] = field(default_factory=list)
     problem: str = ""
 
 
 @dataclass
 class Changes:
-    """A layer compared with those below it: paths with their sizes, or None when too many."""
+    """A layer compared with the layers below it.
+
+    added and changed map paths to sizes in bytes; both are None if there are too many files.
+    """
 
     added: dict[str, int] | None
     changed: dict[str, int] | None
@@ -50,7 +53,7 @@ class Changes:
 
 
 class _Pieces(io.RawIOBase):
-    """Pieces of bytes as a file that is read once, from its beginning to its end."""
+    """Reads an iterable of bytes as a file, once, from start to end."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
@@ -71,15 +74,15 @@ class _Pieces(io.RawIOBase):
 
 
 def as_file(pieces: Iterable[bytes]) -> IO[bytes]:
-    """A file that reads pieces one after the other and keeps none."""
+    """Return a file that reads the pieces one after the other and keeps none."""
     return io.BufferedReader(_Pieces(pieces), 1 << 16)
 
 
 def read_layer(file: IO[bytes]) -> Contents:
-    """Read one layer, packed with gzip or plain, and keep names and sizes only."""
+    """Read one layer, compressed or not; keep only names and sizes."""
     found = Contents()
     try:
-        # With "|" nothing is ever sought, so the layer passes by in small pieces.
+        # "|" never seeks, so the layer is streamed in small pieces.
         with tarfile.open(fileobj=file, mode="r|*") as tar:
             for member in _members(tar):
                 _note(found, member)
@@ -90,8 +93,8 @@ def read_layer(file: IO[bytes]) -> Contents:
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     while (member := tar.next()) is not None:
-        # tarfile would remember each for the sake of getmember().
-        tar.members.clear()
+        # tarfile keeps every member for getmember().
+        tar.members.clear()  # type: ignore[attr-defined]  # an attribute that typeshed does not have
         yield member
 
 
@@ -105,22 +108,21 @@ def _note(found: Contents, member: tarfile.TarInfo) -> None:
     elif name.startswith(_WHITEOUT):
         found.removed.append(posixpath.join(folder, name.removeprefix(_WHITEOUT)))
     elif member.isdir():
-        if found.folders is not None:
-            found.folders.add(path)
+        found.folders.add(path)
     else:
         found.size += member.size
         found.count += 1
         if found.files is not None:
             found.files[path] = member.size
     if found.count > COMPARED:
-        found.files = found.folders = None
+        found.files = None
 
 
 def read_archive(file: IO[bytes]) -> list[Contents]:
-    """Read what ``docker save`` writes for one image: its layers from the lowest to the top one.
+    """Read the output of ``docker save`` for one image: its layers, from the lowest to the top.
 
-    Docker 25 and later write an OCI layout, earlier ones ``ID/layer.tar``; both say in
-    ``manifest.json`` which layers belong to the image, after the layers themselves.
+    Docker 25 and later write an OCI layout, earlier versions ``ID/layer.tar``. In both,
+    ``manifest.json`` comes after the layers and lists those of the image.
     """
     parts: dict[str, Contents] = {}
     links: dict[str, str] = {}
@@ -130,10 +132,12 @@ def read_archive(file: IO[bytes]) -> list[Contents]:
             if member.issym():
                 folder = posixpath.dirname(member.name)
                 links[member.name] = posixpath.normpath(posixpath.join(folder, member.linkname))
-            elif member.name == "manifest.json":
-                order = json.load(tar.extractfile(member))[0]["Layers"]
-            elif member.isfile() and _may_be_layer(member.name):
-                parts[member.name] = _read_part(tar.extractfile(member), member.size)
+            elif member.name == "manifest.json" and (part := tar.extractfile(member)):
+                order = json.load(part)[0]["Layers"]
+            elif (
+                member.isfile() and _may_be_layer(member.name) and (part := tar.extractfile(member))
+            ):
+                parts[member.name] = _read_part(part, member.size)
     return [parts[links.get(name, name)] for name in order]
 
 
@@ -151,14 +155,14 @@ def _read_part(file: IO[bytes], size: int) -> Contents:
 
 
 MOUNTED = frozenset({"/dev", "/proc", "/sys"})
-"""What a builder mounts while a step runs; of a base without these folders the places stay."""
+"""Builders mount these while a step runs; if the base has no such folders, empty ones remain."""
 
 
 def compare(stack: list[Contents]) -> list[Changes]:
-    """What each layer adds, changes and removes, seen from the layers below it.
+    """Compare each layer with the layers below it.
 
-    A folder counts where a layer has nothing else, because builders note every folder on the way
-    to a file.
+    Folders count only in layers without files, because builders also record every parent folder
+    of a file.
     """
     seen: set[str] | None = set()
     folders: set[str] = set()

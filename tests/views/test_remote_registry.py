@@ -1,11 +1,10 @@
-"""The registry browser on registries of its own: with TLS and a password, and with tokens."""
+"""The registry browser with registries that need TLS and a password, or tokens."""
 
 import base64
 import gzip
 import hashlib
 import io
 import json
-import socket
 import subprocess
 import tarfile
 import threading
@@ -16,10 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from dockyard import views
-from dockyard.core import ports, wait
 from dockyard.engine import system_packages
 from dockyard.registry.api import MANIFESTS, Manifest
-from dockyard.views.registry_browser_source import source
+from dockyard.views.remote_registry import connect
+from tests.support.registry_process import RegistryProcess
 
 pytestmark = pytest.mark.skipif(
     system_packages.which("docker-registry") is None, reason="needs the program docker-registry"
@@ -27,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 
 USER, PASSWORD = "learner", "harbour"
 ENTRY = f"{USER}:$2y$05$abcdefghijklmnopqrstuuZ9hITkhSjgdPh1azpD9e5XbVlHeIfui\n"
-"""What ``htpasswd -B`` writes for them."""
+"""The output of ``htpasswd -B`` for them."""
 
 
 def openssl(*words):
@@ -36,7 +35,7 @@ def openssl(*words):
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
-    """A certificate authority of our own, and a certificate that it has signed."""
+    """A certificate authority, and a certificate signed by it."""
     folder = tmp_path_factory.mktemp("keys")
     name = ["-newkey", "rsa:2048", "-noenc", "-days", "2"]
     openssl(
@@ -52,40 +51,8 @@ def keys(tmp_path_factory):
     return folder
 
 
-class Registry:
-    """A registry process on loopback."""
-
-    def __init__(self, folder, **settings):
-        self.address = f"127.0.0.1:{ports.choose()}"
-        http = {"addr": self.address, "secret": "of this test"} | settings.pop("http", {})
-        config = {
-            "version": 0.1,
-            "log": {"level": "warn", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}},
-            "http": http,
-        }
-        (folder / "registry.yml").write_text(json.dumps(config | settings))
-        self.log = folder / "registry.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [system_packages.which("docker-registry"), "serve", folder / "registry.yml"],
-                stdout=log, stderr=log,
-            )  # fmt: skip
-        wait.until("the registry", self._listens, 20, log=self.log)
-
-    def _listens(self):
-        assert self.process.poll() is None, self.log.read_text()
-        host, _, port = self.address.partition(":")
-        with socket.socket() as probe:
-            return probe.connect_ex((host, int(port))) == 0
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(20)
-
-
 def push(registry, repository):
-    """Store an image of one layer with one file."""
+    """Push an image of one layer with one file."""
 
     def put(content, kind):
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
@@ -109,7 +76,7 @@ def push(registry, repository):
 
 
 def read_all(browser):
-    """From the catalogue to the file in the layer of ``team/site``."""
+    """Browse from the catalog to the file in the layer of ``team/site``."""
     browser.browse("team/site:1")
     assert browser.repositories == ["other", "team/site"]
     assert browser.tags == ["1"]
@@ -122,18 +89,18 @@ def read_all(browser):
 @pytest.fixture
 def locked(tmp_path, keys):
     """A registry with TLS and a password, two repositories in it."""
-    running = Registry(
+    running = RegistryProcess(
         tmp_path,
         http={"tls": {"certificate": str(keys / "server.crt"), "key": str(keys / "server.key")}},
         auth={"htpasswd": {"realm": "harbour", "path": str(keys / "htpasswd")}},
     )
     for repository in ("team/site", "other"):
-        push(source(running.address, user=USER, password=PASSWORD), repository)
+        push(connect(running.address, user=USER, password=PASSWORD), repository)
     yield running.address
     running.stop()
 
 
-def test_a_registry_with_tls_and_a_password_is_read_to_the_last_file(locked, keys):
+def test_a_registry_with_tls_and_a_password_is_read_down_to_the_files(locked, keys):
     who = {"user": USER, "password": PASSWORD}
     read_all(views.registry_browser(locked, **who, certificate=str(keys / "ca.crt")))
     # On this computer Docker asks for no proof of a name, and neither does the browser.
@@ -158,7 +125,7 @@ def test_a_registry_with_tls_and_a_password_is_read_to_the_last_file(locked, key
 
 
 class TokenService(ThreadingHTTPServer):
-    """Hands out signed tokens, as the Distribution Specification wants them, and keeps a list."""
+    """Issues signed tokens (Distribution: Token Authentication Specification); keeps a list."""
 
     daemon_threads = True
 
@@ -220,7 +187,7 @@ def tokens(keys):
 
 
 def test_a_registry_that_wants_tokens_gets_one_for_each_scope(tmp_path, keys, tokens):
-    running = Registry(
+    running = RegistryProcess(
         tmp_path,
         auth={
             "token": {
@@ -234,7 +201,7 @@ def test_a_registry_that_wants_tokens_gets_one_for_each_scope(tmp_path, keys, to
     try:
         who = {"user": USER, "password": PASSWORD}
         for repository in ("team/site", "other"):
-            push(source(running.address, **who), repository)
+            push(connect(running.address, **who), repository)
         tokens.asked.clear()
         read_all(views.registry_browser(running.address, **who))
         # As long as a token serves, no other is asked for; browse() reads the catalogue again.

@@ -1,8 +1,9 @@
-"""What views ask the daemon: plain data about the objects of a scope, sorted by name."""
+"""Lists the daemon's containers, images, networks and volumes as plain data, sorted by name."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from contextlib import suppress
 from typing import Any
 
@@ -12,6 +13,7 @@ from dockyard.views.events import Event
 from dockyard.views.scope import Scope
 
 Fact = dict[str, Any]
+"""Plain data that can be sent to the page as JSON."""
 
 _EXIT = re.compile(r"^Exited \((\d+)\)")
 _HEALTH = re.compile(r"\((?:health: )?(starting|healthy|unhealthy)\)")
@@ -20,15 +22,15 @@ _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 PODMANS_STATES = {
     "configured": "created", "initialized": "created", "stopping": "running", "stopped": "exited",
 }  # fmt: skip
-"""Podman has more states than the Docker Engine API (ContainerState), and tells them all."""
+"""States that Podman reports and the Docker Engine API (ContainerState) does not have."""
 
 
 def settle(daemon: docker.DockerClient, event: Event) -> None:
-    """Wait until the daemon's lists show what an event tells of.
+    """Wait until the daemon's lists include the effect of an event.
 
-    The daemon answers lists from a copy of its containers, and brings that up to date only after
-    it has told of a pause or a new network. Asked about the container itself, it answers when
-    it has done so (moby: daemon/pause.go, CheckpointTo).
+    The daemon answers lists from a copy of its containers, which it updates after it has sent the
+    event of a pause or a new network. An inspect of the container waits for that update (moby:
+    daemon/pause.go, CheckpointTo).
     """
     container = event.id if event.kind == "container" else event.attributes.get("container")
     if container and event.action != "destroy":
@@ -37,9 +39,9 @@ def settle(daemon: docker.DockerClient, event: Event) -> None:
 
 
 def containers(daemon: docker.DockerClient, scope: Scope) -> list[Fact]:
-    """Each container with its name, image, state, exit code, health, addresses and ports.
+    """List containers with name, image, state, exit code, health, addresses and ports.
 
-    Similar to ``docker ps --all``. One request, however many containers there are.
+    Similar to ``docker ps --all``. Sends one request, however many containers there are.
     """
     found = daemon.api.containers(all=True, filters=scope.filters)
     return sorted(
@@ -55,7 +57,7 @@ def _container(listed: dict) -> Fact:
     return {
         "id": listed["Id"],
         "name": _name(listed.get("Names")) or listed["Id"][:12],
-        # An image whose name went to a newer one is listed by its digest.
+        # An image whose name now belongs to a newer image is listed by its digest.
         "image": listed["Image"] if not listed["Image"].startswith("sha256:") else "an image",
         "image_id": listed.get("ImageID", ""),
         "state": state(listed["State"]),
@@ -71,12 +73,12 @@ def _container(listed: dict) -> Fact:
 
 
 def state(told: str) -> str:
-    """The state that an engine tells, as Docker names it."""
+    """Docker's name of a state that an engine reports."""
     return PODMANS_STATES.get(told, told)
 
 
 def _name(names: list[str] | None) -> str:
-    # A container that is linked to has more names, with a slash inside.
+    # The target of a link has more names, with a slash inside.
     plain = [name[1:] for name in names or [] if "/" not in name[1:]]
     return plain[0] if plain else ""
 
@@ -86,18 +88,19 @@ def _ports(listed: list[dict]) -> list[Fact]:
     for port in listed:
         inside = f"{port['PrivatePort']}/{port['Type']}"
         outside = f"{port['IP']}:{port['PublicPort']}" if port.get("PublicPort") else ""
-        # The same door for IPv4 and IPv6 is one door.
+        # A port published on IPv4 and IPv6 is listed once.
         if outside.startswith((":::", "[::]:")):
             outside = f"0.0.0.0:{port['PublicPort']}"
         ports[inside, outside] = {"inside": inside, "outside": outside}
     return [ports[key] for key in sorted(ports)]
 
 
-def images(daemon: docker.DockerClient, scope: Scope, used: set[str] = frozenset()) -> list[Fact]:
-    """Each image with its names. used are ids of images that are shown whatever their labels.
+def images(daemon: docker.DockerClient, scope: Scope, used: Set[str] = frozenset()) -> list[Fact]:
+    """List images with their names.
 
-    Similar to ``docker images``. Images of the course belong to no lesson: a lesson shows those
-    that it has made and those that its containers use.
+    used are ids of images to list whatever their labels. Images of the course belong to no lesson,
+    so a lesson lists those that it made and those that its containers use. Similar to
+    ``docker images``.
     """
     found = []
     for each in daemon.api.images(filters={} if used else scope.filters):
@@ -108,7 +111,7 @@ def images(daemon: docker.DockerClient, scope: Scope, used: set[str] = frozenset
 
 
 def networks(daemon: docker.DockerClient, scope: Scope) -> list[Fact]:
-    """Each network with its name, driver, address range and whether it leads outside.
+    """List networks with name, driver, address range and whether they are internal.
 
     Similar to ``docker network ls``.
     """
@@ -134,10 +137,10 @@ def _subnet(network: dict) -> str:
     return pools[0].get("Subnet", "")
 
 
-def volumes(daemon: docker.DockerClient, scope: Scope, used: set[str] = frozenset()) -> list[Fact]:
-    """Each volume with its name and driver. Similar to ``docker volume ls``.
+def volumes(daemon: docker.DockerClient, scope: Scope, used: Set[str] = frozenset()) -> list[Fact]:
+    """List volumes with name and driver. Similar to ``docker volume ls``.
 
-    used are names of volumes that are shown whatever their labels: an anonymous volume has none.
+    used are names of volumes to list whatever their labels: an anonymous volume has none.
     """
     found = (daemon.api.volumes(filters={} if used else scope.filters) or {}).get("Volumes") or []
     facts = [

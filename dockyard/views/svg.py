@@ -1,8 +1,8 @@
-"""Pictures as SVG: on their own on a stored page, and with a theme's colours in a live view.
+"""Draws SVG pictures that work on static pages and follow the theme in live views.
 
-Colours stand twice. Presentation attributes make a picture that is right wherever it is shown
-(GitHub, paper, a page without style sheets). Classes let a view's style sheet, which has
-precedence over attributes (SVG 2, 6.6), put the theme's colours in their place.
+Every colour is set twice. Presentation attributes are used where there is no style sheet (GitHub,
+paper). Classes let a view's style sheet, which takes precedence over attributes (SVG 2, 6.6),
+replace them by the theme's colours.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SANS = "system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 MONO = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 MONO_WIDTH = 0.62
 SANS_WIDTH = 0.56
-"""The width of a letter, as a part of its size; a little more than fonts need."""
+"""The width of a letter relative to the font size; slightly more than fonts need."""
 
 COLOURS = {
     "paper": "#ffffff",
@@ -39,12 +39,12 @@ STATES = {
     "removing": ("#ffe4e1", "#b3261e", "✖"),
     "removed": ("#ffffff", "#8c959f", "–"),
 }
-"""Of each state of a container its area, its line, and a sign for those who see no colours.
-(The states are those of the Docker Engine API, ContainerState, and what comes after them.)"""
+"""For each state of a container: fill, line, and a sign for people who cannot see colours.
+The states are those of the Docker Engine API (ContainerState), and ``removed``."""
 
 
 class Picture:
-    """An SVG picture of a width and a height, with a title and the same in words."""
+    """An SVG picture with a title and a description in words."""
 
     def __init__(self, title: str, description: str, width: float, height: float) -> None:
         self._root = ElementTree.Element(
@@ -69,7 +69,7 @@ class Picture:
 
     @contextmanager
     def group(self, key: str = "", css: str = "") -> Iterator[None]:
-        """What is drawn inside belongs together; a live view shows when the key's group changes."""
+        """Group what is drawn inside; a live view highlights a group with a key when it changes."""
         attributes = {"data-key": key} if key else {}
         element = self._add("g", **attributes, **({"class": css} if css else {}))
         self._at.append(element)
@@ -90,9 +90,9 @@ class Picture:
         radius: float = 6,
         thick: float = 1.5,
     ) -> None:
-        """A box in colours of the palette, or in those of a container's state.
+        """Draw a box in the palette's colours, or in those of a container's state.
 
-        hue is a colour of its own for the line, the same in all themes.
+        hue is a colour for the line that is the same in all themes.
         """
         area, border = STATES[state][:2] if state else (COLOURS[fill], COLOURS.get(line, "none"))
         border = hue or border
@@ -121,7 +121,7 @@ class Picture:
         room: float | None = None,
         css: str = "",
     ) -> None:
-        """Words whose base line is at y; cut, with an ellipsis, when they need more than room."""
+        """Draw words with their baseline at y; shorten them with an ellipsis to fit into room."""
         element = self._add(
             "text",
             x=_n(x), y=_n(y), fill=COLOURS[ink],
@@ -143,7 +143,7 @@ class Picture:
         thick: float = 1.5,
         dashed: bool = False,
     ) -> None:
-        """A line along the steps of an SVG path; hue is a colour of its own, see rect()."""
+        """Draw a line along the steps of an SVG path. hue: see rect()."""
         dash = {"stroke-dasharray": "4 4"} if dashed else {}
         self._add(
             "path",
@@ -156,7 +156,7 @@ class Picture:
         )
 
     def head(self, x: float, y: float, direction: str, *, line: str = "line") -> None:
-        """The head of an arrow whose point is at x, y; direction is right, left, up or down."""
+        """Draw an arrowhead with its tip at x, y; direction is right, left, up or down."""
         back, side = 9, 5
         corners = {
             "right": ((-back, -side), (-back, side)),
@@ -175,7 +175,7 @@ class Picture:
     def circle(
         self, x: float, y: float, radius: float, *, fill: str = "line", hue: str = ""
     ) -> None:
-        """A dot."""
+        """Draw a filled circle."""
         self._add(
             "circle",
             cx=_n(x),
@@ -190,12 +190,12 @@ class Picture:
 
 
 def width_of(words: str, *, size: float = 14, mono: bool = False) -> float:
-    """About how wide words are, in units of the picture; never less than they are."""
+    """An upper estimate of the width of words, in units of the picture."""
     return len(words) * size * (MONO_WIDTH if mono else SANS_WIDTH)
 
 
 def cut(words: str, room: float, *, size: float = 14, mono: bool = False) -> str:
-    """Words, shortened in their middle when they would be wider than room."""
+    """Shorten words in the middle if they are wider than room."""
     if width_of(words, size=size, mono=mono) <= room:
         return words
     kept = max(3, int(room / width_of("m", size=size, mono=mono)) - 1)
@@ -208,5 +208,5 @@ def _n(number: float) -> str:
 
 
 def _clean(words: str) -> str:
-    # Characters that XML does not have (XML 1.0, 2.2) would make the whole picture unreadable.
+    # Characters that XML does not allow (XML 1.0, 2.2) make the whole picture unreadable.
     return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "�", words)

@@ -1,4 +1,4 @@
-"""Any registry by its address, with TLS, name and password, for the registry browser."""
+"""A client for any registry: TLS, name and password, tokens."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ipaddress
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -19,14 +20,14 @@ from dockyard.registry.api import Registry
 
 TIMEOUT = 20
 PAGE = 100
-"""Repositories or tags that are asked for at a time."""
+"""Repositories or tags per request."""
 
 MOST = 2000
-"""Repositories or tags that are listed; the catalogue of a big registry has millions."""
+"""The most repositories or tags that are listed; a big registry has millions."""
 
 
 class _Pinned(HTTPAdapter):
-    """Trusts one certificate, whoever has signed it and whatever it is called."""
+    """Trusts exactly one certificate, whatever its issuer and host name."""
 
     def __init__(self, certificate: str) -> None:
         self._context = trusting(cadata=certificate)
@@ -34,17 +35,16 @@ class _Pinned(HTTPAdapter):
         self._context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         super().__init__()
 
-    def init_poolmanager(self, *arguments: object, **options: object) -> None:
-        super().init_poolmanager(
-            *arguments, **options, ssl_context=self._context, assert_hostname=False
-        )
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        options |= {"ssl_context": self._context, "assert_hostname": False}
+        super().init_poolmanager(*arguments, **options)
 
 
 class _Login(AuthBase):
-    """Says who asks: by name and password, or by the token that the registry wants instead.
+    """Authenticates with name and password, or with a token if the registry asks for one.
 
-    Distribution Specification: Token Authentication. A registry that wants tokens refuses the
-    first request and names its token service; each repository needs a token of its own.
+    Such a registry refuses the first request and names its token service; each repository needs
+    another token (Distribution: Token Authentication Specification).
     """
 
     def __init__(self, session: requests.Session, host: str, user: str, password: str) -> None:
@@ -60,9 +60,9 @@ class _Login(AuthBase):
         request.register_hook("response", self._answer_challenge)
         return request
 
-    def _answer_challenge(self, answer: requests.Response, **options: object) -> requests.Response:
+    def _answer_challenge(self, answer: requests.Response, **options: Any) -> requests.Response:
         scheme, _, words = answer.headers.get("WWW-Authenticate", "").partition(" ")
-        # Elsewhere, such as where a blob is redirected to, nobody may ask for the password.
+        # Other hosts, such as the target of a redirect, must not get the password.
         here = urlsplit(answer.url).netloc == self._host
         if answer.status_code != 401 or scheme.lower() != "bearer" or not here:
             return answer
@@ -78,7 +78,7 @@ class _Login(AuthBase):
     def _fetch(self, challenge: dict[str, str]) -> str:
         service = challenge.get("realm", "")
         asked = {name: challenge[name] for name in ("service", "scope") if name in challenge}
-        # A password crosses the network encrypted or not at all.
+        # Passwords are sent over TLS or loopback only.
         safe = service.startswith("https:") or _is_loopback(urlsplit(service).netloc)
         who = self._own if self._own and safe else _nobody
         try:
@@ -99,17 +99,17 @@ def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 @dataclass(frozen=True)
-class Source(Registry):
-    """A registry to be read, with a session that knows its certificate and who asks."""
+class RemoteRegistry(Registry):
+    """A registry, and a session with its certificate and the credentials."""
 
     session: requests.Session = field(default_factory=requests.Session, repr=False)
 
     def repositories(self) -> list[str]:
-        """The catalogue. Similar to ``GET /v2/_catalog``. Raises RegistryError."""
+        """The catalog (``GET /v2/_catalog``). Raises RegistryError."""
         return sorted(self._pages("/v2/_catalog", "repositories"))
 
     def tags(self, repository: str) -> list[str]:
-        """The tags of a repository. Similar to ``GET /v2/NAME/tags/list``."""
+        """The tags of a repository (``GET /v2/NAME/tags/list``). Raises RegistryError."""
         return sorted(self._pages(f"/v2/{repository}/tags/list", "tags"))
 
     def _pages(self, path: str, what: str) -> Iterator[str]:
@@ -156,25 +156,27 @@ class Source(Registry):
         super()._check(answer)
 
 
-def source(address: str, *, user: str = "", password: str = "", certificate: str = "") -> Source:
-    """The registry at HOST:PORT, or at a whole URL.
+def connect(
+    address: str, *, user: str = "", password: str = "", certificate: str = ""
+) -> RemoteRegistry:
+    """Connect to the registry at HOST:PORT or at a URL.
 
-    As Docker does, an address of this very computer (127.0.0.0/8) is asked over TLS without
-    doubting its certificate, and without TLS if it has none; any other must prove its name.
-    certificate is a file. Raises RegistryError when nobody answers.
+    Like Docker, accepts any certificate of a loopback address (127.0.0.0/8), and plain HTTP there;
+    all other registries need a valid certificate. certificate is the path of the registry's own
+    certificate. Raises RegistryError if the registry does not answer.
     """
     session = requests.Session()
     host = (address.partition("://")[2] or address).rstrip("/")
     session.auth = _Login(session, host, user, password)
     loopback = _is_loopback(host)
-    # A proxy of the environment could not reach a registry on this computer.
+    # A proxy from the environment cannot reach this computer's loopback.
     session.trust_env = not loopback
     if "://" in address:
-        found = Source(address.rstrip("/"), session)
+        found = RemoteRegistry(address.rstrip("/"), session)
     elif loopback and not certificate:
         found = _nearby(host, session)
     else:
-        found = Source(f"https://{host}", session)
+        found = RemoteRegistry(f"https://{host}", session)
     if certificate:
         if loopback:
             with open(certificate, encoding="ascii") as file:
@@ -185,15 +187,15 @@ def source(address: str, *, user: str = "", password: str = "", certificate: str
     return found
 
 
-def _nearby(host: str, session: requests.Session) -> Source:
+def _nearby(host: str, session: requests.Session) -> RemoteRegistry:
     name, _, port = host.rpartition(":")
     try:
         shown = ssl.get_server_certificate((name, int(port)), timeout=TIMEOUT)
     except (OSError, ValueError):
-        # It speaks no TLS, or nobody is there: the first request will tell.
-        return Source(f"http://{host}", session)
+        # No TLS, or no server at all: the first request will show.
+        return RemoteRegistry(f"http://{host}", session)
     session.mount(f"https://{host}/", _Pinned(shown))
-    return Source(f"https://{host}", session)
+    return RemoteRegistry(f"https://{host}", session)
 
 
 def _is_loopback(host: str) -> bool:

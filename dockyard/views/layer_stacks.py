@@ -1,4 +1,4 @@
-"""What the layer explorer asks the daemon: stacks of layers as plain data."""
+"""Reads images and containers as stacks of layers, as plain data."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import PurePosixPath
 
 import docker
 
+from dockyard.views.daemon_objects import Fact
 from dockyard.views.events import UNREACHABLE
-from dockyard.views.facts import Fact
-from dockyard.views.layers_read import Changes, Contents, as_file, compare, read_archive
+from dockyard.views.layer_archive import Changes, Contents, as_file, compare, read_archive
 
 LISTED = 100
-"""Files of a layer that a page can list; more are counted."""
+"""How many files of a layer are listed; the rest are only counted."""
 
 LARGEST = 2_000_000_000
-"""Bytes of an image that are read to see its files. An archive of more would take minutes."""
+"""The size in bytes up to which an image is read. A larger archive would take minutes."""
 
 REMEMBERED = 64
-"""Layers whose names of files stay in memory; a layer never changes."""
+"""How many layers are cached; a layer never changes."""
 
 PIECE = 1 << 20
 
@@ -31,7 +31,7 @@ _SUM = re.compile(r"\b(file|dir|multi):[0-9a-f]{64}")
 
 
 def human_size(size: int) -> str:
-    """A size as Docker writes it: in powers of 1000, with three digits."""
+    """Format a size as Docker does: in powers of 1000, with three digits."""
     number = float(size)
     for unit in ("B", "kB", "MB"):
         if number < 999.5:
@@ -41,9 +41,9 @@ def human_size(size: int) -> str:
 
 
 def command(created_by: str) -> str:
-    """The instruction that made a layer, as it stands in a Dockerfile.
+    """The Dockerfile instruction that made a layer, from its history entry.
 
-    BuildKit and the classic builder write it down in different ways.
+    BuildKit and the classic builder record it in different ways.
     """
     words = created_by.removesuffix(" # buildkit").strip()
     shell = _SHELL.match(words)
@@ -54,7 +54,7 @@ def command(created_by: str) -> str:
 
 
 def bases(daemon: docker.DockerClient) -> list[Fact]:
-    """Images with a name, by which layers below others can be called."""
+    """The images that have a name, to name the lower layers of other images."""
     found = []
     for image in daemon.api.images():
         names = sorted(name for name in image.get("RepoTags") or [] if name != "<none>:<none>")
@@ -64,10 +64,10 @@ def bases(daemon: docker.DockerClient) -> list[Fact]:
 
 
 def stack(daemon: docker.DockerClient, name: str, named: list[Fact]) -> Fact:
-    """An image, or a container on top of its image, with its layers from the top one down.
+    """An image, or a container and its image, with its layers from the top down.
 
-    named are bases(). A problem says why there are no layers, such as that there is no such
-    image. Similar to ``docker history``, ``docker save`` and ``docker diff``.
+    named is the result of bases(). If there are no layers, ``problem`` says why. Similar to
+    ``docker history``, ``docker save`` and ``docker diff``.
     """
     empty = {"name": name, "container": False, "image": "", "layers": [], "settings": []}
     image, container = name, None
@@ -103,14 +103,14 @@ def _inspect(daemon: docker.DockerClient, id: str) -> Fact:
             "id": id,
             "size": found["Size"],
             "layers": found["RootFS"].get("Layers") or [],
-            # From the lowest step on, as layers are.
+            # From the lowest step up, like the layers.
             "history": daemon.api.history(id)[::-1],
         }
     return _inspected[id]
 
 
 def _base(info: Fact, named: list[Fact]) -> Fact | None:
-    """The image with a name that most of this one stands on."""
+    """The named image that has the most layers in common with the bottom of this one."""
 
     def stands_on(other: Fact) -> bool:
         count = len(other["layers"])
@@ -131,13 +131,13 @@ def _base(info: Fact, named: list[Fact]) -> Fact | None:
 def _layers(daemon: docker.DockerClient, info: Fact, base: Fact | None) -> list[Fact]:
     steps = _steps(info)
     contents, problem = _read(daemon, info)
-    changes = compare(contents) if contents else [None] * len(info["layers"])
+    changes = compare(contents)
     below = len(base["layers"]) if base else 0
     layers = []
     for at, id in enumerate(info["layers"]):
         step = steps[at] if at < len(steps) else {}
         label = command(step.get("CreatedBy") or "")
-        if at < below:
+        if base and at < below:
             label = f"base {base['name']}" + (f", layer {at + 1}" if below > 1 else "")
         fact = {
             "id": id,
@@ -149,15 +149,16 @@ def _layers(daemon: docker.DockerClient, info: Fact, base: Fact | None) -> list[
             "count": contents[at].count if contents else 0,
             "problem": contents[at].problem if contents else problem,
         }
-        layers.append(fact | _entries(changes[at], contents[at] if contents else None))
+        entries = _entries(changes[at], contents[at].count) if contents else NO_ENTRIES
+        layers.append(fact | entries)
     return layers
 
 
 def _steps(info: Fact) -> list[Fact]:
-    """The steps of the history that made a layer, as well as the daemon tells.
+    """The steps of the history that made a layer, as far as the daemon reports them.
 
-    A step that made an empty layer cannot be told from one that made none by its size alone;
-    steps that only set something begin with their instruction.
+    The size alone does not tell an empty layer from no layer; steps that only change settings are
+    recognised by their instruction.
     """
     history, count = info["history"], len(info["layers"])
     made = [step for step in history if not _only_sets(step)]
@@ -175,12 +176,12 @@ def _settings(info: Fact, base: Fact | None) -> list[str]:
     labels = [each for each in found if each.startswith("LABEL ")]
     if len(labels) < 2:
         return found
-    # Images carry many labels, the course's among them: what else is set would not be seen.
+    # Many labels, such as the course's, would hide the other settings.
     return [*(each for each in found if each not in labels), f"{len(labels)} times LABEL"]
 
 
 def _read(daemon: docker.DockerClient, info: Fact) -> tuple[list[Contents], str]:
-    """The contents of all layers, or why they were not read."""
+    """The contents of all layers, or the reason why they were not read."""
     if any(id not in _contents for id in info["layers"]):
         if info["size"] > LARGEST:
             return [], f"too large to look into ({human_size(info['size'])} in all)"
@@ -199,35 +200,37 @@ def _read(daemon: docker.DockerClient, info: Fact) -> tuple[list[Contents], str]
     return read, ""
 
 
-def _entries(changes: Changes | None, contents: Contents | None) -> Fact:
-    if changes is None:
-        return {"entries": [], "total": 0, "counts": ""}
-    if changes.added is None:
-        listed = [{"sign": "−", "path": path, "size": 0} for path in changes.removed]
-        counts = [f"{contents.count} files, too many to compare"]
+NO_ENTRIES: Fact = {"entries": [], "total": 0, "counts": ""}
+"""Of a layer that was not read."""
+
+
+def _entries(changes: Changes, count: int) -> Fact:
+    listed: list[Fact] = []
+    if changes.added is None or changes.changed is None:
+        counts = [f"{count} files, too many to compare"]
     else:
         listed = [
             {"sign": sign, "path": path, "size": size}
             for sign, files in (("+", changes.added), ("~", changes.changed))
             for path, size in files.items()
         ]
-        listed += [{"sign": "−", "path": path, "size": 0} for path in changes.removed]
         counts = [
             f"{len(which)} {word}"
             for which, word in ((changes.added, "added"), (changes.changed, "changed"))
             if which
         ]
+    listed += [{"sign": "−", "path": path, "size": 0} for path in changes.removed]
     if changes.removed:
         counts.append(f"{len(changes.removed)} removed")
-    # The largest first: they are what one looks for.
+    # The largest first: they matter most for the size of an image.
     listed.sort(key=lambda entry: (-entry["size"], entry["path"]))
     return {"entries": listed[:LISTED], "total": len(listed), "counts": ", ".join(counts)}
 
 
 def _written(daemon: docker.DockerClient, container: Fact) -> Fact:
-    """The layer that a container writes on. Similar to ``docker diff``."""
+    """The writable layer of a container. Similar to ``docker diff``."""
     found = daemon.api.diff(container["Id"]) or []
-    # A folder is reported as changed when something in it is.
+    # A folder is reported as changed when something in it changed.
     folders = {str(parent) for each in found for parent in PurePosixPath(each["Path"]).parents}
     listed = [
         {"sign": "~+−"[each["Kind"]], "path": each["Path"], "size": 0}
