@@ -1,7 +1,8 @@
-"""The course's labels, and removal by label: the only place that deletes a learner's objects.
+"""Removal of the course's objects by label. No other module deletes objects of the daemon.
 
-Everything made through the front door is labelled (see docs/architecture.md). Nothing without
-the label is ever removed, whatever its name; a container that has it from its image neither.
+Everything created through the front door is labelled (see docs/architecture.md). An object
+without the label is never removed, whatever its name, nor is a container that only inherited
+the label from its image.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from dockyard.core.labels import CHECK, COURSE, HOME, LESSON, REGISTRY
 
 @dataclass(frozen=True)
 class Removed:
-    """How many objects of each kind went."""
+    """How many objects of each kind were removed."""
 
     containers: int = 0
     networks: int = 0
@@ -40,13 +41,13 @@ class Removed:
 def remove(
     client: docker.DockerClient, lesson: str | None = None, brought: Collection[str] = ()
 ) -> Removed:
-    """Remove the containers, networks, volumes and images of one lesson, or of every lesson.
+    """Remove the containers, networks, volumes and images of one lesson, or of all lessons.
 
     Similar to ``docker rm --force --volumes``, ``docker network rm``, ``docker volume rm`` and
-    ``docker rmi`` with ``--filter label=…``. Objects made past this home's front door stay, and
-    the course registry. So does an image that one of them uses. brought are names of images that
-    the course gave to a daemon; those that carry its label lose them. Raises
-    docker.errors.APIError when the daemon refuses for another reason.
+    ``docker rmi`` with ``--filter label=…``. Keeps the course registry, objects that were not
+    created through this home's front door, and images that one of them uses. brought are image
+    names that the course pulled to the daemon; images with the course's label lose these names.
+    Raises docker.errors.APIError when the daemon refuses a removal for another reason.
     """
     api = client.api
     only = {"label": f"{LESSON}={lesson}" if lesson else f"{COURSE}=1"}
@@ -62,10 +63,10 @@ def remove(
 
 
 def untag(daemon: docker.DockerClient, stems: Iterable[str]) -> int:
-    """Take names that begin with a stem away from images that carry the course's label.
+    """Remove names that begin with one of the stems from images with the course's label.
 
-    Similar to ``docker rmi NAME``. For stems drawn at random by the course; the image stays
-    under its other names. Returns how many names went.
+    Similar to ``docker rmi NAME``; an image keeps its other names. stems are random names that a
+    lab has drawn. Returns the number of names removed.
     """
     stems = tuple(stem for stem in stems if not stem.isdigit())
     return _untag(daemon, lambda name: name.rpartition("/")[2].startswith(stems))
@@ -75,7 +76,7 @@ def untag(daemon: docker.DockerClient, stems: Iterable[str]) -> int:
 def helper(
     daemon: docker.DockerClient, image: str, command: list[str] | None = None, **options: Any
 ) -> Iterator[Container]:
-    """A container, not started, for the length of a ``with``: a check reads files through it.
+    """Create a container that is not started, for a ``with`` block that reads its files.
 
     Similar to ``docker create``. command defaults to the image's own.
     """
@@ -83,12 +84,13 @@ def helper(
     try:
         yield container
     finally:
-        _container_removed(daemon.api, container.id)
+        if container.id:
+            _container_removed(daemon.api, container.id)
 
 
 def _own_containers(api: docker.APIClient, only: dict[str, str]) -> list[dict[str, Any]]:
-    """The containers of this home that only selects; a swarm's tasks come last."""
-    # docker commit gives an image the mark of the container that it was made from.
+    """The containers of this home that match the filter only; tasks of a swarm come last."""
+    # docker commit copies a container's labels to the new image.
     marked = api.images(all=True, filters={"label": HOME})
     given_on = {image["Id"]: image["Labels"][HOME] for image in marked}
     found = [
@@ -100,7 +102,7 @@ def _own_containers(api: docker.APIClient, only: dict[str, str]) -> list[dict[st
 
 
 def _is_ours(found: dict[str, Any]) -> bool:
-    """Whether this home's front door made what a list of the daemon tells."""
+    """Whether an object, as listed by the daemon, was created through this home's front door."""
     labels = found["Labels"] or {}
     return labels.get(HOME, "").partition(".")[0] == paths.token() and REGISTRY not in labels
 
@@ -119,7 +121,7 @@ def _untag(client: docker.DockerClient, chosen: Callable[[str], bool]) -> int:
 
 
 def _images(client: docker.DockerClient, wanted: str) -> Iterator[tuple[str, list[str]]]:
-    # Not images.list(), which asks for each image once more and fails if one went meanwhile.
+    # Not images.list(), which inspects each image again and fails if one is gone by then.
     for image in client.api.images(filters={"label": wanted}):
         names = [name for name in image["RepoTags"] or () if name != "<none>:<none>"]
         yield image["Id"], names
@@ -129,13 +131,13 @@ def _container_removed(api: docker.APIClient, id: str) -> bool:
     try:
         return _ignoring_gone(api.remove_container, id, force=True, v=True)
     except APIError as error:
-        # 409: it is being removed already, as one of docker run --rm is when it ends.
-        if error.status_code == 409 and "already in progress" in error.explanation:
+        # 409: it is already being removed, for example by docker run --rm.
+        if error.status_code == 409 and "already in progress" in (error.explanation or ""):
             return False
         raise
 
 
-def _ignoring_gone(action, *arguments, **options) -> bool:
+def _ignoring_gone(action: Callable[..., object], *arguments: Any, **options: Any) -> bool:
     try:
         action(*arguments, **options)
     except NotFound:
@@ -143,11 +145,11 @@ def _ignoring_gone(action, *arguments, **options) -> bool:
     return True
 
 
-def _removable(action, *arguments, **options) -> bool:
+def _removable(action: Callable[..., object], *arguments: Any, **options: Any) -> bool:
     try:
         return _ignoring_gone(action, *arguments, **options)
     except APIError as error:
-        # 409: an object of the learner's own still uses it, so it is not ours to take away.
+        # 409: an object that does not belong to the course still uses it.
         if error.status_code in (403, 409):
             return False
         raise

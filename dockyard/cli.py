@@ -1,4 +1,4 @@
-"""The command line: its words and options. Each command is a module of ``dockyard.commands``."""
+"""The command line: commands and their options. Each command is a module of dockyard.commands."""
 
 from __future__ import annotations
 
@@ -6,45 +6,55 @@ import argparse
 import importlib
 import signal
 import sys
+from collections.abc import Iterable
+from types import FrameType
+from typing import NoReturn
 
 from dockyard import __version__
 from dockyard.core.console import say
-from dockyard.exceptions import DockyardError, Unforeseen
-
-ENGINES = ("auto", "local", "embedded", "machine", "docker-26", "podman")
+from dockyard.engine import providers
+from dockyard.exceptions import DockyardError, UnexpectedFailure
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command; returns 0 done, 1 failed, 2 wrong usage."""
+    """Run one command; return its exit code: 0 success, 1 failure, 2 wrong usage."""
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "test":
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.rest = rest
-    _end_when_told()
+    _clean_up_on_signals()
     try:
-        # A command imports only what it needs: the first ones run before all is installed.
+        # Imported here, because the first commands run before all packages are installed.
         command = importlib.import_module(f"dockyard.commands.{options.command}")
-        return command.run(options)
+        code: int = command.run(options)
+        return code
     except DockyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        # Of the system, of requests and of the Docker SDK, when what was there a moment ago is not.
-        print(Unforeseen(error), file=sys.stderr)
-        return Unforeseen.exit_code
+        # Includes the exceptions of requests, which the Docker SDK does not always wrap.
+        print(UnexpectedFailure(error), file=sys.stderr)
+        return UnexpectedFailure.exit_code
     except KeyboardInterrupt:
         say("interrupted")
         return 130
 
 
-def _end_when_told() -> None:
+def _clean_up_on_signals() -> None:
     """Let ``kill`` and a closed terminal end a command as Ctrl-C does, so that it cleans up."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
-        # nohup(1) has a command outlive its terminal.
+        # nohup(1) ignores SIGHUP so that a command outlives its terminal.
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, _: FrameType | None) -> NoReturn:
+    # timeout(1) signals its command and then the process group, the command again included. The
+    # second signal must not interrupt the cleanup. Not SIG_IGN, which child processes inherit.
+    signal.signal(number, lambda *_: None)
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,64 +64,83 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"dockyard {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    learn = _command(commands, "learn", "set everything up and open the course")
-    _engine_options(learn)
+    learn = _command(commands, "learn", "set up everything and open the course in JupyterLab")
+    _engine_options(learn, providers.LEARNER_CHOICES)
     learn.add_argument("--port", type=_port, help="JupyterLab's port (default: a free one)")
-    learn.add_argument("--no-browser", action="store_true", help="only print the address")
+    learn.add_argument("--no-browser", action="store_true", help="print the address only")
 
-    test = _command(commands, "test", "set everything up and prove every cell")
-    _engine_options(test, "all")
+    test = _command(commands, "test", "set up everything and test all notebooks and code")
+    _engine_options(test, (*providers.ALL_CHOICES, "all"))
+    test.add_argument("--cov", action="store_true", help="print how much of the code was tested")
     test.epilog = (
-        "Further arguments go to pytest. --engine all proves the notebooks on one engine after "
-        "the other; further arguments are then the names of notebooks and engines."
+        "Further arguments go to pytest. With --engine all the notebooks are tested on one engine "
+        "after the other; further arguments are then names of notebooks and engines."
     )
 
-    doctor = _command(commands, "doctor", "what each engine would need on this machine")
-    doctor.add_argument("--json", action="store_true")
+    doctor = _command(commands, "doctor", "show what each engine needs on this computer")
+    _json_option(doctor)
 
-    engine = _command(commands, "engine", "the engine alone")
+    engine = _command(commands, "engine", "start, stop or inspect the Docker engine only")
     engine.add_argument("action", choices=("start", "stop", "status", "env"))
-    _engine_options(engine)
-    engine.add_argument("--json", action="store_true")
-    engine.add_argument("--lab", metavar="LAB", help="for env: with the values of a lab")
+    _engine_options(engine, providers.ALL_CHOICES)
+    _json_option(engine)
+    engine.add_argument("--lab", metavar="LAB", help="for env: include the variables of a lab")
 
-    reg = _command(commands, "registry", "the course registry")
-    reg.add_argument("action", choices=("fill", "list", "verify", "export", "import"))
-    reg.add_argument("file", nargs="?", metavar="FILE", help="for export and import")
-    reg.add_argument("--json", action="store_true")
+    registry = _command(commands, "registry", "manage the course registry")
+    registry.add_argument("action", choices=("fill", "list", "verify", "export", "import"))
+    registry.add_argument("file", nargs="?", metavar="FILE", help="for export and import")
+    _json_option(registry)
 
-    check = _command(commands, "check", "how far a lab is done")
+    check = _command(commands, "check", "check which tasks of a lab are done")
     check.add_argument("lab", metavar="LAB", help="for example 07-containers, or 07")
     check.add_argument("tasks", nargs="*", metavar="TASK", help="default: all of them")
-    check.add_argument("--watch", action="store_true", help="tick tasks off as they come true")
-    check.add_argument("--hint", action="store_true", help="the next hint for the named tasks")
+    check.add_argument("--watch", action="store_true", help="report tasks as you complete them")
+    check.add_argument("--hint", action="store_true", help="print the next hint for the tasks")
     check.add_argument("--new", action="store_true", help="begin a new attempt first")
-    check.add_argument("--json", action="store_true")
+    _json_option(check)
 
-    progress = _command(commands, "progress", "what you have done so far")
-    progress.add_argument("--json", action="store_true")
+    progress = _command(commands, "progress", "show what you have done so far")
+    _json_option(progress)
 
-    store = _command(commands, "store", "for authors: run notebooks and store outputs")
+    new = _command(commands, "new", "for authors: create the files of a lesson, lab or view")
+    new.add_argument("kind", choices=("lesson", "lab", "view"))
+    new.add_argument("name", metavar="NAME", help="16-security for a lesson or lab, or my_view")
+
+    store = _command(commands, "store", "for authors: run notebooks and store their outputs")
     store.add_argument("notebooks", nargs="*", metavar="NOTEBOOK")
     store.add_argument(
-        "--labs", action="store_true", help="the pages of labs, from their catalogue"
+        "--labs", action="store_true", help="write the lab notebooks from their catalogue"
+    )
+    store.add_argument(
+        "--twice", action="store_true", help="run twice and print what differs between the runs"
+    )
+    store.add_argument(
+        "--renew", action="store_true", help="store outputs anew even where nothing changed"
     )
 
-    reset = _command(commands, "reset", "a pristine notebook; the course's objects removed")
+    reset = _command(
+        commands, "reset", "restore notebooks and remove the containers and images made in them"
+    )
     reset.add_argument("notebook", nargs="?", metavar="NOTEBOOK")
-    reset.add_argument("--all", action="store_true", help="every notebook and object of the course")
+    reset.add_argument("--all", action="store_true", help="all notebooks and all of their objects")
     return parser
 
 
-def _command(commands, name: str, help: str) -> argparse.ArgumentParser:
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help: str
+) -> argparse.ArgumentParser:
     return commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
 
 
-def _engine_options(parser: argparse.ArgumentParser, *more: str) -> None:
+def _engine_options(parser: argparse.ArgumentParser, choices: Iterable[str]) -> None:
     parser.add_argument(
-        "--engine", choices=(*ENGINES, *more), default="auto", help="where the daemon is from"
+        "--engine", choices=choices, default="auto", help="the Docker engine to use (default: auto)"
     )
     parser.add_argument("--yes", action="store_true", help="install missing packages unasked")
+
+
+def _json_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def _port(text: str) -> int:

@@ -1,4 +1,4 @@
-"""The running course: registry, engine and front door, started, found and stopped together."""
+"""Starts, finds and stops the course: registry, engine and front door together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 import docker
 
@@ -22,32 +23,32 @@ from dockyard.engine.base import Endpoint, Engine
 
 FRONT_DOOR = Service("frontdoor")
 MIRROR_PORT = 5050
-"""The port under which containers reach the course registry on the bridge's gateway."""
+"""The port on the bridge's gateway at which containers reach the course registry."""
 
 
 @dataclass(frozen=True)
 class State:
-    """What a later command needs to know about the course that runs in this home."""
+    """What later commands need to know about the course that runs in this home."""
 
     engine: str
     mirror: str = ""
     inner_mirror: str = ""
-    endpoint: dict = field(default_factory=dict)
+    endpoint: dict[str, str] = field(default_factory=dict)
     stand_in: bool = False
-    """Whether the front door answers pulls of the course's images in Docker Hub's place."""
+    """Whether the front door answers pulls of the course's images instead of Docker Hub."""
     buildkit: bool = True
-    """Whether the daemon has BuildKit; Podman's has not, and builds by ``POST /build`` alone."""
+    """Whether the daemon has BuildKit; Podman only has the classic ``POST /build``."""
 
     @classmethod
     def load(cls) -> State | None:
-        """The state written by the last start, or None."""
+        """The state saved by the last start, or None."""
         try:
             return cls(**json.loads(_state_file().read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
     def save(self) -> None:
-        """Replace the state file in one step."""
+        """Write the state file; a reader sees either the old or the new content."""
         part = _state_file().with_suffix(".part")
         part.write_text(json.dumps(asdict(self), indent=1) + "\n")
         part.replace(_state_file())
@@ -58,7 +59,7 @@ def _state_file() -> Path:
 
 
 def prepare_home() -> None:
-    """Make the home's folders. Raises UnwritableFolder."""
+    """Create the home's folders. Raises UnwritableFolder."""
     try:
         paths.logs().mkdir(parents=True, exist_ok=True)
         probe = paths.home() / ".writable"
@@ -71,7 +72,8 @@ def prepare_home() -> None:
 def start(choice: str, say: Say, *, install: bool = False) -> State:
     """Start what is not running yet; choice is a provider's name or ``auto``.
 
-    Two commands at once wait for each other. Raises EngineError, SetupError or Busy.
+    When two commands start the course at once, one waits for the other. Raises EngineError,
+    SetupError or Busy.
     """
     prepare_home()
     with Lock("course", timeout=300):
@@ -84,7 +86,7 @@ def start(choice: str, say: Say, *, install: bool = False) -> State:
         try:
             return _start(engine, say, install)
         except BaseException:
-            # Half a course helps nobody: a registry without its engine would go on running.
+            # Otherwise a registry would keep running without an engine.
             _stop(say)
             raise
 
@@ -98,20 +100,20 @@ def _start(engine: Engine, say: Say, install: bool) -> State:
     _open_front_door(endpoint, *options)
     inner = inner or (engine.inner_mirror if mirror else "")
     state = State(engine.name, mirror, inner, asdict(endpoint))
-    state.save()  # before anything can fail, so that a stop finds what runs
+    state.save()  # before anything else can fail, so that stop() finds it
     found = _check_version()
     if discovery.product(found) == "Podman":
         state = replace(state, buildkit=False)
         state.save()
-    client_programs.ensure(say)
+    client_programs.ensure(say, engine.client_root(say))
     docker_client.write_config()
     say(f"the daemon answers ({time.monotonic() - began:.1f} s)")
     return state
 
 
 def _open_front_door(endpoint: Endpoint, *options: str) -> None:
-    """Start the proxy before a daemon, or start it anew with other options."""
-    argv = [
+    """Start the proxy in front of a daemon, or restart it with other options."""
+    argv: list[str | Path] = [
         sys.executable, "-m", "dockyard.proxy",
         "--listen", paths.front_door(),
         "--upstream", endpoint.address,
@@ -122,7 +124,7 @@ def _open_front_door(endpoint: Endpoint, *options: str) -> None:
         argv += ["--tlscacert", endpoint.tls_ca, "--tlscert", endpoint.tls_cert]
         argv += ["--tlskey", endpoint.tls_key]
     FRONT_DOOR.stop()
-    FRONT_DOOR.start(argv, env={"PYTHONPATH": str(paths.CHECKOUT)})
+    FRONT_DOOR.start(argv)
     again = f"Read {FRONT_DOOR.log}, then:  python3 -m dockyard engine start"
     wait.until(
         "the front door to answer",
@@ -138,7 +140,7 @@ def _open_front_door(endpoint: Endpoint, *options: str) -> None:
 
 
 def _forwarding(gateway: str | None, mirror: str) -> tuple[str, list[str]]:
-    """The registry's address for containers, and the front door's options that make it so."""
+    """The registry's address for containers, and the front door's options to forward it."""
     if not (gateway and mirror):
         return "", []
     inner = f"{gateway}:{MIRROR_PORT}"
@@ -146,11 +148,11 @@ def _forwarding(gateway: str | None, mirror: str) -> tuple[str, list[str]]:
 
 
 def answers() -> bool:
-    """Whether a daemon answers behind the front door."""
+    """Whether the daemon answers through the front door."""
     return FRONT_DOOR.process() is not None and base.answers(paths.front_door())
 
 
-def _check_version() -> dict:
+def _check_version() -> dict[str, Any]:
     with closing(docker_client.connect()) as daemon:
         found = daemon.version()
     if not base.is_new_enough(found["ApiVersion"]):
@@ -158,16 +160,16 @@ def _check_version() -> dict:
         raise exceptions.EngineTooOld(
             f"The daemon is too old: version {found['Version']}, API {found['ApiVersion']}.",
             f"The lessons need API {needed} (Docker 20.10) or newer.",
-            "Use an engine of the course's own:  python3 -m dockyard learn --engine embedded",
+            "Let the course start a newer one:  python3 -m dockyard learn --engine embedded",
         )
     return found
 
 
 def fill(say: Say, *, install: bool = False) -> None:
-    """Make the images of the lessons available: in the registry, or on a learner's own engine.
+    """Make the lessons' images available: in the registry, and on a learner's own engine.
 
-    A learner's own engine gets its registry only now; install agrees to packages for it. Raises
-    EngineNotRunning, RegistryError or SetupError.
+    With a learner's own engine the registry is only started here, and install allows
+    installing packages for it. Raises EngineNotRunning, RegistryError or SetupError.
     """
     state = State.load()
     if state is None:
@@ -183,10 +185,10 @@ def fill(say: Say, *, install: bool = False) -> None:
 def _replace_hub(
     state: State, server: registry.Registry, daemon: docker.DockerClient, say: Say
 ) -> None:
-    """On a daemon that is the learner's own no mirror can be set; make up for it.
+    """Replace the registry mirror, which cannot be configured on a learner's own daemon.
 
-    Containers find the course registry at the gateway of the default bridge, where daemon and
-    front door share a host. Without Docker Hub, the front door answers pulls of what was brought.
+    Containers reach the course registry at the gateway of the default bridge, if daemon and front
+    door run on the same host. Without Docker Hub, the front door answers pulls of course images.
     """
     inner, options = _forwarding(_own_gateway(state, daemon), server.url)
     stand_in = not registry.hub_answers()
@@ -196,13 +198,13 @@ def _replace_hub(
     if stand_in:
         say("Docker Hub does not answer; docker pull finds the course's images all the same")
         for image in registry.references():
-            options += ["--stand-in", image]
+            options += ["--hub-fallback", image]
     _open_front_door(Endpoint(**state.endpoint), *options)
     changed.save()
 
 
 def _own_gateway(state: State, daemon: docker.DockerClient) -> str | None:
-    """The default bridge's gateway, if that is an address of this very host."""
+    """The default bridge's gateway, if it is an address of this host; else None."""
     if not state.endpoint["address"].startswith("unix://"):
         return None
     with suppress(docker.errors.APIError, LookupError, TypeError, ValueError):
@@ -214,7 +216,7 @@ def _own_gateway(state: State, daemon: docker.DockerClient) -> str | None:
 
 
 def stop(say: Say) -> None:
-    """Stop front door, engine and registry; nothing is left running. May be called twice.
+    """Stop front door, engine and registry; harmless when they are stopped already.
 
     Raises Busy when another command has been starting or stopping for five minutes.
     """
@@ -227,15 +229,15 @@ def _stop(say: Say) -> None:
         with closing(docker_client.connect()) as daemon:
             registry.stop(client=daemon)
     FRONT_DOOR.stop()
-    # All of them, whatever the state file says: it may be missing after a crash.
-    for provider in providers.ALL.values():
-        provider().stop(say)
+    # All engines, because the state file may be missing after a crash.
+    for provider in providers.ALL:
+        provider.engine().stop(say)
     registry.stop()
     _state_file().unlink(missing_ok=True)
 
 
-def status() -> dict:
-    """What runs, as data: engine, whether it answers, versions, sockets, processes."""
+def status() -> dict[str, Any]:
+    """What is running: engine, versions, front door's address, registry; for ``--json``."""
     state = State.load()
     report = {
         "running": state is not None and answers(),
@@ -255,10 +257,10 @@ def status() -> dict:
 
 
 def environment(lesson: str | None = None) -> dict[str, str]:
-    """The variables a shell or kernel needs to use this course, besides client.UNSET."""
+    """The variables with which a shell or kernel uses this course, besides docker_client.UNSET."""
     state = State.load()
     inner = state.inner_mirror if state else ""
-    # A second engine inside a container finds the same images with this option.
+    # With this option an engine inside a container finds the same images.
     return docker_client.environment(lesson) | {
         "DOCKYARD_MIRROR": f"--registry-mirror={inner}" if inner else "",
         "DOCKER_BUILDKIT": "0" if state and not state.buildkit else "1",
@@ -266,6 +268,6 @@ def environment(lesson: str | None = None) -> dict[str, str]:
 
 
 def whole_environment() -> dict[str, str]:
-    """This process's environment, pointed at the course: for JupyterLab, kernels and tests."""
+    """This process's environment, changed to use the course: for JupyterLab, kernels and tests."""
     kept = {name: value for name, value in os.environ.items() if name not in docker_client.UNSET}
-    return kept | environment() | {"PYTHONPATH": str(paths.CHECKOUT)}
+    return kept | environment()

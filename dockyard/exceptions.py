@@ -1,42 +1,42 @@
-"""The errors of Dockyard.
+"""The exceptions of Dockyard.
 
-Each says in three lines what failed, why if that is known, and what to type next.
+Each has a message of three lines: what failed, why if that is known, and what to type next.
 
     DockyardError                    exit code 1
-    ├── SetupError                   the course cannot be set up on this machine
+    ├── SetupError                   the course cannot be set up on this computer
     │   ├── UnwritableFolder
     │   ├── UnsafeRunFolder
     │   ├── InstallRefused
     │   └── InstallFailed
-    ├── EngineError                  no daemon, or not the one that is needed
+    ├── EngineError                  no daemon, or not a suitable one
     │   ├── EngineNotRunning
     │   ├── EngineUnavailable
     │   ├── EnginePermissionDenied
     │   ├── EngineTooOld
     │   ├── EngineStartFailed
     │   ├── EngineStartTimeout
-    │   ├── SocketInUse              the front door's
-    │   └── StateLost                a machine's saved state
+    │   └── SocketInUse              the front door's socket
+    ├── InvalidDataFile              a TOML file of the course
     ├── RegistryError                the course registry
-    ├── MeasurementFailed            a command that is measured
-    ├── Busy                         another command holds what this one needs
-    ├── SceneFailed                  a lab's scene
+    ├── MeasurementFailed
+    ├── Busy                         another command holds a lock
+    ├── SceneFailed                  the commands that prepare a lab
     ├── PortInUse
     ├── DiskFull
-    ├── Unforeseen                   the system, the network or the daemon let a command down
+    ├── UnexpectedFailure            of the system, the network or the daemon
     └── UsageError                   exit code 2
 
-Standard library only, because the bootstrap imports it before any package is installed.
+Standard library only: the bootstrap imports this before any package is installed.
 """
 
 from __future__ import annotations
 
 
 class DockyardError(Exception):
-    """Something asked for failed.
+    """Base class of all errors that are shown to a learner.
 
-    what is one line; why and next may be empty. ``str()`` gives the three lines shown to a
-    learner.
+    what is one line; why and next may be empty. ``str()`` returns the message of up to three
+    lines.
     """
 
     exit_code = 1
@@ -51,33 +51,33 @@ class DockyardError(Exception):
         return "\n".join(line for line in (self.what, self.why, self.next) if line)
 
     def _render_traceback_(self) -> list[str]:
-        """What a notebook shows instead of a traceback (an IPython protocol)."""
+        """The lines that a notebook shows instead of a traceback (an IPython protocol)."""
         return str(self).splitlines()
 
 
 class UsageError(DockyardError):
-    """The command was typed wrongly."""
+    """A command, magic or function was called with wrong arguments."""
 
     exit_code = 2
 
 
-class Unforeseen(DockyardError):
-    """The system, the network or the daemon failed where a command does not expect it."""
+class UnexpectedFailure(DockyardError):
+    """An error of the system, the network or the daemon that a command does not handle."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(
             "The command could not be carried out.",
             f"{type(error).__name__}: {error}",
-            "See whether the engine still runs:  python3 -m dockyard engine status",
+            "Check whether the engine still runs:  python3 -m dockyard engine status",
         )
 
 
 class SetupError(DockyardError):
-    """The course cannot be set up on this machine."""
+    """The course cannot be set up on this computer."""
 
 
 class UnwritableFolder(SetupError):
-    """A folder that must be written is read-only."""
+    """A folder that the course has to write to is not writable."""
 
     def __init__(self, folder: object, why: str = "", next: str = "") -> None:
         self.folder = folder
@@ -85,38 +85,38 @@ class UnwritableFolder(SetupError):
             f"The folder {folder} cannot be written.",
             why or "It is read-only, or belongs to another user.",
             next
-            or "Choose another place for the course's files:  "
+            or "Choose another folder for the course's files:  "
             "DOCKYARD_HOME=~/dockyard-home python3 -m dockyard learn",
         )
 
 
 class UnsafeRunFolder(SetupError):
-    """The folder for the sockets is somebody else's, or no folder."""
+    """The path of the run folder belongs to another user, or is not a folder."""
 
     def __init__(self, folder: object) -> None:
         self.folder = folder
         super().__init__(
             f"{folder} is not a folder of yours.",
-            "The daemon's socket is put there, and must not be reachable by others.",
-            "Another home has a folder of another name:  "
+            "The daemon's socket is created there, and other users must not be able to reach it.",
+            "Use another home, whose folder has another name:  "
             "DOCKYARD_HOME=~/dockyard-home python3 -m dockyard learn",
         )
 
 
 class InstallRefused(SetupError):
-    """The learner did not agree to install packages."""
+    """Packages are missing, and the learner did not agree to install them."""
 
 
 class InstallFailed(SetupError):
-    """A package manager failed."""
+    """Packages could not be installed."""
 
 
 class EngineError(DockyardError):
-    """No daemon, or not the one that is needed."""
+    """There is no daemon, or not a suitable one."""
 
 
 class EngineNotRunning(EngineError):
-    """The course's engine has not been started."""
+    """The course's engine is not running."""
 
     def __init__(self, why: str = "") -> None:
         super().__init__(
@@ -127,11 +127,11 @@ class EngineNotRunning(EngineError):
 
 
 class EngineUnavailable(EngineError):
-    """This provider cannot work on this machine."""
+    """An engine cannot run on this computer."""
 
 
 class EnginePermissionDenied(EngineError):
-    """The socket exists, but this user may not open it."""
+    """The daemon's socket exists, but this user may not connect to it."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -139,83 +139,87 @@ class EnginePermissionDenied(EngineError):
             f"Permission denied on {address}.",
             "The daemon's socket belongs to root and the group 'docker'. Membership in that "
             "group is as powerful as being root.",
-            "Join it and log out and in again:  sudo usermod -aG docker $USER\n"
-            "Or use an engine of the course's own:  "
+            "Join the group, then log out and in again:  sudo usermod -aG docker $USER\n"
+            "Or let the course start a daemon:  "
             "python3 -m dockyard learn --engine embedded",
         )
 
 
 class SocketInUse(EngineError):
-    """Another process answers on the socket that the front door was to open."""
+    """Another process already listens on the front door's socket."""
 
     def __init__(self, path: object) -> None:
         self.path = path
         super().__init__(
             f"Another process already listens on {path}.",
             "It may be this course's front door, started earlier.",
-            "Look:  python3 -m dockyard engine status",
+            "Check:  python3 -m dockyard engine status",
         )
 
 
-class StateLost(EngineError):
-    """A machine's state could not be saved or loaded; it can still be booted."""
-
-
 class EngineTooOld(EngineError):
-    """The daemon's API is older than the course needs."""
+    """The daemon's API version is older than the lessons need."""
 
 
 class EngineStartFailed(EngineError):
-    """The daemon ended instead of starting."""
+    """The daemon exited while it was starting."""
 
 
 class EngineStartTimeout(EngineError):
-    """The daemon did not answer in time."""
+    """The daemon did not answer before the deadline."""
+
+
+class InvalidDataFile(DockyardError):
+    """A data file of the course is not TOML, or does not have the keys that it must have."""
+
+    def __init__(self, file: object, why: str, next: str) -> None:
+        self.file = file
+        super().__init__(f"{file} is not valid.", why, next)
 
 
 class RegistryError(DockyardError):
-    """The course registry failed."""
+    """The course registry, or filling it, failed."""
 
 
 class MeasurementFailed(DockyardError):
-    """A command that was to be measured failed, or printed something else than a number."""
+    """A measured command failed or did not print a number."""
 
     def __init__(self, command: str, why: str) -> None:
         self.command = command
         super().__init__(
             "A command could not be measured.",
             why,
-            f"Run it by itself and read what it says:  {command}",
+            f"Run it on its own and read its output:  {command}",
         )
 
 
 class Busy(DockyardError):
-    """Another command of the course holds a lock for longer than this one waits."""
+    """Another command of the course held a lock until the timeout."""
 
     def __init__(self, lock: object, seconds: float) -> None:
         self.lock = lock
         super().__init__(
             f"Another command of the course has been busy for {seconds:g} seconds.",
             f"It holds {lock}.",
-            "Wait for it, or end that command, then run this again.",
+            "Wait for that command or stop it, then run this again.",
         )
 
 
 class SceneFailed(DockyardError):
-    """The commands that set a lab's scene failed."""
+    """The commands that prepare a lab failed."""
 
 
 class PortInUse(DockyardError):
-    """A port that was asked for is taken."""
+    """A requested port is in use."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         super().__init__(
             f"Port {port} is already in use.",
             "Another program listens there.",
-            "Let the system choose a free one (leave --port out), or name another.",
+            "Leave --port out to get a free port, or choose another one.",
         )
 
 
 class DiskFull(DockyardError):
-    """There is not enough free space."""
+    """There is not enough free disk space."""

@@ -1,3 +1,5 @@
+"""Must run last: see tests/support/canary.py."""
+
 import pytest
 
 from tests.support import canary

@@ -1,4 +1,4 @@
-"""What is removed by label, and what is left although it has the label."""
+"""Removal by label, and objects that stay although they have the label."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,7 +17,7 @@ def remove(lesson):
         return cleanup.remove(daemon, lesson=lesson)
 
 
-def test_removals_at_once_do_not_disturb_each_other_and_count_each_container_once(scene):
+def test_concurrent_removals_succeed_and_count_each_container_once(scene):
     for number in range(6):
         scene.run(f"crowd-{number}")
     with ThreadPoolExecutor(3) as pool:
@@ -25,7 +25,7 @@ def test_removals_at_once_do_not_disturb_each_other_and_count_each_container_onc
     assert sum(each.containers for each in removed) == 6
 
 
-def test_a_container_that_has_a_lessons_label_from_its_image_alone_stays(scene):
+def test_a_container_that_only_inherited_the_label_from_its_image_stays(scene):
     scene.run("made")
     scene.docker("commit", "made", "made-of:1")
     scene.docker("run", "--detach", "--name", "within", "made-of:1", "sleep", "1000")

@@ -1,1 +1,1 @@
-"""The commands of ``python3 -m dockyard``, one module each."""
+"""The commands of ``python3 -m dockyard``, one module for each."""

@@ -1,4 +1,4 @@
-"""``check``: how far a lab is done, once or while the learner works."""
+"""``check``: reports which tasks of a lab are done, once or while the learner works."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import docker
 import requests
@@ -19,23 +20,25 @@ from dockyard.exceptions import EngineNotRunning, UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.labs import hints, judge, lab_catalog
 from dockyard.labs.attempt import Attempt
-from dockyard.labs.lab_magic import describe
 
 PAUSE = 1
-"""Seconds between two looks while one watches."""
+"""Seconds between two looks at the daemon with ``--watch``."""
 
 READING = ("exec_", "archive-path", "top", "save")
-"""What the daemon says it has done when a check looks into an object: nothing changes by it."""
+"""Events that a check itself causes when it looks into an object, and that change nothing."""
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check what was asked for; raises UsageError for options that do not go together."""
+    """Check a lab. Raises UsageError for options that exclude each other."""
     if options.hint and not options.tasks:
-        raise UsageError("Say which task you want a hint for.", next="Name it after the lab.")
+        raise UsageError(
+            "Say which task you want a hint for.",
+            next=f"For example:  python3 -m dockyard check {options.lab} TASK --hint",
+        )
     if options.json and (options.watch or options.hint):
         raise UsageError(
-            "--json does not go with --watch or --hint, which are for people.",
-            next=f"What is done, as data:  python3 -m dockyard check {options.lab} --json",
+            "--json does not go with --watch or --hint, whose output is for people.",
+            next=f"Print the verdicts as JSON:  python3 -m dockyard check {options.lab} --json",
         )
     return check(
         options.lab,
@@ -56,17 +59,20 @@ def check(
     hint: bool = False,
     as_json: bool = False,
 ) -> int:
-    """Judge a lab, begun now when it has not: 0 when all that was asked about is done, else 1."""
+    """Judge the named tasks, by default all; return 0 when all of them are done, else 1.
+
+    Begins an attempt at the lab when there is none. hint prints hints instead.
+    """
     lab = lab_catalog.load(name)
     for task in tasks:
-        lab.task(task)
+        lab.exercise(task)
     fresh = new or attempts.current(lab) is None
     attempt = attempts.begin(lab) if new else attempts.resume(lab)
     if hint:
         print("\n\n".join(hints.hint(attempt, task) for task in tasks))
         return 0
     if fresh:
-        print(describe(attempt), file=sys.stderr)
+        print(attempts.describe(attempt), file=sys.stderr)
     if watch:
         return _watch(attempt, tasks)
     verdicts = judge.judge(attempt, tasks)
@@ -84,12 +90,13 @@ def check(
 
 def _watch(attempt: Attempt, tasks: list[str]) -> int:
     """Tick tasks off as they come true. Raises EngineNotRunning when the daemon ends."""
-    wanted = list(tasks) or [task.name for task in attempt.lab.tasks]
+    wanted = list(tasks) or [task.name for task in attempt.lab.exercises]
     with closing(docker_client.connect(untraced=True)) as daemon:
         print(f"Watching {attempt.lab.name}; press Ctrl-C to end.", file=sys.stderr)
         try:
+            failed: set[str] = set()
             for _ in _changes(daemon, attempt):
-                if not (wanted := _tick(attempt, wanted)):
+                if not (wanted := _tick(attempt, wanted, failed)):
                     break
         except KeyboardInterrupt:
             return 1
@@ -99,21 +106,26 @@ def _watch(attempt: Attempt, tasks: list[str]) -> int:
     return 0
 
 
-def _tick(attempt: Attempt, wanted: list[str]) -> list[str]:
+def _tick(attempt: Attempt, wanted: list[str], failed: set[str]) -> list[str]:
+    """Print the tasks that are done; return the others. failed are checks already reported."""
     verdicts = judge.judge(attempt, wanted)
     for verdict in verdicts:
-        if verdict.done:
+        if verdict.done or (verdict.check_failed and verdict.task not in failed):
             print(verdict, flush=True)
+        if verdict.check_failed:
+            failed.add(verdict.task)
     return [verdict.task for verdict in verdicts if not verdict.done]
 
 
 def _changes(daemon: docker.DockerClient, attempt: Attempt) -> Iterator[None]:
-    """Say at once, and then whenever it is so, that a task could have come true."""
-    since, helpers, before = time.time(), set(), None
+    """Yield at once, and then whenever something happened that could complete a task."""
+    since, before = time.time(), None
+    helpers: set[str] = set()
     while True:
         until = time.time()
-        span = {"since": f"{since:.9f}", "until": f"{until:.9f}"}
-        # All are read, lest the next span has a helper's event whose first was left in this one.
+        # With fractions of a second, which the daemon accepts and the SDK's types do not.
+        span: dict[str, Any] = {"since": f"{since:.9f}", "until": f"{until:.9f}"}
+        # A list, so that all events are read: a helper is recognised by its first one.
         happened = list(foreign(daemon.events(decode=True, **span), helpers))
         since, now = until, _silent(daemon, attempt)
         if happened or now != before:
@@ -123,29 +135,29 @@ def _changes(daemon: docker.DockerClient, attempt: Attempt) -> Iterator[None]:
             time.sleep(PAUSE)
 
 
-def foreign(events: Iterable[dict], helpers: set[str]) -> Iterator[dict]:
-    """The events that could make a task come true, and that no check caused itself.
+def foreign(events: Iterable[dict[str, Any]], helpers: set[str]) -> Iterator[dict[str, Any]]:
+    """The events that could complete a task and were not caused by a check.
 
-    A check that woke itself would never end. helpers are the ids of the checks' own containers;
-    those that come to light are added.
+    Otherwise each check would trigger the next one. helpers are the ids of the checks' own
+    containers; new ones are added.
     """
     for event in events:
         attributes = event["Actor"]["Attributes"] or {}
         if CHECK in attributes:
             helpers.add(event["Actor"]["ID"])
-        # A network that a helper is on, or a volume, tells no labels, but whose it is.
+        # Events of networks and volumes carry no labels, but the id of the container.
         elif attributes.get("container") not in helpers and not event["Action"].startswith(READING):
             yield event
 
 
-def _silent(daemon: docker.DockerClient, attempt: Attempt) -> tuple:
-    """What can change without an event: what BuildKit builds, and the learner's files."""
+def _silent(daemon: docker.DockerClient, attempt: Attempt) -> tuple[object, object]:
+    """What changes without an event: images built by BuildKit, and the learner's files."""
     images = sorted([image["Id"], *(image["RepoTags"] or ())] for image in daemon.api.images())
     return images, [_files(each) for each in (attempt.work, paths.docker_config(attempt.lesson))]
 
 
 def _files(folder: Path) -> dict[Path, int]:
-    files = {}
+    files: dict[Path, int] = {}
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
             files[path] = path.lstat().st_mtime_ns

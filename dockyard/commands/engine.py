@@ -1,4 +1,4 @@
-"""``engine start|stop|status|env``: the engine alone."""
+"""``engine start|stop|status|env``: manages the Docker engine without JupyterLab."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import shlex
 from dockyard import course
 from dockyard.core import docker_client
 from dockyard.core.console import say
+from dockyard.exceptions import EngineNotRunning
 
 
 def run(options: argparse.Namespace) -> int:
-    """Carry out one action; ``status`` returns 1 when no engine runs."""
+    """Carry out one action; ``status`` returns 1 when no engine is running."""
     if options.action == "env":
         _print_environment(options.lab, as_json=options.json)
         return 0
@@ -29,13 +30,18 @@ def run(options: argparse.Namespace) -> int:
         if status["remark"]:
             say(status["remark"])
     elif options.action == "stop":
-        say("stopped; what it held is kept")
+        say("stopped; images, containers and volumes are kept")
     else:
         say("not running; start it:  python3 -m dockyard engine start")
     return 0 if status["running"] or options.action == "stop" else 1
 
 
 def _print_environment(lab: str | None, *, as_json: bool) -> None:
+    """Print shell commands for ``eval``, or JSON. Raises EngineNotRunning."""
+    if not course.answers():
+        # A home without a running course may have no Docker configuration, and docker would then
+        # use its default socket, which can be the learner's own daemon.
+        raise EngineNotRunning()
     variables = _variables(lab)
     if as_json:
         print(json.dumps({"set": variables, "unset": docker_client.UNSET}, indent=1))

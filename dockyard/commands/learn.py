@@ -1,4 +1,4 @@
-"""``learn``: everything set up, then JupyterLab at the first notebook."""
+"""``learn``: sets up everything, then opens JupyterLab at the first notebook."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from dockyard.exceptions import PortInUse
 
 START = "notebooks/00-start-here.ipynb"
 WELL_KNOWN_PORT = 8888
-"""Where everybody expects Jupyter."""
+"""Jupyter's default port."""
 
 
 def run(options: argparse.Namespace) -> int:
-    """Open the course; return JupyterLab's exit code when it ends.
+    """Open the course; return JupyterLab's exit code when it exits.
 
-    An engine that ran before keeps running; one that was started here is stopped.
+    Stops the engine, unless it was running before. Raises PortInUse, EngineError, RegistryError
+    or SetupError.
     """
     port = options.port
     if port is not None and not ports.is_free(port):
@@ -41,7 +42,7 @@ def _arguments(port: int | None, browser: bool) -> list[str]:
         "--ServerApp.port_retries=0",
         f"--LabApp.default_url=/lab/tree/{START}",
         *([] if browser else ["--no-browser"]),
-        # As root (containers, rented machines) Jupyter wants to be told that this is meant.
+        # Jupyter refuses to run as root without it; root is usual in containers.
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
     ]
 

@@ -1,17 +1,17 @@
-"""``progress``: what has been done so far in labs, questions and predictions."""
+"""``progress``: shows what is done so far in labs, questions and predictions."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
-from dockyard.core import progress_file
-from dockyard.labs import lab_catalog
+from dockyard.quiz import progress_report
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what has been done so far in labs, questions and predictions; returns 0."""
-    document = report()
+    document = progress_report.report()
     if options.json:
         print(json.dumps(document, indent=1, ensure_ascii=False))
     else:
@@ -19,40 +19,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def report() -> dict:
-    """The progress as data: for each lab the tasks done, of how many, and the hints taken."""
-    data = progress_file.read()
-    labs = []
-    for name in lab_catalog.names():
-        lab = lab_catalog.load(name)
-        tasks = data.get("labs", {}).get(name, {}).get("tasks", {})
-        done = [
-            task.name
-            for task in lab.tasks
-            if "done" in (entry := tasks.get(task.name, {})) and entry["edition"] == task.edition
-        ]
-        hinted = sum(entry.get("hints", 0) for entry in tasks.values())
-        labs.append({"lab": name, "done": done, "of": len(lab.tasks), "hints": hinted})
-    return {
-        "labs": labs,
-        "answers": _counts(data.get("answers", {})),
-        "guesses": _counts(data.get("guesses", {})),
-        "file": str(progress_file.path()),
-    }
-
-
-def _counts(given: dict) -> list[dict]:
-    return [
-        {
-            "lesson": lesson,
-            "given": len(entries),
-            "right": sum(bool(entry.get("right")) for entry in entries.values()),
-        }
-        for lesson, entries in sorted(given.items())
-    ]
-
-
-def render(document: dict) -> str:
+def render(document: dict[str, Any]) -> str:
     """The progress as a table for people."""
     lines = ["Labs"]
     for each in document["labs"]:

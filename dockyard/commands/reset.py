@@ -1,4 +1,4 @@
-"""``reset``: a pristine notebook, and the course's objects removed; nothing else is touched."""
+"""``reset``: restores notebooks and removes the course's objects; nothing else is changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dockyard.labs import attempt as attempts
 from dockyard.labs import lab_catalog
 
 FOLDERS = ("notebooks", "labs")
-"""Where a name without a folder is looked for, in this order."""
+"""The folders in which a name without a folder is looked up, in this order."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,16 +25,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def reset(name: str | None, say: Say, *, everything: bool) -> int:
-    """Restore one notebook and remove its lesson's objects, or do so for the whole course.
+    """Restore one notebook and remove its lesson's objects, or all notebooks and objects.
 
-    The learner's own copy is kept beside the pristine one, its name with date and time.
+    The learner's version is kept in the same folder, with date and time in its name. Raises
+    UsageError, or DockyardError when git cannot read the original.
     """
-    if bool(name) == everything:
+    if (name is None) != everything:
         raise UsageError(
             "Say which notebook to reset, or --all.",
             next="For example:  python3 -m dockyard reset 05-registries",
         )
-    chosen = _all() if everything else [_find(name)]
+    chosen = _all() if name is None else [_find(name)]
     for path in chosen:
         if done := restore(path):
             say(done)
@@ -49,52 +50,52 @@ def reset(name: str | None, say: Say, *, everything: bool) -> int:
                 brought = registry.references() if everything else ()
                 say(str(cleanup.remove(daemon, lesson, brought)))
     else:
-        say("The engine is not running, so no objects were looked for.")
+        say("The engine is not running, so no objects were removed.")
     for lab in labs:
         attempts.forget(lab)
     return 0
 
 
 def restore(path: Path) -> str:
-    """Write the notebook as it was committed; return what was done, "" when nothing had to be.
+    """Restore the notebook from git; return what was done, or "" when it was unchanged.
 
-    Raises DockyardError, before anything is changed, when the committed one cannot be had.
+    Raises DockyardError, before anything is changed, when git cannot read the original.
     """
     pristine = _git("show", f"HEAD:./{path.relative_to(paths.CHECKOUT).as_posix()}")
-    done = f"{path.name} was missing and is back"
+    done = f"{path.name} was missing and is restored"
     if path.exists():
         if path.read_bytes() == pristine:
             return ""
         kept = path.with_name(f"{path.stem}.{time.strftime('%Y-%m-%d-%H%M%S')}.ipynb")
         path.replace(kept)
-        done = f"{path.name} is as it came; your copy is {kept.name}"
+        done = f"{path.name} is restored; your copy is {kept.name}"
     path.write_bytes(pristine)
     return done
 
 
 def _all() -> list[Path]:
-    """The notebooks that came with the course, lessons first. Raises DockyardError."""
+    """The notebooks in the repository, lessons first. Raises DockyardError."""
     listed = _git("ls-files", *(f"{each}/*.ipynb" for each in FOLDERS)).decode().splitlines()
     found = [paths.CHECKOUT / line for line in listed]
     return sorted(found, key=lambda path: FOLDERS.index(path.parent.name))
 
 
 def _git(*words: str) -> bytes:
-    """What git prints, asked in the course's folder. Raises DockyardError when that is nothing."""
+    """The output of a git command in the checkout. Raises DockyardError when there is none."""
     try:
         done = subprocess.run(
             ["git", "-C", str(paths.CHECKOUT), *words], capture_output=True, check=False
         )
     except FileNotFoundError:
         raise DockyardError(
-            "The notebooks as they came are read with git, and git is not installed.",
+            "The original notebooks are read with git, and git is not installed.",
             next="Install it (Debian, Ubuntu: sudo apt-get install git), then run this again.",
         ) from None
     if done.returncode != 0 or not done.stdout:
         raise DockyardError(
-            f"The notebooks as they came could not be read in {paths.CHECKOUT}.",
+            f"The original notebooks could not be read in {paths.CHECKOUT}.",
             done.stderr.decode(errors="replace").strip() or "It is not a clone of the course.",
-            "Where git names no remedy, take them from a fresh clone of the course (git clone).",
+            "If git suggests no remedy, copy them from a fresh clone of the course (git clone).",
         )
     return done.stdout
 

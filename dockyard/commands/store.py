@@ -1,14 +1,14 @@
-"""``store``: for authors, run notebooks and store their outputs."""
+"""``store``: for authors, runs notebooks and stores their outputs."""
 
 from __future__ import annotations
 
 import argparse
 
-from dockyard.authoring import store
+from dockyard.authoring import notebook_store
 from dockyard.core.console import say
 
 
 def run(options: argparse.Namespace) -> int:
-    """Store lessons, or with ``--labs`` the pages of labs; returns 1 when a cell failed."""
-    action = store.store_labs if options.labs else store.store
-    return action(options.notebooks, say)
+    """Store lessons, or with ``--labs`` the pages of labs; return 1 when a cell failed."""
+    action = notebook_store.store_labs if options.labs else notebook_store.store
+    return action(options.notebooks, say, twice=options.twice, renew=options.renew)

@@ -1,34 +1,36 @@
-"""``test``: everything set up, then pytest with nbval over tests and notebooks."""
+"""``test``: sets up everything, then runs pytest with nbval on tests and notebooks."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 
 from dockyard import course
+from dockyard.authoring.nbval_options import CELL_TIMEOUT, SANITIZE
 from dockyard.commands.setup import set_up
-from dockyard.core import paths
+from dockyard.core import paths, python_packages
 from dockyard.core.console import say
 
-SANITIZE = paths.CHECKOUT / "tests" / "sanitize.cfg"
-CELL_TIMEOUT = 180
-"""Seconds a cell may take; nbval's own default of 2000 would hide a hanging command."""
-
-
 ALL = "all"
-"""In place of an engine's name: the notebooks on every engine that is compared."""
+"""Instead of an engine's name: run the notebooks on all engines that are compared."""
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the tests; further arguments go to pytest. An engine that was started here is stopped."""
+    """Run the tests; return pytest's exit code. Stops the engine, unless it was running before."""
     arguments = options.rest
+    python_packages.ensure_test()
     if options.engine == ALL:
         from dockyard.authoring import engine_comparison
 
         return engine_comparison.run(arguments, say, install=options.yes)
+    if options.cov:
+        # Every Python that is started from here on measures itself (coverage.process_startup).
+        os.environ["COVERAGE_PROCESS_START"] = str(paths.CHECKOUT / "pyproject.toml")
+        os.environ["COVERAGE_FILE"] = str(paths.CHECKOUT / ".coverage")
     ran_before = course.answers()
-    # Paths replace the default selection, options add to it, as with pytest itself.
+    # As with pytest itself, paths replace the default selection and options do not.
     paths_given = [
         word for word in arguments if (paths.CHECKOUT / word.partition("::")[0]).exists()
     ]
@@ -48,3 +50,6 @@ def run(options: argparse.Namespace) -> int:
     finally:
         if not ran_before:
             course.stop(say)
+        if options.cov:
+            for words in (["combine", "--quiet"], ["report"]):
+                subprocess.run([sys.executable, "-m", "coverage", *words], check=False)

@@ -1,1 +1,1 @@
-"""What every other package builds on: paths, processes, waiting, ports, the docker client."""
+"""What all other packages build on: paths, processes, waiting, ports, the docker client."""

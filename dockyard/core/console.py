@@ -1,4 +1,4 @@
-"""Messages for a person at a terminal, on standard error."""
+"""Output for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Say = Callable[[str], None]
 """Prints one line for a person; the line has no newline at its end."""
@@ -15,6 +19,17 @@ _STARTED = time.monotonic()
 
 def say(text: str) -> None:
     """Print a line on standard error, with the seconds since this process started."""
-    # When the terminal has been closed, the work that has begun still has to finish.
+    # Work that has begun must finish even when the terminal has been closed.
     with contextlib.suppress(OSError):
         print(f"[{time.monotonic() - _STARTED:5.1f} s] {text}", file=sys.stderr, flush=True)
+
+
+def show(report: RenderableType) -> None:
+    """Print a report on standard output, with colours on a terminal unless NO_COLOR is set.
+
+    Lines are not broken, so that they can be searched in a pipe.
+    """
+    # Importing rich takes longer than most commands.
+    from rich.console import Console
+
+    Console(highlight=False).print(report, soft_wrap=True)

@@ -1,7 +1,7 @@
-"""The docker client's side: its configuration folders, contexts and plugins.
+"""The docker client: its program, plugins and configuration folders, and SDK clients.
 
-The course never touches ``~/.docker``. Each lesson has a configuration folder of its own
-(``DOCKER_CONFIG``), so that contexts, log-ins and the current context made in it stay in it.
+The course never changes ``~/.docker``. Each lesson has its own configuration folder
+(``DOCKER_CONFIG``), so contexts and log-ins made in a lesson do not leave it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,11 @@ import hashlib
 import json
 import os
 import shutil
+import socket
+import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import docker
 
@@ -28,27 +32,41 @@ PLUGIN_FOLDERS = (
     "/usr/libexec/docker/cli-plugins",
     "/Applications/Docker.app/Contents/Resources/cli-plugins",
 )
-"""Where installations of the docker client keep its plugins."""
+"""Folders in which installers of the docker client put its plugins."""
 
 
 def own_plugins() -> Path:
-    """The folder for client plugins that the course brings along."""
+    """The folder for client plugins that the course fetched itself."""
     return paths.home() / "cli-plugins"
 
 
 def own_programs() -> Path:
-    """The folder for the docker client, where the course had to bring one along."""
+    """The folder for the docker client, when the course fetched one itself."""
     return paths.home() / "bin"
 
 
+def engine_programs() -> Path:
+    """The folder of links to the docker client of the engine, if that brings one along."""
+    return paths.home() / "engine-bin"
+
+
+def engine_plugins() -> Path:
+    """The folder of links to the plugins of the engine's docker client."""
+    return engine_programs() / "cli-plugins"
+
+
 def find() -> str | None:
-    """The docker client, the learner's own first."""
-    return shutil.which("docker") or shutil.which("docker", path=own_programs())
+    """The path of the docker client: the engine's, the learner's or the course's; None without."""
+    return (
+        shutil.which("docker", path=engine_programs())
+        or shutil.which("docker")
+        or shutil.which("docker", path=own_programs())
+    )
 
 
 def find_plugin(name: str) -> Path | None:
-    """The client plugin ``docker-NAME``, the learner's own first."""
-    for folder in (*PLUGIN_FOLDERS, str(own_plugins())):
+    """The path of the plugin ``docker-NAME``, found in the order of find(); None without one."""
+    for folder in (str(engine_plugins()), *PLUGIN_FOLDERS, str(own_plugins())):
         program = Path(folder).expanduser() / f"docker-{name}"
         if os.access(program, os.X_OK):
             return program
@@ -56,66 +74,99 @@ def find_plugin(name: str) -> Path | None:
 
 
 def write_config(lesson: str | None = None) -> Path:
-    """Make a fresh Docker configuration folder whose current context is the front door.
+    """Reset a Docker configuration folder: the front door is its only and current context.
 
-    What an earlier run left in it (contexts, log-ins) goes. Returns the folder, to be used as
+    Contexts, log-ins and plugins that a lesson added to the folder are removed. The folder may be
+    in use: at no moment is config.json or the context missing, because the docker client would
+    then use its default socket, which can be the learner's own daemon. Returns the folder, for
     ``DOCKER_CONFIG``.
     """
     folder = paths.docker_config(lesson)
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, mode=0o700)
-    settings = {
-        "currentContext": CONTEXT,
-        "cliPluginsExtraDirs": [str(Path(each).expanduser()) for each in PLUGIN_FOLDERS[:1]]
-        + [str(own_plugins())],
-    }
-    if lesson:
-        settings["HttpHeaders"] = {LESSON_HEADER: lesson}
-    (folder / "config.json").write_text(json.dumps(settings, indent=1) + "\n")
-    _link_plugins(folder)
-    meta = folder / "contexts" / "meta" / hashlib.sha256(CONTEXT.encode()).hexdigest()
-    meta.mkdir(parents=True)
-    endpoint = {"Host": f"unix://{paths.front_door()}", "SkipTLSVerify": False}
-    (meta / "meta.json").write_text(
-        json.dumps(
-            {
-                "Name": CONTEXT,
-                "Metadata": {"Description": "the engine of this course"},
-                "Endpoints": {"docker": endpoint},
-            }
-        )
-    )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as made:
+        files = _make_config(Path(made), lesson)
+        for file in files:
+            _make_folder(folder, file.parent)
+            if (target := folder / file).is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            os.replace(Path(made, file), target)
+    _remove_others(folder, {folder / file for file in files})
     return folder
 
 
-def _link_plugins(folder: Path) -> None:
-    # docker 20.10 looks for plugins in DOCKER_CONFIG only, not in cliPluginsExtraDirs.
-    links = folder / "cli-plugins"
-    links.mkdir()
+def _make_config(folder: Path, lesson: str | None) -> list[Path]:
+    """Write a configuration into an empty folder; return its files, config.json last.
+
+    config.json names the context, so the context must be in place first.
+    """
+    files = []
     for name in ("compose", "buildx"):
+        # docker 20.10 looks for plugins in DOCKER_CONFIG only, not in cliPluginsExtraDirs.
         if found := find_plugin(name):
-            (links / found.name).symlink_to(found)
+            files.append(Path("cli-plugins", found.name))
+            _make_folder(folder, files[-1].parent)
+            (folder / files[-1]).symlink_to(found)
+    files.append(Path("contexts/meta", hashlib.sha256(CONTEXT.encode()).hexdigest(), "meta.json"))
+    _make_folder(folder, files[-1].parent)
+    endpoint = {"Host": f"unix://{paths.front_door()}", "SkipTLSVerify": False}
+    context = {
+        "Name": CONTEXT,
+        "Metadata": {"Description": "the engine of this course"},
+        "Endpoints": {"docker": endpoint},
+    }
+    (folder / files[-1]).write_text(json.dumps(context))
+    settings: dict[str, Any] = {
+        "currentContext": CONTEXT,
+        "cliPluginsExtraDirs": [str(Path(PLUGIN_FOLDERS[0]).expanduser()), str(own_plugins())],
+    }
+    if lesson:
+        settings["HttpHeaders"] = {LESSON_HEADER: lesson}
+    files.append(Path("config.json"))
+    (folder / files[-1]).write_text(json.dumps(settings, indent=1) + "\n")
+    return files
+
+
+def _make_folder(top: Path, relative: Path) -> None:
+    """Make a folder below top, in place of any file or symbolic link that is in the way."""
+    for part in [*reversed(relative.parents), relative]:
+        folder = top / part
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            folder.unlink()
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _remove_others(folder: Path, kept: set[Path]) -> None:
+    """Remove everything in a folder except for the files in kept; follow no symbolic link."""
+    for path in folder.iterdir():
+        if path in kept:
+            continue
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+        elif any(path in file.parents for file in kept):
+            _remove_others(path, kept)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def lesson() -> str | None:
-    """The lesson of this kernel or shell, if one has begun; its clients send this name along."""
-    # The lesson's configuration folder is named for it.
+    """The lesson that this kernel or shell is in, from ``DOCKER_CONFIG``; None outside a lesson."""
     folder, outside = Path(os.environ.get("DOCKER_CONFIG", "")), paths.docker_config()
     return folder.name if folder.parent == outside.parent and folder != outside else None
 
 
 def environment(lesson: str | None = None) -> dict[str, str]:
-    """The variables that point any docker client at the course, and keep its output plain.
+    """Variables that point any docker client at the course and keep its output plain.
 
-    Variables that would override the context (DOCKER_HOST, DOCKER_CONTEXT, …) must be unset:
-    see UNSET.
+    The variables in UNSET, which override the context, must be unset as well. Writes the
+    configuration folder when it is missing: docker would use its default socket.
     """
+    if not (paths.docker_config(lesson) / "config.json").exists():
+        write_config(lesson)
     return {
         **_path(),
         "DOCKER_CONFIG": str(paths.docker_config(lesson)),
         "DOCKYARD_HOME": str(paths.home()),
-        # The same text whatever the terminal: outputs are stored and compared.
+        # Outputs are stored and compared, so they must not depend on the terminal.
         "BUILDKIT_PROGRESS": "plain",
         "COMPOSE_PROGRESS": "plain",
         "COMPOSE_ANSI": "never",
@@ -128,12 +179,16 @@ def environment(lesson: str | None = None) -> dict[str, str]:
 
 
 def _path() -> dict[str, str]:
-    """The PATH with the course's own docker client at its end, where it had to bring one."""
-    folders = os.environ.get("PATH", "").split(os.pathsep)
-    own = str(own_programs())
-    if not own_programs().is_dir() or own in folders:
-        return {}
-    return {"PATH": os.pathsep.join([*folders, own])}
+    """PATH with the engine's docker client first and the course's own last, if there are any."""
+    before = os.environ.get("PATH", "")
+    engine, own = str(engine_programs()), str(own_programs())
+    folders = [each for each in before.split(os.pathsep) if each not in (engine, own)]
+    if (engine_programs() / "docker").exists():
+        folders.insert(0, engine)
+    if own_programs().is_dir():
+        folders.append(own)
+    after = os.pathsep.join(folders)
+    return {} if after == before else {"PATH": after}
 
 
 UNSET = (
@@ -143,24 +198,39 @@ UNSET = (
     "DOCKER_CERT_PATH",
     "DOCKER_API_VERSION",
 )
-"""Variables that would lead a client past the course's context."""
+"""Variables that override the context, so that a client would not reach the course."""
 
 
-def connect(timeout: float = 60, *, untraced: bool = False) -> docker.DockerClient:
-    """An SDK client on the front door; ``%%trace`` leaves out the requests of an untraced one.
+def connect(timeout: int = 60, *, untraced: bool = False) -> docker.DockerClient:
+    """An SDK client connected to the front door.
 
-    timeout is in seconds. Raises EngineNotRunning when nobody answers there.
+    timeout is in seconds. ``%%trace`` does not show the requests of an untraced client. Raises
+    EngineNotRunning when the daemon does not answer.
     """
-    socket = paths.front_door()
-    if not socket.exists():
+    address = paths.front_door()
+    if not address.exists():
         raise EngineNotRunning()
     try:
-        daemon = docker.DockerClient(base_url=f"unix://{socket}", timeout=timeout)
+        daemon = docker.DockerClient(base_url=f"unix://{address}", timeout=timeout)
     except docker.errors.DockerException as error:
-        raise EngineNotRunning(f"Nothing answers on {socket} ({_short(error)}).") from None
+        raise EngineNotRunning(f"Nothing answers on {address} ({_short(error)}).") from None
     if untraced:
         daemon.api.headers[UNTRACED_HEADER] = "1"
     return daemon
+
+
+def hang_up() -> None:
+    """Shut down this process's connections to the front door.
+
+    Threads that wait for the daemon's answer then get an error at once.
+    """
+    for number in os.listdir("/dev/fd"):
+        with (
+            suppress(OSError),
+            socket.fromfd(int(number), socket.AF_UNIX, socket.SOCK_STREAM) as connection,
+        ):
+            if connection.getpeername() == str(paths.front_door()):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def _short(error: Exception) -> str:

@@ -1,29 +1,29 @@
-"""What the course calls its marks on objects and requests.
+"""Names of the labels and HTTP headers that the course puts on objects and requests.
 
-Apart from labels.py, so that the front door need not load the SDK to know them.
+Constants only, so that the front door can import them without loading the Docker SDK.
 """
 
 COURSE = "dockyard.course"
-"""The label of everything made through the front door; its value is 1."""
+"""Label of everything created through the front door; its value is 1."""
 
 LESSON = "dockyard.lesson"
-"""The label that says which lesson made an object."""
+"""Label with the name of the lesson that created an object."""
 
 HOME = "dockyard.home"
-"""The label of what this home's front door made: the home's token, a point, a random number.
+"""Label of everything created through this home's front door: TOKEN.RANDOM-NUMBER.
 
-An image gives its labels to its containers, whoever makes them. The number tells a label that
-was given by the front door from one that came with the image.
+A container inherits its image's labels, whoever creates it. The number tells a label that the
+front door added from one that was inherited.
 """
 
 REGISTRY = "dockyard.registry"
-"""The label of a course registry that runs in a container, and of its volume."""
+"""Label of a course registry that runs in a container, and of its volume."""
 
 CHECK = "dockyard.check"
-"""The label of a container that a lab's check makes for a moment, to look into an image."""
+"""Label of the short-lived container with which a lab's check looks into an image."""
 
 LESSON_HEADER = "X-Dockyard-Lesson"
-"""The HTTP header in which a lesson's clients name it."""
+"""HTTP header with which a lesson's clients send the lesson's name."""
 
 UNTRACED_HEADER = "X-Dockyard-Untraced"
-"""The HTTP header of requests of the course's own, which ``%%trace`` leaves out."""
+"""HTTP header of the course's own requests, which ``%%trace`` does not show."""

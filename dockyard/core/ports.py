@@ -1,4 +1,4 @@
-"""Ports of this computer's loopback."""
+"""TCP ports on loopback."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import socket
 
 
 def is_free(port: int, address: str = "127.0.0.1") -> bool:
-    """Whether a server could listen on that port of this computer's address now."""
+    """Whether a server could listen on this port now; address is one of this computer's."""
     with socket.socket() as probe:
-        # Connections of an ended server linger for a minute and are no hindrance.
+        # Without it, connections in TIME_WAIT block the port for a minute after a server stops.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
@@ -18,10 +18,10 @@ def is_free(port: int, address: str = "127.0.0.1") -> bool:
 
 
 def choose(*preferred: int) -> int:
-    """The first free port of those preferred (0 counts as none), else the kernel's choice."""
+    """The first of the preferred ports that is free (0 is skipped), else one the kernel picks."""
     for port in preferred:
         if port and is_free(port):
             return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])

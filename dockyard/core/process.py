@@ -1,4 +1,4 @@
-"""Background processes of the course: started once, found again by later commands, ended whole."""
+"""Background services that outlive the command that starts them, and locks between commands."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import psutil
 
 from dockyard.core import paths, wait
 from dockyard.exceptions import Busy, DockyardError
 
-# A service outlives the command that starts it; Popen would warn of a child that still runs.
-_STARTED: list[subprocess.Popen] = []
+# Popen warns when it is garbage-collected while its process runs, as a service's does.
+_STARTED: list[subprocess.Popen[bytes]] = []
 
 
 @dataclass(frozen=True)
 class Service:
-    """One background process with a log, known by name across commands.
+    """A background process with a pid file and a log, found by name by later commands.
 
-    The pid file holds the process id and its start (see _started), so that a reused id is never
-    mistaken for the service.
+    The pid file holds the process id and its start time (see _started), so that another process
+    that got the same id is not mistaken for the service.
     """
 
     name: str
 
     @property
     def pid_file(self) -> Path:
-        """Where the process is written down."""
+        """The file with the process id and start time, in JSON."""
         return paths.run_dir() / f"{self.name}.pid"
 
     @property
     def log(self) -> Path:
-        """Where its output goes."""
+        """The file that receives the process's output."""
         return paths.logs() / f"{self.name}.log"
 
     def start(
@@ -47,10 +48,10 @@ class Service:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> psutil.Process:
-        """Start argv detached from this terminal, output to the log; replaces a stale pid file.
+        """Start argv in a session of its own and write the pid file.
 
-        env is added to the environment of this process; cwd is its folder, by default this
-        process's. Raises OSError when the program cannot be run.
+        env is added to this process's environment; cwd defaults to this process's. Raises
+        OSError when the program cannot be run.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
@@ -69,11 +70,11 @@ class Service:
         return process
 
     def process(self) -> psutil.Process | None:
-        """The running process, or None when it has ended or was never started."""
+        """The running process, or None when it has exited or was never started."""
         try:
             pid, started = json.loads(self.pid_file.read_text())
             found = psutil.Process(pid)
-            # Earlier editions wrote the creation time; what they started may still run.
+            # Earlier editions wrote the creation time; services that they started may still run.
             if started not in (_started(found), found.create_time()):
                 return None
             if found.status() == psutil.STATUS_ZOMBIE:
@@ -84,13 +85,17 @@ class Service:
 
     def raise_if_ended(
         self, error: type[DockyardError], title: str, next: str, lines: int = 5
-    ) -> None:
-        """For a probe that waits: raise error, with the log's last lines, once it has ended."""
+    ) -> Literal[False]:
+        """Raise error, with the log's last lines, when the process has exited; else return False.
+
+        For probes such as ``lambda: answers() or service.raise_if_ended(...)``.
+        """
         if self.process() is None:
             raise error(f"{title} ended instead of starting.", wait.tail(self.log, lines), next)
+        return False
 
     def stop(self, timeout: float = 15.0) -> None:
-        """End the process and its children; kill what is left after timeout seconds."""
+        """Terminate the process and its children; kill what still runs after timeout seconds."""
         process = self.process()
         if process is not None:
             family = [process, *process.children(recursive=True)]
@@ -100,16 +105,17 @@ class Service:
 
 
 def _started(process: psutil.Process) -> float:
-    """When a process was started, in seconds of a clock that nobody sets.
+    """The start time of a process, in seconds on the monotonic clock.
 
-    On Linux create_time() is this and the time of the boot, which moves with the time of day:
-    after a virtual machine has slept, every service would seem to be another's process.
+    psutil derives create_time() on Linux from the time of boot, which shifts when the wall clock
+    is set. After a virtual machine was suspended, no service would be recognised by it.
     """
-    return process._ident[1]
+    started: float = process._ident[1]  # type: ignore[attr-defined]  # psutil has no public name
+    return started
 
 
 def end(processes: Sequence[psutil.Process], timeout: float) -> None:
-    """Wait up to timeout seconds for processes to end by themselves, then terminate and kill."""
+    """Wait up to timeout seconds until all processes have exited, then terminate and kill."""
     _, alive = psutil.wait_procs(processes, timeout=timeout)
     for how in (psutil.Process.terminate, psutil.Process.kill):
         for process in alive:
@@ -120,12 +126,24 @@ def end(processes: Sequence[psutil.Process], timeout: float) -> None:
             return
 
 
-class Lock:
-    """An exclusive lock between commands of one home, taken for the length of a ``with``.
+def terminate_helpers() -> None:
+    """Terminate the programs that this process runs and waits for.
 
-    Waits up to timeout seconds; raises Busy then. The kernel drops it when its holder
-    dies, so it cannot go stale (flock(2)). In a folder outside of the home, it is a lock
-    between homes.
+    Those are its descendants in its own session; services have sessions of their own.
+    """
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(OSError, psutil.NoSuchProcess):
+            if os.getsid(child.pid) == os.getsid(0):
+                child.terminate()
+
+
+class Lock:
+    """An exclusive lock between commands, held for the length of a ``with`` block.
+
+    Waits up to timeout seconds, then raises Busy. It excludes threads of one process as well as
+    processes, and the kernel releases it when its holder exits, so it cannot go stale (flock(2)).
+    By default the lock is between commands of one home; a shared folder makes it a lock between
+    homes.
     """
 
     def __init__(self, name: str, timeout: float = 120.0, folder: Path | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The learner's progress: one small file in the course's home. Nothing leaves the machine.
+"""The learner's progress: one small JSON file in the course's home. Nothing leaves the machine.
 
     {"version": 1,
      "labs": {"07-containers": {"values": {…}, "begun": "2026-01-31 09:00",
@@ -6,8 +6,8 @@
      "answers": {"07-containers": {"stopped": {"chosen": "b", "right": true, "when": "…"}}},
      "guesses": {"07-containers": {"one-process-run": {"chosen": "b", "right": true, …}}}}
 
-Two notebooks may write at once: a change is read, made and written under a lock, and the file
-is replaced whole. One that cannot be read any more is kept aside, and the one before it is used.
+Several notebooks may write at once: each change is read, made and written under a lock, and the
+file is replaced as a whole. A file that cannot be read is renamed, and the previous one is used.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from dockyard.core import paths
 from dockyard.core.process import Lock
@@ -27,7 +28,7 @@ VERSION = 1
 
 
 def path() -> Path:
-    """Where the progress is kept: ``$DOCKYARD_PROGRESS`` when set, else in the course's home."""
+    """The progress file: ``$DOCKYARD_PROGRESS`` when set, else ``progress.json`` in the home."""
     chosen = os.environ.get("DOCKYARD_PROGRESS")
     return Path(chosen).expanduser() if chosen else paths.home() / "progress.json"
 
@@ -37,12 +38,12 @@ def _previous() -> Path:
 
 
 def now() -> str:
-    """The present, as written in the file: local time to the minute."""
+    """The current local time to the minute, in the format of the file."""
     return time.strftime("%Y-%m-%d %H:%M")
 
 
-def read() -> dict:
-    """All progress so far; empty when there is none, or none that can be read."""
+def read() -> dict[str, Any]:
+    """All progress so far; empty when there is no file that can be read."""
     for candidate in (path(), _previous()):
         if (found := _load(candidate)) is not None:
             return found
@@ -50,13 +51,13 @@ def read() -> dict:
 
 
 @contextmanager
-def change() -> Iterator[dict]:
-    """The progress, to be changed in place; written when the ``with`` ends without an error.
+def change() -> Iterator[dict[str, Any]]:
+    """The progress, to be changed in place; written when the ``with`` block succeeds.
 
-    Raises Busy when another notebook holds it for more than ten seconds, or OSError.
+    Raises Busy when another process holds the lock for more than ten seconds, or OSError.
     """
     path().parent.mkdir(parents=True, exist_ok=True)
-    # Beside the file: two homes may share one.
+    # The lock is next to the file, because two homes may share one file.
     with Lock(f".{path().name}", timeout=10, folder=path().parent):
         data = read()
         yield data
@@ -69,12 +70,12 @@ def change() -> Iterator[dict]:
         with written.open("w") as file:
             file.write(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
             file.flush()
-            # The name must not come to stand for a file whose text is not on the disk yet.
+            # After a power cut the new name must not refer to a file without content.
             os.fsync(file.fileno())
         written.replace(path())
 
 
-def _load(file: Path) -> dict | None:
+def _load(file: Path) -> dict[str, Any] | None:
     try:
         data = json.loads(file.read_text())
     except (OSError, ValueError):

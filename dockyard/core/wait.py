@@ -1,4 +1,4 @@
-"""Waiting with a deadline that says what it waited for."""
+"""Waiting for a condition, with a deadline and a description of what is awaited."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log file, or an empty string when there is none."""
+    """The last lines of a log file, or an empty string when it cannot be read."""
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     except OSError:
@@ -21,9 +21,9 @@ def tail(log: Path, lines: int = 20) -> str:
 
 
 def within(timeout: float, probe: Callable[[], T], interval: float = 0.05) -> T:
-    """Call probe until it returns something true or the time is over; return its last answer.
+    """Call probe until it returns something true or timeout has passed; return its last answer.
 
-    timeout and interval are in seconds. An exception from probe ends the wait at once.
+    timeout and interval are in seconds. An exception from probe is passed on at once.
     """
     deadline = time.monotonic() + timeout
     while not (answer := probe()) and time.monotonic() < deadline:
@@ -44,7 +44,7 @@ def until(
     """Call probe until it returns something true; return that.
 
     timeout and interval are in seconds. Raises error, with the description and the last 20
-    lines of log, when the time is over. An exception from probe ends the wait at once.
+    lines of log, after timeout. An exception from probe is passed on at once.
     """
     if answer := within(timeout, probe, interval):
         return answer

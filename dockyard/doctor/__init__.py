@@ -1,1 +1,1 @@
-"""What this computer has and lacks, and what will make commands of Docker fail."""
+"""Examines this computer: what each engine needs, and what makes Docker commands fail."""

@@ -1,9 +1,12 @@
-"""What each provider would need here, as data; shown to people and as JSON."""
+"""The doctor's report: what each engine needs on this computer, as data and as text."""
 
 from __future__ import annotations
 
 import subprocess
 from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.text import Text
 
 from dockyard import course
 from dockyard.core import docker_client, paths
@@ -12,13 +15,13 @@ from dockyard.doctor.host_checks import Notice
 from dockyard.engine import discovery
 from dockyard.engine.base import Endpoint, Need
 from dockyard.engine.discovery import Candidate
-from dockyard.engine.providers import PROVIDERS
+from dockyard.engine.providers import FOR_LEARNERS
 from dockyard.registry import image_catalog
 
 
 @dataclass(frozen=True)
 class EngineFinding:
-    """One provider: whether it can work here, and need by need why (not)."""
+    """Whether one engine can work here, with all of its needs."""
 
     provider: str
     title: str
@@ -28,9 +31,10 @@ class EngineFinding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings; chosen is the provider that ``auto`` takes, or None.
+    """All findings. chosen is the engine that ``auto`` takes, or None.
 
-    noticed is what makes commands fail although nothing is missing.
+    machine has facts about this computer. noticed are circumstances that make commands fail
+    although no engine needs anything.
     """
 
     providers: list[EngineFinding]
@@ -39,24 +43,24 @@ class Report:
     machine: dict[str, str]
     noticed: list[Notice]
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, Any]:
         """The report as a JSON document."""
         return asdict(self)
 
 
 def examine() -> Report:
-    """Look at this machine. Changes nothing."""
+    """Examine this computer without changing it."""
     findings = []
-    for provider in PROVIDERS.values():
-        engine = provider()
+    for provider in FOR_LEARNERS:
+        engine = provider.engine()
         needs = engine.needs()
         works = all(need.met or need.optional for need in needs)
         findings.append(EngineFinding(engine.name, engine.title, works, needs))
     chosen = next((finding for finding in findings if finding.works), None)
     why = (
-        f"the first of {', '.join(PROVIDERS)} that can work here"
+        f"the first of {', '.join(provider.name for provider in FOR_LEARNERS)} that can work here"
         if chosen
-        else "none of the providers can work here; each says below what it needs"
+        else "no engine can work here; see above what each needs"
     )
     images = image_catalog.images()
     asked = list(discovery.candidates())
@@ -66,7 +70,7 @@ def examine() -> Report:
     noticed = host_checks.examine(
         asked,
         [image.reference for image in images],
-        {platform for image in images for platform in image.platforms},
+        set(image_catalog.platforms()),
     )
     return Report(findings, chosen.provider if chosen else None, why, _machine(), noticed)
 
@@ -86,22 +90,28 @@ def _client() -> str:
     done = subprocess.run(
         [docker, "--version"], capture_output=True, text=True, timeout=20, check=False
     )
-    return f"{done.stdout.strip()} (the client alone; it says nothing about a daemon)"
+    return f"{done.stdout.strip()} (the client only; the daemon may have another version)"
 
 
-def render(report: Report) -> str:
+def render(report: Report) -> Text:
     """The report for people."""
-    lines = [f"{name}: {value}" for name, value in report.machine.items()]
+    text = Text()
+    for name, value in report.machine.items():
+        text.append(f"{name}: {value}\n")
     for finding in report.providers:
-        lines += ["", f"{finding.provider}: {finding.title}"]
-        lines[-1] += " — works here" if finding.works else " — cannot work here"
+        text.append(f"\n{finding.provider}: {finding.title} — ", "bold")
+        text.append(*(("works here", "green") if finding.works else ("cannot work here", "red")))
+        text.append("\n")
         for need in finding.needs:
-            mark = "ok " if need.met else ("-  " if need.optional else "NO ")
-            lines.append(f"  {mark} {need.name}: {need.found}")
+            mark, style = ("ok ", "green") if need.met else ("NO ", "red")
+            if need.optional and not need.met:
+                mark, style = "-  ", "yellow"
+            text.append(f"  {mark} ", style).append(f"{need.name}: {need.found}\n")
             if need.next and not need.met:
-                lines.append(f"      next: {need.next}")
+                text.append(f"      next: {need.next}\n")
     for notice in report.noticed:
-        lines += ["", f"{'!' if notice.harmful else 'i'} {notice.what}", f"  {notice.why}"]
-        lines += [f"  {line}" for line in notice.next.splitlines()]
-    lines += ["", f"chosen: {report.chosen or 'none'} ({report.why})"]
-    return "\n".join(lines)
+        text.append("\n! " if notice.harmful else "\ni ", "red" if notice.harmful else "cyan")
+        text.append(f"{notice.what}\n  {notice.why}\n")
+        for line in notice.next.splitlines():
+            text.append(f"  {line}\n")
+    return text.append(f"\nchosen: {report.chosen or 'none'} ({report.why})")

@@ -1,4 +1,4 @@
-"""JupyterLab begins to start before there is an engine, and serves only once there is one."""
+"""JupyterLab is imported while the engine starts, and serves only when it runs."""
 
 import os
 
@@ -16,7 +16,7 @@ def test_jupyterlab_gets_the_environment_of_the_course_that_runs(capfd, tmp_path
     assert str(tmp_path) in capfd.readouterr().out
 
 
-def test_a_course_that_does_not_start_takes_jupyterlab_along(capfd, monkeypatch):
+def test_jupyterlab_exits_when_the_course_does_not_start(capfd, monkeypatch):
     labs = []
 
     class Watched(JupyterLab):

@@ -1,16 +1,16 @@
 """The progress file: nothing that was done is lost, and nothing counts that was not."""
 
-import dataclasses
 import json
 import os
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
-from dockyard.commands import progress
 from dockyard.core import paths, progress_file
 from dockyard.labs import lab_catalog
+from dockyard.quiz import progress_report
 
 WRITER = """
 import sys
@@ -46,8 +46,7 @@ def test_notebooks_that_write_at_once_lose_nothing(tmp_path, monkeypatch, homes)
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, name],
-            env=os.environ
-            | {"PYTHONPATH": str(paths.CHECKOUT), "DOCKYARD_HOME": str(tmp_path / home)},
+            env=os.environ | {"DOCKYARD_HOME": str(tmp_path / home)},
         )
         for name, home in zip(("one", "two", "three"), homes, strict=True)
     ]
@@ -89,10 +88,11 @@ def test_without_a_file_there_is_no_progress_and_none_is_made():
 
 def tick(edition):
     lab = lab_catalog.load("07-containers")
+    task = lab.exercises[0]
     with progress_file.change() as data:
-        data["labs"] = {lab.name: {"tasks": {lab.tasks[0].name: {"done": "…", "edition": edition}}}}
-    (counted,) = [each for each in progress.report()["labs"] if each["lab"] == lab.name]
-    return counted["done"], lab.tasks[0]
+        data["labs"] = {lab.name: {"tasks": {task.name: {"done": "…", "edition": edition}}}}
+    (counted,) = [each for each in progress_report.report()["labs"] if each["lab"] == lab.name]
+    return counted["done"], task
 
 
 def test_a_task_that_was_changed_drops_its_tick():
@@ -104,8 +104,8 @@ def test_a_task_that_was_changed_drops_its_tick():
 
 
 def test_the_edition_of_a_task_is_another_when_its_goal_is():
-    task = lab_catalog.load("07-containers").tasks[0]
-    assert dataclasses.replace(task, goal=task.goal + " And more.").edition != task.edition
+    task = lab_catalog.load("07-containers").exercises[0]
+    assert msgspec.structs.replace(task, goal=task.goal + " And more.").edition != task.edition
 
 
 def test_the_command_tells_the_progress_as_data_and_as_a_table():

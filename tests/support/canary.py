@@ -1,9 +1,9 @@
-"""A learner's own objects on the course's daemon, there during the whole test run.
+"""Objects of a learner on the course's daemon, which must survive the whole test run.
 
-A container, an image, a network and a volume, all called ``cn``, are made on the daemon itself,
-not through the front door, before the first test or notebook runs. The image carries the
-course's label, as one that is built on an image of the course does, and gives it to the
-container. The last test asks whether they are unchanged.
+Before the first test or notebook runs, a container, an image, a network and a volume, all called
+``cn``, are created on the daemon itself, not through the front door. The image carries the
+course's label, as an image built from a course image does, and the container inherits it. The
+last test checks that all of them are unchanged.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ LAST = "test_the_learners_own_objects_survived_the_whole_run"
 
 
 def daemon() -> docker.DockerClient:
-    """The daemon behind the front door, reached past it."""
+    """A client of the daemon that does not go through the front door."""
     state = course.State.load()
+    assert state is not None
     return docker.DockerClient(base_url=state.endpoint["address"])
 
 
 def make(client: docker.DockerClient) -> dict:
-    """Make the objects afresh and return what identifies them."""
+    """Create the objects and return their facts."""
     remove(client)
     _need(client, "busybox:latest")
     source = client.containers.create("busybox")
@@ -42,7 +43,7 @@ def make(client: docker.DockerClient) -> dict:
     client.volumes.create(NAME)
     container = client.containers.run(
         NAME,
-        # Short, so that no column of docker ps grows: a lesson shows the plain table.
+        # Short, so that the columns of docker ps stay as wide as in the stored outputs.
         "sh",
         stdin_open=True,
         name=NAME,
@@ -55,7 +56,7 @@ def make(client: docker.DockerClient) -> dict:
 
 
 def facts(client: docker.DockerClient) -> dict:
-    """What identifies the objects and would change if somebody touched them."""
+    """Facts of the objects that any change to them would alter."""
     container = client.containers.get(NAME)
     return {
         "container": container.id,
@@ -69,7 +70,7 @@ def facts(client: docker.DockerClient) -> dict:
 
 
 def remove(client: docker.DockerClient) -> None:
-    """Take the objects away again; they are the test's own."""
+    """Remove the objects."""
     for kind, options in (
         (client.containers, {"force": True}),
         (client.networks, {}),
@@ -91,7 +92,7 @@ def _need(client: docker.DockerClient, reference: str) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Put the canary in its cage, when the course runs."""
+    """Create the objects, if the course is running."""
     if session.config.option.collectonly or not (paths.front_door().exists() and course.answers()):
         return
     client = daemon()
@@ -105,12 +106,12 @@ FACTS = pytest.StashKey[dict]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The question comes last."""
+    """Run the test of the objects last."""
     items.sort(key=lambda item: item.name == LAST)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Clean the cage."""
+    """Remove the objects."""
     if FACTS in session.config.stash:
         client = daemon()
         try:

@@ -1,4 +1,4 @@
-"""Homes of a test's own, with what the course that runs has fetched and made already."""
+"""Gives a test's home the images and programs that the running course already has."""
 
 import os
 import shutil
@@ -7,19 +7,29 @@ import pytest
 
 from dockyard import course
 from dockyard.core import docker_client, paths
+from dockyard.engine import engine_root
 
 
 def fill(home):
-    """Give a new home the images of the course registry and the client's plugins."""
+    """Copy the course registry and the docker client's plugins to a new home."""
     filled = paths.home() / "registry"
     if course.State.load() is None or not filled.is_dir():
         pytest.skip("needs the course registry:  python3 -m dockyard engine start")
     shutil.copytree(filled, home / "registry", copy_function=_link)
     give_plugins(home)
+    if engine_root.folder().exists():
+        give_engine_root(home)
+
+
+def give_engine_root(home):
+    """Link the engine root of the current home to a new home; fetch it if it is missing."""
+    shared = engine_root.fetch(print).parent
+    home.mkdir(parents=True, exist_ok=True)
+    (home / shared.name).symlink_to(shared)
 
 
 def give_plugins(home):
-    """Give a new home the client's plugins that the course has fetched, if it had to."""
+    """Copy the plugins that the course fetched to a new home, if there are any."""
     if docker_client.own_plugins().is_dir():
         shutil.copytree(docker_client.own_plugins(), home / docker_client.own_plugins().name)
 

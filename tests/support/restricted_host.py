@@ -1,7 +1,7 @@
-"""The command line run where something is amiss: as another user, without a network, read-only.
+"""Runs the command line under restrictions: as another user, without network, read-only.
 
-Everything is arranged in a mount namespace of the command's own (unshare(1)), so that nothing
-of it is left on the machine.
+All restrictions exist only in the command's own namespaces (unshare(1)), so the machine stays
+unchanged.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from dockyard.core import paths
 
 needs_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0,
-    reason="arranges mounts and users; run it as root:  sudo python3 -m dockyard test",
+    reason="changes mounts and users; run it as root:  sudo python3 -m dockyard test",
 )
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
-"""Goes before a command that is to run as a user without any right."""
+"""Put before a command to run it as an unprivileged user."""
 
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """A new folder that every user may enter, unlike pytest's own."""
+    """A new folder that all users can read, unlike pytest's tmp_path."""
     folder = Path(tempfile.mkdtemp(prefix="dockyard-test-"))
     folder.chmod(0o755)
     try:
@@ -50,10 +50,10 @@ def run(
     timeout: float = 180,
     **variables: str,
 ) -> subprocess.CompletedProcess[str]:
-    """``python -m dockyard WORDS`` with the checkout seen at folder/course.
+    """Run ``python -m dockyard WORDS`` with the checkout mounted at folder/course.
 
-    before is shell that runs first, as root in the new namespace; options are those of the
-    checkout's mount; timeout is in seconds.
+    before is shell code that runs first, as root in the new namespace; options are the mount's;
+    timeout is in seconds.
     """
     seen = folder / "course"
     seen.mkdir(exist_ok=True)
@@ -72,6 +72,8 @@ def run(
         name: value
         for name, value in os.environ.items()
         if name not in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKYARD_HOME", "XDG_RUNTIME_DIR")
+        # Another user cannot write the coverage data.
+        and not name.startswith("COVERAGE_")
     }
     return subprocess.run(
         [
@@ -85,7 +87,7 @@ def run(
 
 
 def as_if_never_installed(package: str, folder: Path) -> str:
-    """Shell that hides an installed package, in this namespace, from the path and from apt."""
+    """Shell code that hides an installed package from PATH and apt in the namespace."""
     return f"""
         mkdir -p {folder}/home
         if [ -e /usr/bin/{package} ]; then mount --bind /dev/null /usr/bin/{package}; fi
@@ -96,6 +98,6 @@ def as_if_never_installed(package: str, folder: Path) -> str:
 
 
 def is_clear(done: subprocess.CompletedProcess[str], code: int = 1) -> bool:
-    """Whether a command ended with code and a message of a few lines instead of a traceback."""
+    """Whether a command exited with code and printed a short message instead of a traceback."""
     told = [line for line in done.stderr.splitlines() if not line.startswith("[")]
     return done.returncode == code and 2 <= len(told) <= 12 and "Traceback" not in done.stderr

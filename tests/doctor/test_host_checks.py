@@ -1,4 +1,4 @@
-"""The doctor tells apart what looks alike from a cell: each circumstance is made, then named."""
+"""Each circumstance that the doctor recognises, made for the test."""
 
 import hashlib
 import io
@@ -13,9 +13,9 @@ import pytest
 from dockyard.doctor import host_checks
 from dockyard.engine import discovery
 from dockyard.engine.embedded import EmbeddedEngine
-from tests.support import restricted_host
+from tests.support import homes, restricted_host
+from tests.support.command_line import run
 from tests.support.restricted_host import NOBODY, needs_root
-from tests.test_cli import run
 
 
 def report(*, home, code=None, **variables):
@@ -33,7 +33,7 @@ def only(notices):
     return notice
 
 
-def test_a_client_without_any_daemon_is_told_from_a_daemon_that_rests(tmp_path):
+def test_no_daemon_and_a_daemon_that_is_not_running_have_different_notices(tmp_path):
     absent = report(home=tmp_path, DOCKER_HOST=f"unix://{tmp_path}/nobody.sock")
     notice = only(noticed(absent, "daemon"))
     assert "docker client" in notice["what"] and "no daemon" in notice["what"]
@@ -41,14 +41,14 @@ def test_a_client_without_any_daemon_is_told_from_a_daemon_that_rests(tmp_path):
 
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "dead.sock"))
-    resting = report(home=tmp_path, DOCKER_HOST=f"unix://{tmp_path}/dead.sock")
-    notice = only(noticed(resting, "daemon"))
+    stopped = report(home=tmp_path, DOCKER_HOST=f"unix://{tmp_path}/dead.sock")
+    notice = only(noticed(stopped, "daemon"))
     assert "its daemon is not running" in notice["what"]
     assert "systemctl start docker" in notice["next"]
 
 
 @needs_root
-def test_permission_denied_is_told_from_no_daemon_and_the_group_from_safety():
+def test_permission_denied_is_a_notice_that_warns_of_the_docker_group():
     with restricted_host.open_folder() as folder, socket.socket(socket.AF_UNIX) as alive:
         alive.bind(str(folder / "docker.sock"))
         alive.listen()
@@ -65,7 +65,7 @@ def test_permission_denied_is_told_from_no_daemon_and_the_group_from_safety():
     assert noticed(found, "daemon") == []
 
 
-def test_a_proxy_of_the_shell_must_leave_this_computer_alone(tmp_path):
+def test_a_proxy_of_the_shell_is_harmful_unless_loopback_is_exempt(tmp_path):
     proxy = {"HTTP_PROXY": "http://me:secret@proxy.example:3128"}
     found = report(home=tmp_path, **proxy, NO_PROXY="example.org", no_proxy="")
     notice = only(noticed(found, "proxy-client"))
@@ -77,7 +77,7 @@ def test_a_proxy_of_the_shell_must_leave_this_computer_alone(tmp_path):
     assert not only(noticed(found, "proxy-client"))["harmful"]
 
 
-def test_a_proxy_for_containers_and_builds_is_read_from_the_clients_own_configuration(tmp_path):
+def test_a_proxy_for_containers_and_builds_is_found_in_the_clients_configuration(tmp_path):
     (tmp_path / "config.json").write_text(
         json.dumps({"proxies": {"default": {"httpsProxy": "http://user:pw@proxy.example:8080"}}})
     )
@@ -89,14 +89,14 @@ def test_a_proxy_for_containers_and_builds_is_read_from_the_clients_own_configur
     assert noticed(report(home=tmp_path / "home", DOCKER_CONFIG=str(tmp_path)), "proxy-build") == []
 
 
-def test_git_bash_is_named_with_the_variable_that_stops_it(tmp_path):
+def test_git_bash_is_a_notice_with_the_variable_that_turns_rewriting_off(tmp_path):
     found = report(home=tmp_path, MSYSTEM="MINGW64")
     assert "MSYS_NO_PATHCONV=1" in only(noticed(found, "paths"))["next"]
     assert noticed(report(home=tmp_path, MSYSTEM="MINGW64", MSYS_NO_PATHCONV="1"), "paths") == []
 
 
 @needs_root
-def test_a_disk_nearly_full_is_told_with_what_is_left():
+def test_a_nearly_full_disk_is_a_notice_with_the_free_space():
     with restricted_host.open_folder() as folder:
         done = restricted_host.run(
             "doctor", "--json", folder=folder, DOCKYARD_HOME=f"{folder}/home",
@@ -111,7 +111,7 @@ def test_a_disk_nearly_full_is_told_with_what_is_left():
     assert "docker system df" in notice["next"]
 
 
-def test_a_daemon_of_an_architecture_without_images_is_told_from_one_unlike_this_computer():
+def test_an_architecture_without_images_is_harmful_and_another_one_is_not():
     platforms = {"linux/amd64", "linux/arm64"}
     odd = only(list(host_checks.architecture({"Architecture": "riscv64"}, platforms)))
     assert odd.harmful and "amd64 and arm64" in odd.what
@@ -124,10 +124,10 @@ def test_a_daemon_of_an_architecture_without_images_is_told_from_one_unlike_this
 
 @pytest.fixture
 def proxied(tmp_path, monkeypatch):
-    """A daemon that was started with a proxy, reached as a learner's own."""
+    """The endpoint of a daemon that was started with a proxy."""
+    homes.give_engine_root(tmp_path / "home")
     monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy.example:3128")
-    (tmp_path / "home").mkdir()
     engine = EmbeddedEngine()
     upstream = engine.start(print)
     monkeypatch.delenv("HTTPS_PROXY")
@@ -137,7 +137,7 @@ def proxied(tmp_path, monkeypatch):
 
 @needs_root
 @pytest.mark.engine
-def test_what_a_daemon_says_of_its_proxy_and_its_images(proxied, tmp_path):
+def test_a_daemons_proxy_and_its_images_for_another_architecture_are_notices(proxied, tmp_path):
     name = "busybox:latest"
     with closing(docker.DockerClient(base_url=proxied.address)) as client:
         foreign = {"amd64": "arm64", "arm64": "amd64"}[discovery.architecture()]
@@ -156,9 +156,9 @@ def test_what_a_daemon_says_of_its_proxy_and_its_images(proxied, tmp_path):
 
 @needs_root
 @pytest.mark.engine
-def test_a_shell_with_a_proxy_and_a_daemon_without_one_will_disagree(tmp_path, monkeypatch):
+def test_a_proxy_of_the_shell_that_the_daemon_does_not_use_is_a_notice(tmp_path, monkeypatch):
+    homes.give_engine_root(tmp_path / "home")
     monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
     engine = EmbeddedEngine()
     upstream = engine.start(print)
     try:
@@ -180,7 +180,7 @@ def _empty_tar():
 
 
 def _load(client, name, config):
-    """Bring an image of another architecture to a daemon, as ``docker load`` does."""
+    """Load an image with this configuration, as ``docker load`` does."""
     layer = _empty_tar()
     config = {
         **config,
