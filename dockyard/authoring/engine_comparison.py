@@ -1,7 +1,7 @@
-"""``test --engine all``: the notebooks on several engines, and a table of the cells that differ.
+"""``test --engine all``: runs the notebooks on several engines and lists the cells that differ.
 
-Each notebook runs under nbval, through the front door, on each engine in turn. Why a cell
-differs is written by hand in tests/engines.toml; a cell that differs without a reason fails.
+Each notebook runs under nbval, through the front door, on one engine after the other. The reasons
+for differences are written by hand in tests/engines.toml; a cell that differs without one fails.
 """
 
 from __future__ import annotations
@@ -22,18 +22,23 @@ from docker.errors import DockerException
 from requests import RequestException
 
 from dockyard import cleanup, course
-from dockyard.commands import test
+from dockyard.authoring import nbval_options
 from dockyard.commands.setup import set_up
 from dockyard.core import docker_client, paths
 from dockyard.core.console import Say
+from dockyard.engine import providers
 from dockyard.exceptions import UsageError
 
-ENGINES = {"embedded": 900, "docker-26": 900, "podman": 300}
+ENGINES = {
+    provider.name: provider.notebook_timeout
+    for provider in providers.ALL
+    if provider.notebook_timeout is not None
+}
 """The engines that are compared, each with the seconds that one notebook may take there."""
 
-CELL_TIMEOUT = test.CELL_TIMEOUT
+CELL_TIMEOUT = nbval_options.CELL_TIMEOUT
 REASONS = paths.CHECKOUT / "tests" / "engines.toml"
-PAGE = paths.CHECKOUT / "docs" / "engines.md"
+PAGE = paths.CHECKOUT / "docs" / "engine-differences.md"
 BEGIN, END = "<!-- table of engines: begin -->\n", "<!-- table of engines: end -->\n"
 SAME, DIFFERS, LEFT_OUT = "same", "differs", "left out"
 
@@ -42,7 +47,7 @@ import signal, sys, pytest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(pytest.main(sys.argv[1:]))
 """
-"""pytest that SIGINT ends in an orderly way, also where a shell has its jobs ignore it."""
+"""Runs pytest so that SIGINT stops it, even if the shell lets its jobs ignore the signal."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Reason:
     why: str
 
     def covers(self, engine: str, notebook: str, cell: str) -> bool:
-        """Whether this is the reason for that cell; ``*`` stands for every cell."""
+        """Whether this reason applies to a cell; ``*`` stands for every cell."""
         return (self.engine, self.notebook) == (engine, notebook) and bool(
             {cell, "*"} & set(self.cells)
         )
@@ -63,14 +68,14 @@ class Reason:
 
 @dataclass(frozen=True)
 class Run:
-    """All outcomes on one engine: notebook, cell, what became of it."""
+    """The outcomes on one engine, by notebook and cell."""
 
     engine: str
     version: str
     notebooks: dict[str, dict[str, str]]
 
     def differing(self) -> list[tuple[str, str]]:
-        """Notebook and cell of each that differs."""
+        """The cells that differ, as pairs of notebook and cell."""
         return [
             (notebook, cell)
             for notebook, cells in sorted(self.notebooks.items())
@@ -79,12 +84,12 @@ class Run:
         ]
 
     def count(self, outcome: str) -> int:
-        """How many cells of all notebooks had that outcome."""
+        """How many cells had this outcome."""
         return sum(list(cells.values()).count(outcome) for cells in self.notebooks.values())
 
 
 def reasons(file: Path = REASONS) -> list[Reason]:
-    """The reasons written by hand."""
+    """Read the reasons."""
     document = tomllib.loads(file.read_text(encoding="utf-8"))
     return [
         Reason(entry["engine"], entry["notebook"], tuple(entry["cells"]), entry["why"])
@@ -93,12 +98,12 @@ def reasons(file: Path = REASONS) -> list[Reason]:
 
 
 def run(words: list[str], say: Say, *, install: bool) -> int:
-    """Run notebooks on every engine, write the table; 1 when a difference has no reason.
+    """Run notebooks on every engine and write the table; return 1 if a difference has no reason.
 
-    words are names of notebooks and engines (default: all of them). What earlier runs in this
-    home found out about others is kept. Raises UsageError, EngineError or SetupError.
+    words are names of notebooks and engines (default: all that can run here). Results of earlier
+    runs in this home are kept for the others. Raises UsageError, EngineError or SetupError.
     """
-    engines = [word for word in words if word in ENGINES] or list(ENGINES)
+    engines = [word for word in words if word in ENGINES] or _that_can_run(say)
     chosen = _notebooks([word for word in words if word not in ENGINES])
     ran_before = course.State.load()
     try:
@@ -121,8 +126,18 @@ def run(words: list[str], say: Say, *, install: bool) -> int:
     return report([load(engine) for engine in ENGINES], reasons(), PAGE, say)
 
 
+def _that_can_run(say: Say) -> list[str]:
+    found = []
+    for name in ENGINES:
+        if unmet := providers.named(name).unmet():
+            say(f"{name} is left out: {unmet[0].name} is needed, found: {unmet[0].found}")
+        else:
+            found.append(name)
+    return found
+
+
 def _clean() -> None:
-    """Remove what a notebook that was cut off has left to the next one."""
+    """Remove what a notebook that was cut off left behind."""
     with suppress(DockerException, RequestException), closing(docker_client.connect()) as daemon:
         cleanup.remove(daemon)
 
@@ -132,16 +147,16 @@ def _notebooks(names: list[str]) -> list[Path]:
     meant = {name: [path for path in known if paths.means(name, path.stem)] for name in names}
     if unknown := [name for name, found in meant.items() if not found]:
         raise UsageError(
-            f"No engine or notebook is called so: {' '.join(unknown)}.",
+            f"There is no engine or notebook called {' '.join(unknown)}.",
             next=f"Engines: {', '.join(ENGINES)}. Notebooks: {paths.NOTEBOOKS}/*.ipynb.",
         )
     return sorted({path for found in meant.values() for path in found}) if names else known
 
 
 def prove_notebook(path: Path, log: Path, timeout: float) -> dict[str, str]:
-    """Run one notebook under nbval; the outcome of each code cell by its id.
+    """Run one notebook under nbval; return the outcome of each code cell by its id.
 
-    timeout is in seconds; cells that it cuts off count as differing. What nbval said is in log.
+    timeout is in seconds; cells that it cuts off count as differing. nbval's output goes to log.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     results = log.with_suffix(".xml")
@@ -149,10 +164,10 @@ def prove_notebook(path: Path, log: Path, timeout: float) -> dict[str, str]:
     argv = [
         sys.executable, "-c", INTERRUPTIBLE, str(path),
         "--nbval", "--nbval-current-env",
-        f"--nbval-sanitize-with={test.SANITIZE}",
+        f"--nbval-sanitize-with={nbval_options.SANITIZE}",
         f"--nbval-cell-timeout={CELL_TIMEOUT}",
         f"--junitxml={results}",
-        # The learner's own objects are proved with the embedded engine.
+        # The learner's own objects are tested with the embedded engine.
         "-p", "no:tests.support.canary", "-p", "no:cacheprovider",
     ]  # fmt: skip
     with log.open("w") as out:
@@ -162,7 +177,7 @@ def prove_notebook(path: Path, log: Path, timeout: float) -> dict[str, str]:
         try:
             child.wait(timeout)
         except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGINT)  # pytest still writes down what it knows
+            child.send_signal(signal.SIGINT)  # pytest still writes its results
             try:
                 child.wait(60)
             except subprocess.TimeoutExpired:
@@ -172,15 +187,15 @@ def prove_notebook(path: Path, log: Path, timeout: float) -> dict[str, str]:
 
 
 def outcomes(path: Path, results: Path) -> dict[str, str]:
-    """The outcome of each code cell of a notebook, from nbval's results as JUnit XML."""
+    """The outcome of each code cell, from nbval's results as JUnit XML."""
     import nbformat  # not yet installed when a fresh clone loads this module
 
     notebook = nbformat.read(path, as_version=4)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     try:
-        cases = ElementTree.parse(results).iter("testcase")
+        cases = list(ElementTree.parse(results).iter("testcase"))
     except (OSError, ElementTree.ParseError):
-        cases = iter(())
+        cases = []
     told = {}
     for case in cases:
         if found := re.fullmatch(r"Cell (\d+)", case.get("name", "")):
@@ -188,7 +203,7 @@ def outcomes(path: Path, results: Path) -> dict[str, str]:
     result = {}
     for number, cell in enumerate(cells):
         skipped = "nbval-skip" in cell.metadata.get("tags", [])
-        # nbval skips what comes after a cell that took too long: that is no agreement.
+        # nbval skips the cells after one that took too long; they have not been compared.
         result[cell.id] = SAME if told.get(number) == set() else DIFFERS
         if skipped:
             result[cell.id] = LEFT_OUT
@@ -209,7 +224,7 @@ def _folder() -> Path:
 
 
 def load(engine: str) -> Run:
-    """What earlier runs in this home found out about an engine."""
+    """The results of earlier runs on an engine in this home."""
     try:
         found = json.loads((_folder() / f"{engine}.json").read_text())
         return Run(engine, found["version"], found["notebooks"])
@@ -224,7 +239,7 @@ def _save(run: Run) -> None:
 
 
 def report(runs: list[Run], known: list[Reason], page: Path, say: Say) -> int:
-    """Write the table into page; say what has no reason, and which reason has no cell any more."""
+    """Write the table into page; report differences without a reason and outdated reasons."""
     text = page.read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
@@ -253,7 +268,7 @@ def _say_outdated(run: Run, reason: Reason, say: Say) -> None:
 
 
 def table(runs: Iterable[Run], known: list[Reason]) -> str:
-    """The table as Markdown: a line an engine, then a line for each reason."""
+    """The table as Markdown: a row per engine, then a row per reason."""
     runs = list(runs)
     lines = [
         "",

@@ -1,11 +1,12 @@
-"""What ``test --engine all`` says: outcomes from a real run of nbval, the table, the reasons."""
+"""``test --engine all``: outcomes of a real nbval run, the table, the reasons."""
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from dockyard.authoring import engine_comparison, store
+from dockyard.authoring import engine_comparison
 from dockyard.authoring.engine_comparison import DIFFERS, LEFT_OUT, SAME, Reason, Run
+from dockyard.authoring.notebook_form import canonical
 from dockyard.core import paths
 
 
@@ -32,7 +33,7 @@ def test_a_cell_differs_when_its_output_does_when_it_fails_and_when_it_takes_too
         ]
     )
     path = tmp_path / "99-sample.ipynb"
-    path.write_text(store.canonical(notebook))
+    path.write_text(canonical(notebook))
     monkeypatch.setattr(engine_comparison, "CELL_TIMEOUT", 3)
     found = engine_comparison.prove_notebook(path, tmp_path / "log" / "99-sample.txt", timeout=60)
     assert found == {
@@ -48,7 +49,7 @@ def test_a_cell_differs_when_its_output_does_when_it_fails_and_when_it_takes_too
 
 
 @pytest.mark.slow
-def test_a_notebook_that_takes_too_long_is_cut_off_and_what_was_seen_counts(tmp_path):
+def test_a_notebook_that_takes_too_long_is_cut_off_and_its_results_count(tmp_path):
     notebook = new_notebook(
         cells=[
             cell("agrees", "print('a')", "a\n"),
@@ -56,14 +57,17 @@ def test_a_notebook_that_takes_too_long_is_cut_off_and_what_was_seen_counts(tmp_
         ]
     )
     path = tmp_path / "99-sample.ipynb"
-    path.write_text(store.canonical(notebook))
-    found = engine_comparison.prove_notebook(path, tmp_path / "log.txt", timeout=15)
+    path.write_text(canonical(notebook))
+    for timeout in (15, 60, 240):  # on a busy computer it takes longer until the slow cell runs
+        found = engine_comparison.prove_notebook(path, tmp_path / "log.txt", timeout)
+        if found["agrees"] == SAME:
+            break
     assert found == {"agrees": SAME, "slow": DIFFERS}
 
 
 @pytest.fixture
 def page(tmp_path):
-    page = tmp_path / "engines.md"
+    page = tmp_path / "engine-differences.md"
     page.write_text(f"Before.\n\n{engine_comparison.BEGIN}old\n{engine_comparison.END}\nAfter.\n")
     return page
 
@@ -83,7 +87,7 @@ def test_a_difference_without_a_reason_fails_and_is_named(page):
     assert "| `podman` | 07-sample | `three` | **no reason known yet** |" in text
 
 
-def test_a_reason_covers_its_own_engine_and_notebook_and_outdated_ones_are_said(page):
+def test_a_reason_covers_one_engine_and_notebook_and_outdated_ones_are_reported(page):
     said = []
     known = [
         Reason("podman", "07-sample", ("two", "three", "one"), "Podman says it otherwise."),

@@ -1,7 +1,7 @@
 """Each notebook passes alone on a fresh engine, twice in a row, and after all the others.
 
-The default run executes the notebooks once, in their order. Here they are executed in a copy of
-the course, in which nothing of an earlier run is left, and on an engine of its own.
+The default run executes the notebooks once, in order. These tests execute them in a copy of the
+course without files of earlier runs, on a separate engine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dockyard.core import paths
 
 LESSONS = [path.relative_to(paths.CHECKOUT) for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))]
 SHORT = [Path("notebooks/10-compose.ipynb"), Path("notebooks/00-start-here.ipynb")]
-"""Not in their order."""
+"""Two short lessons, in reverse order."""
 
 LEFT_BEHIND = shutil.ignore_patterns(".*", "work", "__pycache__")
 
@@ -29,21 +29,21 @@ whole = [pytest.mark.engine, pytest.mark.slow, pytest.mark.independence]
 
 
 def copy_of_the_course(folder: Path) -> Path:
-    """The files of the checkout without what running the course adds to them."""
+    """Copy the checkout without the files that running the course adds."""
     copy = folder / "course"
     shutil.copytree(paths.CHECKOUT, copy, ignore=LEFT_BEHIND)
     return copy
 
 
 def nbval(copy: Path, chosen: list[Path]) -> subprocess.CompletedProcess[str]:
-    """Prove notebooks of the copy on the engine that runs."""
+    """Test notebooks of the copy on the running engine."""
     return subprocess.run(
         [
             sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env",
             f"--nbval-sanitize-with={test.SANITIZE}",
             f"--nbval-cell-timeout={test.CELL_TIMEOUT}",
-            # Not the project's own settings, and not its canary: that is in its cage already, and
-            # the end of this run would take it away.
+            # Without the project's settings and its canary: the outer run has made the canary's
+            # objects already, and the end of this run would remove them.
             "-p", "no:tests.support.canary", "-p", "no:cacheprovider",
             "-c", "/dev/null", f"--rootdir={copy}", "--quiet",
             *map(str, chosen),
@@ -54,7 +54,7 @@ def nbval(copy: Path, chosen: list[Path]) -> subprocess.CompletedProcess[str]:
 
 
 def assert_passed(done: subprocess.CompletedProcess[str], count: int) -> None:
-    """All cells passed, and there were cells."""
+    """Assert that all cells passed, and that there were some."""
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert count and f"{count} passed" in done.stdout
 
@@ -69,20 +69,20 @@ def code_cells(chosen: list[Path]) -> int:
 
 @pytest.mark.engine
 @pytest.mark.slow
-def test_lessons_pass_in_another_order_and_again(tmp_path):
+def test_lessons_pass_in_another_order_and_twice(tmp_path):
     copy = copy_of_the_course(tmp_path)
     for _ in range(2):
         assert_passed(nbval(copy, SHORT), code_cells(SHORT))
 
 
 class OwnCourse:
-    """A copy of the course with a home, and so with an engine, of its own."""
+    """A copy of the course with a separate home and engine."""
 
     def __init__(self, folder: Path) -> None:
         self.checkout = copy_of_the_course(folder)
         self.home = folder / "home"
         self.home.mkdir()
-        # What the registry holds took minutes to make, and lessons do not change it.
+        # Filling the registry takes minutes, and lessons do not change it.
         if (filled := paths.home() / "registry").exists():
             shutil.copytree(filled, self.home / "registry")
 
@@ -121,7 +121,7 @@ class TestWhole:
     pytestmark = whole
 
     @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-    def test_a_notebook_passes_alone_on_a_fresh_engine_and_again(self, own, path):
+    def test_a_notebook_passes_alone_on_a_fresh_engine_and_twice(self, own, path):
         own.renew_engine()
         own.prove([path])
         own.prove([path])

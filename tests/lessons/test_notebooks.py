@@ -1,4 +1,4 @@
-"""The form of the lessons, which nbval does not look at: it passes a notebook never run."""
+"""The form of the lessons, which nbval does not check: it passes a notebook that never ran."""
 
 import re
 import subprocess
@@ -8,13 +8,14 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from dockyard.authoring import store
+from dockyard.authoring import notebook_store
+from dockyard.authoring.notebook_form import canonical
 from dockyard.commands import test
 from dockyard.core import paths
 
 SYLLABUS = [f"S{number:02d}" for number in range(1, 49)]
 LESSONS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
-STORED = store.stored()
+STORED = notebook_store.stored()
 NOT_COMPARED = {"nbval-ignore-output", "nbval-skip"}
 WAYS = ("90-minute taster", "half day", "full day", "two days")
 """The paths through the course, in the order of the welcome page's columns."""
@@ -48,7 +49,7 @@ def minutes(path):
 
 
 def lesson_rows(text):
-    """The cells of each row that begins with a lesson's number, in the order of the table."""
+    """The cells of each row that starts with a lesson's number."""
     rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in row] for row in rows if re.match(r" \[?\d\d\b", row[0])]
 
@@ -66,7 +67,7 @@ def test_the_course_is_complete():
 
 @each_stored
 def test_a_notebook_is_stored_in_canonical_form(path):
-    assert path.read_text() == store.canonical(read(path))
+    assert path.read_text() == canonical(read(path))
 
 
 @each_stored
@@ -76,12 +77,12 @@ def test_every_code_cell_has_been_run_in_order(path):
 
 
 @each_stored
-def test_a_cell_fails_only_where_failing_is_meant(path):
-    assert [cell.id for cell in store.unexpected_failures(read(path))] == []
+def test_a_cell_fails_only_if_it_is_tagged_for_it(path):
+    assert [cell.id for cell in notebook_store.unexpected_failures(read(path))] == []
 
 
 @each_stored
-def test_a_cell_that_is_meant_to_fail_did_fail(path):
+def test_a_cell_that_is_tagged_to_fail_did_fail(path):
     for cell in code_cells(path):
         if "fails-on-purpose" in tags(cell):
             assert any("[exit code " in text for text in outputs(cell)), cell.id
@@ -110,7 +111,7 @@ def test_a_lesson_has_its_frame(path):
 
 
 @each_lesson
-def test_a_lesson_says_what_it_is_for_and_what_it_was(path):
+def test_a_lesson_opens_with_its_goals_and_closes_with_a_summary(path):
     texts = markdown(path)
     opening = texts[0]
     assert opening.startswith("# ")
@@ -122,7 +123,7 @@ def test_a_lesson_says_what_it_is_for_and_what_it_was(path):
     assert "https://docs.docker.com/" in closing
 
 
-def test_both_tables_of_the_lessons_say_the_minutes_that_each_lesson_says():
+def test_both_tables_of_lessons_have_the_minutes_of_each_lesson():
     said = [minutes(path) for path in LESSONS]
     welcome = lesson_rows("\n".join(markdown(LESSONS[0])))
     readme = lesson_rows((paths.CHECKOUT / "README.md").read_text())
@@ -130,7 +131,7 @@ def test_both_tables_of_the_lessons_say_the_minutes_that_each_lesson_says():
     assert [int(row[3]) for row in readme] == said
 
 
-def test_the_welcome_page_marks_the_paths_that_the_lessons_say_and_adds_them_up():
+def test_the_welcome_page_marks_and_adds_up_the_paths_of_the_lessons():
     text = "\n".join(markdown(LESSONS[0]))
     sums = dict.fromkeys(WAYS, 0)
     for path, row in zip(LESSONS, lesson_rows(text), strict=True):
@@ -188,8 +189,8 @@ def test_every_sanitizing_rule_has_a_name():
 
 @pytest.mark.engine
 @pytest.mark.slow
-def test_a_changed_output_fails_the_proof(tmp_path: Path):
-    """The proof is worth something only if it can fail."""
+def test_a_changed_output_fails_the_tests(tmp_path: Path):
+    """Tests are worth something only if they can fail."""
     lesson = paths.NOTEBOOKS / "00-start-here.ipynb"
     notebook = read(lesson)
     cell = next(
@@ -199,7 +200,7 @@ def test_a_changed_output_fails_the_proof(tmp_path: Path):
     )
     cell.outputs[0]["text"] += "This line was never printed.\n"
     altered = tmp_path / lesson.name
-    altered.write_text(store.canonical(notebook))
+    altered.write_text(canonical(notebook))
     done = subprocess.run(
         [
             sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env",
