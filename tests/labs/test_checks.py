@@ -26,6 +26,18 @@ touch last.txt
 """,
 }
 
+DOCKER_29 = """\
+failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct \
+and if the daemon is running: dial unix /var/run/docker.sock: connect: no such file or directory
+"""
+
+
+def test_the_message_of_docker_29_is_right_too():
+    with proof("03-daemon") as attempt:
+        (attempt.work / "error.txt").write_text(DOCKER_29)
+        (verdict,) = judge.judge(attempt, ["nobody-home"])
+    assert verdict.done, verdict.saw
+
 
 @pytest.mark.parametrize("task", ODD)
 def test_an_unexpected_state_has_a_verdict_of_its_own(task):

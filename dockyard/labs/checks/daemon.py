@@ -11,11 +11,14 @@ from docker.models.containers import Container
 from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import NotYet, brief
 
+NO_DAEMON = ("Cannot connect to the Docker daemon", "failed to connect to the docker API")
+"""What clients say when no daemon answers: up to Docker 28, and from 29 on."""
+
 
 def nobody_home(probe: Probe) -> str:
     """The file holds a client's message when no daemon answers."""
     written = probe.file("error.txt")
-    if "Cannot connect to the Docker daemon" not in written:
+    if not any(words in written for words in NO_DAEMON):
         raise NotYet(f"error.txt says {brief(written)!r}.")
     if "unix:///var/run/docker.sock" not in written:
         raise NotYet("error.txt has the message of a client that asked somewhere else.")
