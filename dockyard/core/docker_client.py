@@ -117,7 +117,12 @@ def _make_config(folder: Path, lesson: str | None) -> list[Path]:
     (folder / files[-1]).write_text(json.dumps(context))
     settings: dict[str, Any] = {
         "currentContext": CONTEXT,
-        "cliPluginsExtraDirs": [str(Path(PLUGIN_FOLDERS[0]).expanduser()), str(own_plugins())],
+        # docker looks here before it looks into DOCKER_CONFIG.
+        "cliPluginsExtraDirs": [
+            str(engine_plugins()),
+            str(Path(PLUGIN_FOLDERS[0]).expanduser()),
+            str(own_plugins()),
+        ],
     }
     if lesson:
         settings["HttpHeaders"] = {LESSON_HEADER: lesson}

@@ -84,6 +84,38 @@ def test_a_shell_of_the_course_keeps_the_order_of_its_path(tmp_path, monkeypatch
     assert "PATH" not in docker_client.environment()
 
 
+@pytest.mark.skipif(docker_client.find() is None, reason="needs a docker client")
+def test_docker_runs_the_engines_plugins_and_not_those_that_were_fetched_earlier(
+    tmp_path, monkeypatch
+):
+    docker = docker_client.find()
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
+    _plugin(docker_client.own_plugins() / "docker-buildx", "fetched earlier")
+    root = tmp_path / "root"
+    _plugin(root / "usr/libexec/docker/cli-plugins/docker-buildx", "the engine's")
+    _plugin(root / "usr/libexec/docker/cli-plugins/docker-compose", "the engine's")
+    (root / "usr/bin").mkdir()
+    (root / "usr/bin/docker").symlink_to(docker)
+    client_programs.ensure(pytest.fail, root)
+    docker_client.write_config("05-registries")
+    for name in ("buildx", "compose"):
+        done = subprocess.run(
+            ["docker", name], env={**os.environ, **docker_client.environment("05-registries")},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout.strip() == "the engine's"
+
+
+def _plugin(path, says):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = json.dumps({"SchemaVersion": "0.1.0", "Vendor": "test", "Version": "v1"})
+    path.write_text(
+        f"#!/bin/sh\n[ \"$1\" != docker-cli-plugin-metadata ] || exec echo '{metadata}'\n"
+        f'echo "{says}"\n'
+    )
+    path.chmod(0o755)
+
+
 def _root(folder, says):
     for name in ("bin/docker", "libexec/docker/cli-plugins/docker-compose",
                  "libexec/docker/cli-plugins/docker-buildx"):  # fmt: skip
