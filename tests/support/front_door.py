@@ -25,6 +25,9 @@ from dockyard.engine import engine_root
 ENGINE_ROOT = engine_root.folder()
 """The engine root of the course's home; a test may have another home."""
 
+PLUGINS = [found for name in ("compose", "buildx") if (found := docker_client.find_plugin(name))]
+"""The docker client's plugins, found from the course's home, too."""
+
 needs_dockerd = [
     pytest.mark.engine,
     pytest.mark.skipif(
@@ -135,9 +138,8 @@ class Docker:
         plugins.mkdir(parents=True)
         settings = {"HttpHeaders": {docker_client.LESSON_HEADER: lesson}} if lesson else {}
         (config / "config.json").write_text(json.dumps(settings))
-        for name in ("compose", "buildx"):
-            if found := docker_client.find_plugin(name):
-                (plugins / found.name).symlink_to(found)
+        for found in PLUGINS:
+            (plugins / found.name).symlink_to(found)
         kept = {
             name: value for name, value in os.environ.items() if name not in docker_client.UNSET
         }

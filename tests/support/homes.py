@@ -29,9 +29,12 @@ def give_engine_root(home):
 
 
 def give_plugins(home):
-    """Copy the plugins that the course fetched to a new home, if there are any."""
-    if docker_client.own_plugins().is_dir():
-        shutil.copytree(docker_client.own_plugins(), home / docker_client.own_plugins().name)
+    """Copy the plugins that the course uses to a new home, where nothing has to be fetched then."""
+    folder = home / docker_client.own_plugins().name
+    folder.mkdir(parents=True)
+    for name in ("compose", "buildx"):
+        if found := docker_client.find_plugin(name):
+            shutil.copy(found, folder)
 
 
 def _link(source, target):
