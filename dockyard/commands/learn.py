@@ -50,7 +50,8 @@ def _arguments(port: int | None, browser: bool) -> list[str]:
 def _jupyterlab(choice: str, install: bool, arguments: list[str]) -> int:
     lab = JupyterLab()
     try:
-        set_up(choice, say, install=install, then=lambda: lab.prepare(arguments))
+        lab.prepare(arguments)  # imports JupyterLab while the engine starts
+        set_up(choice, say, install=install)
     except BaseException:
         lab.give_up()
         raise

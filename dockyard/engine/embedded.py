@@ -192,7 +192,8 @@ class EmbeddedEngine(DaemonEngine):
         words = [*self._dockerd_words(mirror), *self._store_options(), *self._runtime_options()]
         return engine_root.join(containerd.pid, *words)
 
-    def _dockerd_words(self, mirror: str | None) -> list[str | Path]:
+    def _dockerd_places(self) -> list[str]:
+        """dockerd and the files and folders of this home that it uses."""
         return [
             self._program("dockerd"),
             f"--config-file={self._config}",
@@ -200,6 +201,11 @@ class EmbeddedEngine(DaemonEngine):
             f"--exec-root={self.exec / 'docker'}",
             f"--pidfile={self._pid_file}",
             f"--host=unix://{self.socket}",
+        ]
+
+    def _dockerd_words(self, mirror: str | None) -> list[str | Path]:
+        return [
+            *self._dockerd_places(),
             f"--containerd={self._containerd_socket}",
             f"--bridge={self.bridge}",
             f"--default-address-pool=base={self.pool},size=24",

@@ -177,12 +177,7 @@ class RootlessEngine(EmbeddedEngine):
         default = next(self.pool.subnets(new_prefix=24))
         inner = next(self.pool.subnets(new_prefix=17))
         return [
-            self._program("dockerd"),
-            f"--config-file={self._config}",
-            f"--data-root={self.data / 'docker'}",
-            f"--exec-root={self.exec / 'docker'}",
-            f"--pidfile={self._pid_file}",
-            f"--host=unix://{self.socket}",
+            *self._dockerd_places(),
             f"--bip={default.network_address + 1}/24",
             f"--default-address-pool=base={inner},size=24",
             *self._store_options(),

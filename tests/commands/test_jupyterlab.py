@@ -25,7 +25,6 @@ def test_jupyterlab_exits_when_the_course_does_not_start(capfd, monkeypatch):
             super().prepare(["path"])
 
     def fail(*words, **options):
-        options["then"]()
         raise EngineNotRunning()
 
     monkeypatch.setattr(learn, "JupyterLab", Watched)
