@@ -15,7 +15,7 @@ from dockyard.exceptions import UsageError
 from dockyard.registry import digests, server
 from dockyard.registry.api import Registry
 from dockyard.registry.archive import export_archive, import_archive
-from dockyard.registry.fill import fill
+from dockyard.registry.fill import fill, source
 from dockyard.registry.verify import ImageFinding, list_images, verify
 
 
@@ -58,10 +58,9 @@ def _import(file: Path) -> int:
 
 
 def _fill(registry: Registry) -> None:
-    source = os.environ.get("DOCKYARD_SOURCE", "auto")
     every = os.environ.get("DOCKYARD_PLATFORMS") == "all"
     with closing(docker_client.connect(timeout=600)) as daemon:
-        fill(registry, daemon, say, source, deep=True, all_platforms=every)
+        fill(registry, daemon, say, source(), deep=True, all_platforms=every)
 
 
 def _report(action: str, registry: Registry, as_json: bool) -> int:

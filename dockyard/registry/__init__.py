@@ -2,13 +2,15 @@
 
 from dockyard.registry.api import Registry
 from dockyard.registry.archive import export_archive, import_archive
-from dockyard.registry.fill import fill, pull_into
+from dockyard.registry.fill import fill, pull_into, source
 from dockyard.registry.hub import answers as hub_answers
-from dockyard.registry.image_catalog import references
+from dockyard.registry.image_catalog import Image, references
+from dockyard.registry.lookalikes import remark
 from dockyard.registry.server import in_container, start, stop
 from dockyard.registry.verify import list_images, verify
 
 __all__ = [
+    "Image",
     "Registry",
     "export_archive",
     "fill",
@@ -18,6 +20,8 @@ __all__ = [
     "list_images",
     "pull_into",
     "references",
+    "remark",
+    "source",
     "start",
     "stop",
     "verify",

@@ -181,6 +181,17 @@ class Registry:
         )
         self._check(done)
 
+    def mount_blob(self, repository: str, digest: str, source: str) -> None:
+        """Give a repository a blob that the repository source has. Raises RegistryError."""
+        answer = self._ask(
+            "POST",
+            f"{self.url}/v2/{repository}/blobs/uploads/",
+            params={"mount": digest, "from": source},
+        )
+        self._check(answer)
+        if answer.status_code != 201:  # the registry has begun an upload instead
+            self.put_blob(repository, digest, self.blob(source, digest))
+
     def _ask(self, method: str, address: str, **options: Any) -> requests.Response:
         try:
             return self._send(method, address, timeout=300, **options)

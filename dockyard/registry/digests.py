@@ -6,6 +6,7 @@ It tells an image that the course stored from one that took its place.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from dockyard.core import paths
 from dockyard.registry import private_file
 from dockyard.registry.api import Registry
 from dockyard.registry.image_catalog import Image, images
+
+_adding = threading.Lock()
 
 
 def _file() -> Path:
@@ -31,14 +34,24 @@ def load() -> dict[str, str]:
 
 def record(registry: Registry) -> None:
     """Record the tags of the catalog that the registry has now. Raises RegistryError or OSError."""
-    found = {
+    found = _found(registry, images())
+    if found != load():
+        _save(found)
+
+
+def add(registry: Registry, stored: Image) -> None:
+    """Record the tags of one image. Raises RegistryError or OSError."""
+    with _adding:
+        _save(load() | _found(registry, [stored]))
+
+
+def _found(registry: Registry, chosen: Iterable[Image]) -> dict[str, str]:
+    return {
         reference: manifest.digest
-        for image in images()
+        for image in chosen
         for reference, tag in zip(image.references, image.tags, strict=True)
         if (manifest := registry.manifest(image.repository, tag))
     }
-    if found != load():
-        _save(found)
 
 
 def forget(changing: Iterable[Image]) -> None:

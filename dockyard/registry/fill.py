@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import docker
@@ -17,32 +18,42 @@ from dockyard.exceptions import DiskFull, DockyardError, RegistryError, UsageErr
 from dockyard.registry import digests, hub, server, storage, transfer
 from dockyard.registry.api import Registry
 from dockyard.registry.image_catalog import Image, images
-from dockyard.registry.offline.maker import Maker
-from dockyard.registry.verify import is_complete, is_current
+from dockyard.registry.offline.maker import WORKERS, Maker
+from dockyard.registry.verify import is_complete, is_current, origin
 
 SOURCES = ("auto", "hub", "debian")
 MB = 10**6
-# For the registry's copy, and for the unpacked one and the archive while an image is built.
-ROOM_FACTOR = 6
+UNPACKED = 3.5
+"""The room that a layer takes outside the registry, in sizes of the compressed layer."""
+
+LISTS = 120
+"""Megabytes of apt's lists of packages, unpacked and as an archive."""
+
+
+def source(default: str = "auto") -> str:
+    """Where images come from: what ``DOCKYARD_SOURCE`` says, else the default. See fill()."""
+    return os.environ.get("DOCKYARD_SOURCE", default)
 
 
 def fill(
     registry: Registry,
-    client: docker.DockerClient,
+    client: docker.DockerClient | None,
     say: Say,
     source: str = "auto",
     *,
     deep: bool = False,
     all_platforms: bool = False,
+    stored: Callable[[Image], None] = lambda image: None,
 ) -> None:
     """Store every image of the catalog that is missing, damaged or replaced; keep the others.
 
     source is ``hub``, ``debian`` or ``auto``: Docker Hub if it answers within three seconds, and
-    Debian packages for the images that it refuses. deep reads every blob first; without it, only
-    digests of tags and sizes of blobs are compared. all_platforms copies whole indexes from Hub,
-    so that machines of other architectures can pull too; Hub counts each platform as a pull
-    against the hourly allowance. Raises RegistryError, DiskFull, Busy or
-    UsageError.
+    Debian packages for the images that it refuses. With ``hub`` or ``debian``, images from the
+    other source are replaced. deep reads every blob first; without it, only digests of tags and
+    sizes of blobs are compared. all_platforms copies whole indexes from Hub, so that machines of
+    other architectures can pull too; Hub counts each platform as a pull against the hourly
+    allowance. stored is called for each image as soon as it can be pulled, from any thread.
+    Raises RegistryError, DiskFull, Busy or UsageError.
     """
     if source not in SOURCES:
         raise UsageError(
@@ -56,20 +67,39 @@ def fill(
             for digest in storage.discard_damaged_blobs(client):
                 say(f"discarding the damaged blob {digest[:19]}…")
         absent = _absent(registry, recorded)
-        if absent or any(not is_current(registry, image) for image in images()):
+        foreign = [image for image in images() if _is_foreign(registry, image, source)]
+        outdated = [image for image in images() if not is_current(registry, image)]
+
+        def done(image: Image) -> None:
+            digests.add(registry, image)
+            stored(image)
+
+        for image in images():
+            if image not in absent:
+                stored(image)
+        if absent or foreign or outdated:
             with server.writer(client) as writer:
                 absent = [image for image in absent if not _restore(writer, image, recorded, say)]
                 digests.forget(absent)
                 for image in absent:
                     storage.discard_tags(image, client)
-                if absent:
-                    _fill(writer, client, absent, say, source, all_platforms)
-                _renew(writer, client, say)
+                wanted = [image for image in images() if image in absent or image in foreign]
+                if wanted:
+                    _fill(writer, client, wanted, say, source, all_platforms, done)
+                _renew(writer, client, say, done)
         digests.record(registry)
 
 
 def _absent(registry: Registry, recorded: Mapping[str, str]) -> list[Image]:
     return [image for image in images() if not is_complete(registry, image, recorded)]
+
+
+def _is_foreign(registry: Registry, image: Image, source: str) -> bool:
+    """Whether an image comes from the other source than the one that is asked for."""
+    if source == "auto" or not image.hub:
+        return False
+    found = origin(registry, image)
+    return found is not None and bool(found) is (source == "hub")
 
 
 def _restore(writer: Registry, image: Image, recorded: Mapping[str, str], say: Say) -> bool:
@@ -89,13 +119,13 @@ def _restore(writer: Registry, image: Image, recorded: Mapping[str, str], say: S
 
 def _fill(
     registry: Registry,
-    client: docker.DockerClient,
+    client: docker.DockerClient | None,
     absent: list[Image],
     say: Say,
     source: str,
     all_platforms: bool,
+    stored: Callable[[Image], None],
 ) -> None:
-    check_room(absent)
     began = time.monotonic()
     chosen = source
     if source == "auto":
@@ -109,16 +139,24 @@ def _fill(
                 "DOCKYARD_SOURCE=debian python3 -m dockyard registry fill",
             )
         there = [image for image in absent if image.hub]
+        check_room(there, made=False)
         say(f"copying {len(there)} images from Docker Hub")
-        refused = hub.copy_all(registry, client, there, say, all_platforms, source == "hub")
+        only = source == "hub"
+        refused = hub.copy_all(registry, client, there, say, all_platforms, only, stored)
         absent = [image for image in absent if image in refused or not image.hub]
     if absent:
+        check_room(absent)
         say(f"making {len(absent)} images from Debian packages (a few minutes, once)")
-        Maker(registry, client, say).make(absent)
+        Maker(registry, client, say, stored).make(absent)
     say(f"the course registry is filled ({time.monotonic() - began:.0f} s)")
 
 
-def _renew(registry: Registry, client: docker.DockerClient, say: Say) -> None:
+def _renew(
+    registry: Registry,
+    client: docker.DockerClient | None,
+    say: Say,
+    stored: Callable[[Image], None],
+) -> None:
     """Rebuild images whose recipe has changed; keep the older ones when that fails."""
     outdated = [image for image in images() if not is_current(registry, image)]
     if not outdated:
@@ -127,21 +165,37 @@ def _renew(registry: Registry, client: docker.DockerClient, say: Say) -> None:
     digests.forget(outdated)
     try:
         check_room(outdated)
-        Maker(registry, client, say).make(outdated)
+        Maker(registry, client, say, stored).make(outdated)
     except DockyardError as error:
         say(f"keeping the older ones: {error.what} {error.why[:200]}")
 
 
-def check_room(absent: Sequence[Image]) -> None:
-    """Raise DiskFull when the home's disk does not have enough room for the images."""
-    needed = sum(image.megabytes for image in absent) * ROOM_FACTOR * MB
+def check_room(absent: Sequence[Image], *, made: bool = True) -> None:
+    """Raise DiskFull when the home's disk does not have enough room for the images.
+
+    made says that they are made here, not copied.
+    """
+    needed = sum(image.megabytes for image in absent) + (_working_room(absent) if made else 0)
     free = shutil.disk_usage(paths.home()).free
-    if free < needed:
+    if free < needed * MB:
         raise DiskFull(
             f"Only {free / MB:.0f} MB are free in {paths.home()}.",
-            f"The images that are missing need about {needed / MB:.0f} MB.",
+            f"The images that are missing need about {needed:.0f} MB.",
             "Free some space, then:  python3 -m dockyard registry fill",
         )
+
+
+def _working_room(making: Sequence[Image]) -> float:
+    """Megabytes for the bases, which stay, and for the largest images that are made at once."""
+    chains = [image.chain for image in making]
+    bases = {base for chain in chains for base in chain[:-1]}
+    kept = sum(base.megabytes * UNPACKED + LISTS for base in bases)
+    # Each is unpacked with its bases; its own layer is also an archive, twice.
+    single = [
+        UNPACKED * (sum(image.megabytes for image in chain) + 2 * chain[-1].megabytes) + LISTS
+        for chain in chains
+    ]
+    return kept + sum(sorted(single)[-WORKERS:])
 
 
 def pull_into(

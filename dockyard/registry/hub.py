@@ -12,10 +12,9 @@ from docker.errors import APIError, ImageNotFound
 
 from dockyard.core.console import Say
 from dockyard.core.thread_pool import thread_pool
-from dockyard.engine import system_packages
 from dockyard.engine.discovery import architecture
 from dockyard.exceptions import RegistryError
-from dockyard.registry import transfer
+from dockyard.registry import programs, transfer
 from dockyard.registry.api import Registry
 from dockyard.registry.image_catalog import Image
 
@@ -42,17 +41,19 @@ def _host() -> str:
 
 def copy_all(
     registry: Registry,
-    client: docker.DockerClient,
+    client: docker.DockerClient | None,
     absent: Sequence[Image],
     say: Say,
     all_platforms: bool,
     only: bool,
+    stored: Callable[[Image], None] = lambda image: None,
 ) -> list[Image]:
     """Copy images from Docker Hub, two at a time; return those that it refused.
 
-    only says that there is no other source: then the first refusal raises RegistryError.
+    only says that there is no other source: then the first refusal raises RegistryError. stored
+    is called for each image that was copied.
     """
-    copy = _with_skopeo if system_packages.which("skopeo") else _through_the_engine
+    copy = _with_skopeo if programs.argv("skopeo") else _through_the_engine
     refused: list[Image] = []
 
     def one(image: Image) -> None:
@@ -67,6 +68,7 @@ def copy_all(
             refused.append(image)
         else:
             say(f"copied {image.reference} ({time.monotonic() - began:.0f} s)")
+            stored(image)
 
     _in_parallel(absent, one)
     return [image for image in absent if image in refused]
@@ -80,7 +82,7 @@ def _in_parallel(chosen: Sequence[Image], action: Callable[[Image], None]) -> No
 
 def _with_skopeo(
     registry: Registry,
-    client: docker.DockerClient,
+    client: docker.DockerClient | None,
     image: Image,
     reference: str,
     all_platforms: bool,
@@ -102,21 +104,31 @@ def _with_skopeo(
 
 def _through_the_engine(
     registry: Registry,
-    client: docker.DockerClient,
+    client: docker.DockerClient | None,
     image: Image,
     reference: str,
     all_platforms: bool,
 ) -> None:
     """Pull and push, where skopeo is missing; by digest, so that no tag of the engine moves."""
     remote = f"{_host()}/{image.repository}"
+    if client is None:
+        raise RegistryError(
+            f"{reference} could not be copied from Docker Hub.",
+            "That takes the program skopeo or an engine that runs.",
+            "Start an engine:  python3 -m dockyard engine start",
+        )
     try:
         digest = client.images.get_registry_data(f"{remote}:{reference.partition(':')[2]}").id
+        name = f"{remote}@{digest}"
         # Not images.list(), which inspects each image and fails when one was removed meanwhile.
-        known = {found["Id"] for found in client.api.images()}
-        pulled = client.images.pull(f"{remote}@{digest}")
+        known: set[str] = set()
+        for found in client.api.images():
+            known.update(found["RepoDigests"] or (), found["RepoTags"] or ())
+        pulled = client.images.pull(name)
         transfer.push(registry, client, pulled, reference)
-        if pulled.id not in known:
-            client.images.remove(f"{remote}@{digest}")
+        # The engine calls docker.io/library/busybox busybox.
+        if name.removeprefix("docker.io/").removeprefix("library/") not in known:
+            client.images.remove(name)
     except (APIError, ImageNotFound) as error:
         raise transfer.failure(
             f"{reference} could not be copied from Docker Hub.", str(error)

@@ -7,6 +7,7 @@ platforms     the platforms that images from Docker Hub can have
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 
@@ -14,10 +15,17 @@ import msgspec
 
 from dockyard.core import data_file
 from dockyard.core.data_file import Record
+from dockyard.engine import engine_root
 
 FILE = Path(__file__).with_name("images.toml")
 ORIGIN = "dockyard.origin"
 """Label that says how an image was made; images from Docker Hub do not have it."""
+
+EDITION = 2
+"""Raised when all images have to be made anew, because the way of making them has changed."""
+
+SCRATCH = "scratch"
+"""The base of an image that has none, as in a Dockerfile."""
 
 RECIPE = "dockyard.recipe"
 """Label with the recipe by which an image was made."""
@@ -34,6 +42,17 @@ class Image(Record):
     variant: str = ""
     suite: str = ""
     packages: tuple[str, ...] = ()
+    engine: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
+    keep: str = ""
+    env: tuple[str, ...] = ()
+    workdir: str = ""
+    volumes: tuple[str, ...] = ()
+    expose: tuple[str, ...] = ()
+    stopsignal: str = ""
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] | None = None
     hub: bool = True
     """Whether Docker Hub has it; the course's own images are always made from packages."""
 
@@ -54,28 +73,66 @@ class Image(Record):
 
     @property
     def context(self) -> Path:
-        """The build context that makes this image from Debian packages."""
+        """The folder with ``files``, which the image has from the course, and ``setup.sh``."""
         return (
             FILE.parent / "offline" / "images" / "-".join(filter(None, (self.name, self.variant)))
         )
 
     @property
+    def has_base(self) -> bool:
+        """Whether packages are installed on another image of the catalog."""
+        return self.base not in ("", SCRATCH)
+
+    @property
+    def chain(self) -> list[Image]:
+        """Its bases, lowest first, and the image itself."""
+        return [*(by_reference()[self.base].chain if self.has_base else ()), self]
+
+    @property
+    def root_suite(self) -> str:
+        """The Debian suite of the lowest layer."""
+        return self.chain[0].suite
+
+    @property
     def origin(self) -> str:
         """How the image is made, for its label."""
-        what = f"Debian {self.suite} by mmdebstrap" if self.suite else ", ".join(self.packages)
-        return f"made from Debian packages: {what}"
+        what = ", ".join(self.packages + self.engine)
+        return f"made from Debian packages: {what if self.base else f'Debian {self.suite}'}"
+
+    @property
+    def step(self) -> str:
+        """How the image's layer is made, for ``docker history``."""
+        if not self.base:
+            return f"mmdebstrap {self.suite}"
+        what = " ".join(self.packages + self.engine)
+        return f"RUN apt-get install {what}" if self.has_base else f"COPY {what}"
+
+    @property
+    def instructions(self) -> list[str]:
+        """The settings as a Dockerfile writes them, for ``docker history``."""
+        lines = [f"ENV {variable}" for variable in self.env]
+        lines += [f"WORKDIR {self.workdir}"] if self.workdir else []
+        lines += [f"VOLUME [{path}]" for path in self.volumes]
+        lines += [f"STOPSIGNAL {self.stopsignal}"] if self.stopsignal else []
+        lines += [f"EXPOSE {port}" for port in self.expose]
+        lines += [f"ENTRYPOINT {json.dumps(self.entrypoint)}"] if self.entrypoint else []
+        return [*lines, *([f"CMD {json.dumps(self.cmd)}"] if self.cmd is not None else [])]
 
     @property
     def recipe(self) -> str:
-        """A short hash of what the image is made from: entry, Dockerfile and base.
+        """A short hash of what the image is made from: entry, files and base.
 
-        fill() rebuilds the images that an earlier edition of the course made by another recipe.
+        fill() renews the images that an earlier edition of the course made by another recipe.
         """
-        content = hashlib.sha256(repr((self.base, self.suite, self.packages)).encode())
+        entry = msgspec.structs.replace(self, purpose="", megabytes=0)
+        content = hashlib.sha256(b"%d " % EDITION + msgspec.json.encode(entry))
         for file in sorted(self.context.rglob("*")):
             if file.is_file():
-                content.update(file.name.encode() + file.read_bytes())
-        if self.base:
+                content.update(file.relative_to(self.context).as_posix().encode())
+                content.update(file.read_bytes())
+        if self.engine:
+            content.update(f"{engine_root.SUITE} {engine_root.VERSION}".encode())
+        if self.has_base:
             content.update(by_reference()[self.base].recipe.encode())
         return content.hexdigest()[:12]
 

@@ -1,4 +1,4 @@
-"""Runs the registry in a container, where docker-registry cannot be installed (macOS, Windows)."""
+"""Runs the registry in a container, where the course has no docker-registry (macOS, Windows)."""
 
 from __future__ import annotations
 

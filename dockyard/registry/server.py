@@ -8,7 +8,6 @@ container can reach it. Whatever stores images opens a second registry over the 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,19 +20,13 @@ import docker
 from dockyard.core import paths, ports, wait
 from dockyard.core.console import Say
 from dockyard.core.process import Lock, Service
-from dockyard.engine import debian_archive, system_packages
+from dockyard.engine import engine_root
 from dockyard.exceptions import Busy, RegistryError, UnwritableFolder
-from dockyard.registry import private_file
+from dockyard.registry import private_file, programs
 from dockyard.registry import registry_container as container
 from dockyard.registry.api import Registry
 
 PROGRAM = "docker-registry"
-PACKAGES = {
-    PROGRAM: "docker-registry",
-    "skopeo": "skopeo",
-    "mmdebstrap": "mmdebstrap",
-}
-"""The programs that the registry and its filling need, each with its Debian package."""
 
 READER = Service("registry")
 WRITER = Service("registry-writer")
@@ -64,15 +57,13 @@ def _port() -> int:
         return 0
 
 
-def start(
-    say: Say, *, install: bool = False, client: docker.DockerClient | None = None
-) -> Registry:
+def start(say: Say, *, client: docker.DockerClient | None = None) -> Registry:
     """Start the registry, or find it running; return it once it answers.
 
     The kernel chooses the port the first time; later starts use it again, because engines
-    remember it. Where the program docker-registry cannot be installed, client's engine runs the
-    registry in a container. Raises RegistryError, UnwritableFolder, InstallRefused or
-    InstallFailed.
+    remember it. Where the course cannot have the program docker-registry, client's engine runs
+    the registry in a container. Raises RegistryError, UnwritableFolder, InstallFailed or
+    DiskFull.
     """
     _prepare()
     _stop_forgotten_writer(client)
@@ -80,9 +71,9 @@ def start(
         running = Registry(f"http://127.0.0.1:{_port()}")
         if READER.process() and _is_read_only(_port()) and running.answers():
             return running
-        if client is not None and _wants_container():
+        if client is not None and not engine_root.can_be_had():
             return container.start(client, ports.choose(_port()), _port_file())
-        system_packages.install(_missing(), say, agreed=install)
+        engine_root.program(PROGRAM, say)
         READER.stop()
         port = ports.choose(_port())
         _port_file().write_text(str(port))
@@ -97,20 +88,6 @@ def _prepare() -> None:
         _config(READER).touch(mode=0o600)
     except OSError as error:
         raise UnwritableFolder(paths.home(), f"{error.strerror}.") from None
-
-
-def _missing() -> list[str]:
-    wanted = system_packages.missing(PACKAGES)
-    # apt on Ubuntu does not know the keys that sign Debian's packages.
-    if system_packages.which("apt-get") and not debian_archive.KEYRING.exists():
-        wanted.append("debian-archive-keyring")
-    return wanted
-
-
-def _wants_container() -> bool:
-    if system_packages.which(PROGRAM):
-        return False
-    return system_packages.which("apt-get") is None or os.geteuid() != 0
 
 
 def _base_config(port: int) -> dict[str, Any]:
@@ -143,15 +120,9 @@ def _is_read_only(port: int) -> bool:
 
 
 def _serve(service: Service, config: str, registry: Registry) -> None:
-    program = system_packages.which(PROGRAM)
-    if program is None:
-        raise RegistryError(
-            "The course registry cannot be started.",
-            f"The program {PROGRAM} is not installed.",
-            f"Install it:  sudo apt-get install {PACKAGES[PROGRAM]}",
-        )
+    program = programs.require(PROGRAM)
     private_file.write(_config(service), config)
-    service.start([program, "serve", _config(service)])
+    service.start([*program, "serve", _config(service)])
     wait.until(
         "the course registry to answer",
         lambda: (

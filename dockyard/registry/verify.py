@@ -40,11 +40,17 @@ def is_complete(
 
 def is_current(registry: Registry, image: Image) -> bool:
     """Whether an image was built by today's recipe; true for images from Docker Hub."""
-    manifest = _for_here(registry, image, image.reference)
+    manifest = for_machine(registry, image, image.reference)
     if manifest is None:
         return False
     found = labels(registry, image, manifest)
     return ORIGIN not in found or found.get(RECIPE) == image.recipe
+
+
+def origin(registry: Registry, image: Image) -> str | None:
+    """How the course made an image; empty for one from Docker Hub, None if there is none."""
+    manifest = for_machine(registry, image, image.reference)
+    return labels(registry, image, manifest).get(ORIGIN, "") if manifest else None
 
 
 def verify(
@@ -67,7 +73,7 @@ def list_images(registry: Registry) -> list[ImageFinding]:
     findings = []
     for image in images():
         for reference in image.references:
-            manifest = _for_here(registry, image, reference)
+            manifest = for_machine(registry, image, reference)
             if manifest is None:
                 findings.append(ImageFinding(reference, fault="not in the registry"))
             else:
@@ -97,7 +103,8 @@ def _is_there(
     )
 
 
-def _for_here(registry: Registry, image: Image, reference: str) -> Manifest | None:
+def for_machine(registry: Registry, image: Image, reference: str) -> Manifest | None:
+    """The manifest of an image for this machine, or None."""
     tagged = registry.manifest(image.repository, reference.partition(":")[2])
     return _platform_manifest(registry, image, tagged) if tagged else None
 

@@ -17,12 +17,14 @@ from tests.registry.containers import (
     until_it_answers,
 )
 from tests.registry.samples import say
+from tests.support import homes
 from tests.support.registry_process import RegistryProcess
 
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A home of its own; its registry is stopped afterwards."""
+    homes.give_engine_root(tmp_path / "home")
     monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
     yield paths.home()
     server.stop()

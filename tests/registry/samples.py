@@ -9,7 +9,7 @@ import pytest
 
 from dockyard import registry
 from dockyard.core import paths
-from dockyard.engine import system_packages
+from dockyard.engine import engine_root
 from dockyard.engine.discovery import architecture
 from dockyard.registry import server
 from dockyard.registry.api import INDEXES, MANIFESTS, Manifest
@@ -28,7 +28,7 @@ TYPES = {
 NOBODY = "http://127.0.0.1:9"
 
 needs_docker_registry = pytest.mark.skipif(
-    system_packages.which("docker-registry") is None, reason="needs the program docker-registry"
+    not engine_root.can_be_had(), reason="needs the program docker-registry"
 )
 
 
@@ -102,9 +102,10 @@ def other_architecture():
     return "arm64" if architecture() == "amd64" else "amd64"
 
 
-def store_all(reg):
+def store_all(reg, labels=None):
+    """Store every image; labels are those of images from Docker Hub."""
     for image in images():
-        store_image(reg, image)
+        store_image(reg, image, labels=labels if image.hub else None)
 
 
 def digests(reg):

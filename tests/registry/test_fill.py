@@ -19,6 +19,7 @@ from dockyard.registry import hub, server
 from dockyard.registry.fill import check_room
 from dockyard.registry.image_catalog import by_reference, images
 from dockyard.registry.offline import debian_rootfs
+from dockyard.registry.verify import is_complete, origin
 from tests.registry.samples import (
     NOBODY,
     blob_file,
@@ -39,7 +40,7 @@ BOX = by_reference()["busybox:latest"]
 @pytest.fixture
 def stand_in(own, other, monkeypatch):
     """Docker Hub's place, with every image of the catalog; own has what Hub cannot have."""
-    store_all(other)
+    store_all(other, labels={"from": "hub"})
     store_what_hub_lacks()
     store_index(other, images()[0])
     monkeypatch.setenv("DOCKYARD_HUB", other.url)
@@ -84,8 +85,8 @@ def test_what_is_there_is_not_fetched_again(offline, monkeypatch):
 
 def test_only_what_is_missing_is_fetched(own, stand_in):
     registry.fill(own, None, say)
-    entry = by_reference()["redis:7"]
-    shutil.rmtree(server.storage() / "docker/registry/v2/repositories/library/redis")
+    entry = by_reference()["registry:2"]
+    shutil.rmtree(server.storage() / "docker/registry/v2/repositories/library/registry")
     said = []
     registry.fill(own, None, said.append)
     assert [line for line in said if line.startswith("copied")] == [
@@ -143,6 +144,55 @@ def test_a_disk_that_is_too_small_is_named_with_what_is_needed(tmp_path, monkeyp
         assert "need about" in caught.value.why
     finally:
         subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_images_of_the_course_are_replaced_when_docker_hub_is_asked_for(own, stand_in):
+    with server.writer() as writer:
+        store_all(writer)
+    said = []
+    registry.fill(own, None, said.append)
+    assert said == [], "without a wish, what is there stays"
+    registry.fill(own, None, say, "hub")
+    assert digests(own) == digests(stand_in)
+    assert {origin(own, image) for image in images() if image.hub} == {""}
+
+
+def test_images_from_docker_hub_are_replaced_when_debian_packages_are_asked_for(
+    own, stand_in, monkeypatch
+):
+    asked = []
+
+    class Recorder:
+        def __init__(self, *settings):
+            pass
+
+        def make(self, absent):
+            asked.extend(absent)
+
+    registry.fill(own, None, say)
+    monkeypatch.setattr(sys.modules["dockyard.registry.fill"], "Maker", Recorder)
+    registry.fill(own, None, say, "debian")
+    assert asked == [image for image in images() if image.hub]
+
+
+def test_each_image_is_announced_once_it_can_be_pulled(own, stand_in):
+    announced = []
+
+    def stored(image):
+        assert is_complete(own, image)
+        announced.append(image)
+
+    registry.fill(own, None, say, stored=stored)
+    assert set(announced) == set(images())
+    assert len(announced) == len(images())
+
+
+def test_the_environment_says_where_images_come_from(monkeypatch):
+    monkeypatch.delenv("DOCKYARD_SOURCE", raising=False)
+    assert registry.source() == "auto"
+    assert registry.source("debian") == "debian"
+    monkeypatch.setenv("DOCKYARD_SOURCE", "hub")
+    assert registry.source("debian") == "hub"
 
 
 # Repairing

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dockyard.engine import system_packages
+from dockyard.engine import engine_root
 from dockyard.registry import hub, server
 from dockyard.registry.image_catalog import by_reference
 from tests.registry.containers import everything
@@ -12,15 +12,13 @@ pytestmark = pytest.mark.engine
 BOX = by_reference()["busybox:latest"]
 
 
-def test_without_skopeo_the_engine_copies_and_keeps_nothing(
-    engine, filled, home, monkeypatch, tmp_path
-):
+def test_without_skopeo_the_engine_copies_and_keeps_nothing(engine, filled, home, monkeypatch):
     server.start(say)
     before = everything(engine)
     monkeypatch.setenv("DOCKYARD_HUB", filled.url)
     with server.writer() as writer:
         with monkeypatch.context() as without_skopeo:
-            without_skopeo.setattr(system_packages, "SEARCH", str(tmp_path))
+            without_skopeo.setattr(engine_root, "program", lambda *_: None)
             assert hub.copy_all(writer, engine, [BOX], say, all_platforms=False, only=True) == []
         for tag in BOX.tags:
             copied, original = (reg.manifest(BOX.repository, tag) for reg in (writer, filled))

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from dockyard import cleanup, registry
-from dockyard.engine import system_packages
+from dockyard.engine import engine_root
 from dockyard.registry import registry_container, server, storage, transfer
 from dockyard.registry.api import Registry
 from dockyard.registry.image_catalog import by_reference
@@ -19,12 +19,13 @@ BOX = by_reference()["busybox:latest"]
 
 @pytest.fixture
 def contained(engine, filled, home, monkeypatch, tmp_path):
-    """The registry of a home on a computer that has skopeo, but no docker-registry."""
+    """The registry of a home on a computer that has skopeo, but no docker-registry, as on macOS."""
     need(engine, filled, "registry:2")
-    skopeo = system_packages.which("skopeo")
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "skopeo").symlink_to(skopeo)
-    monkeypatch.setattr(system_packages, "SEARCH", str(tmp_path / "bin"))
+    (tmp_path / "bin" / "skopeo").write_text(engine_root.launcher("skopeo"))
+    (tmp_path / "bin" / "skopeo").chmod(0o755)
+    monkeypatch.setattr(engine_root, "can_be_had", lambda: False)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     yield server.start(say, client=engine)
     volume = registry_container.find(engine).attrs["Mounts"][0]["Name"]
     server.stop(client=engine)

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -16,9 +17,9 @@ import requests
 
 from dockyard import course, registry
 from dockyard.core import paths, wait
-from dockyard.engine import system_packages
-from dockyard.exceptions import InstallFailed, InstallRefused, RegistryError, UnwritableFolder
-from dockyard.registry import server
+from dockyard.engine import engine_root
+from dockyard.exceptions import InstallFailed, RegistryError, UnwritableFolder
+from dockyard.registry import server, transfer
 from dockyard.registry.api import Registry
 from dockyard.registry.image_catalog import by_reference, images
 from tests.registry.containers import PREFIX, need, once
@@ -103,22 +104,35 @@ def test_a_registry_that_exits_at_once_is_not_waited_for(home, monkeypatch, tmp_
     broken = tmp_path / "docker-registry"
     broken.write_text("#!/bin/sh\necho no such option >&2\nexit 1\n")
     broken.chmod(0o755)
-    monkeypatch.setattr(system_packages, "SEARCH", f"{tmp_path}:{system_packages.SEARCH}")
+    monkeypatch.setattr(engine_root, "program", lambda *_: str(broken))
     with pytest.raises(RegistryError, match="ended instead of starting") as caught:
         server.start(say)
     assert "no such option" in caught.value.why
 
 
-def test_a_missing_program_is_named_with_the_command_that_installs_it(home, monkeypatch, tmp_path):
-    (tmp_path / "apt-get").touch(0o755)
-    monkeypatch.setattr(system_packages, "SEARCH", str(tmp_path))
-    monkeypatch.setattr("sys.stdin", io.StringIO())
-    monkeypatch.setenv("CI", "")
-    with pytest.raises(InstallRefused, match="docker-registry"):
-        server.start(say)
-    (tmp_path / "apt-get").unlink()
+def test_a_program_that_cannot_be_had_is_named(home, monkeypatch):
+    monkeypatch.setattr(engine_root, "can_be_had", lambda: False)  # as on macOS
+    monkeypatch.setenv("PATH", "")
     with pytest.raises(InstallFailed, match="docker-registry"):
         server.start(say)
+
+
+def test_programs_of_the_same_names_on_this_host_are_not_used(home, monkeypatch, tmp_path):
+    for name in ("docker-registry", "skopeo"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    assert server.start(say).answers()
+    with server.writer() as writer:
+        store_image(writer, BOX)
+        transfer.copy(
+            f"docker://{writer.address}/{BOX.repository}:latest",
+            f"dir:{tmp_path}/copied",
+            "--src-tls-verify=false",
+            f"--src-creds={writer.USER}:{writer.password}",
+            what="The image could not be copied.",
+        )
+    assert (tmp_path / "copied/manifest.json").exists()
 
 
 def test_the_registry_refuses_every_change(own):
@@ -166,7 +180,7 @@ def test_a_registry_of_an_earlier_edition_that_took_pushes_is_replaced(home):
             }
         )
     )
-    server.READER.start([system_packages.which(server.PROGRAM), "serve", config])
+    server.READER.start([engine_root.program(server.PROGRAM), "serve", config])
     earlier = Registry(f"http://127.0.0.1:{port}")
     wait.until("the registry", earlier.answers, 30)
     store_image(earlier, BOX)
@@ -176,27 +190,55 @@ def test_a_registry_of_an_earlier_edition_that_took_pushes_is_replaced(home):
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
 
 
-@pytest.mark.engine
-def test_docker_push_is_refused(engine, filled):
+@pytest.fixture
+def other_busybox(engine, filled):
+    """An image on the engine that has the layers of the registry's busybox."""
     need(engine, filled, "busybox")
-    name = f"{filled.address}/library/busybox"
-    before = digests(filled)
-    for tag in ("latest", f"{PREFIX}new"):
-        engine.images.get("hello-world:latest").tag(name, tag)
-        try:
-            said = list(engine.images.push(name, tag, stream=True, decode=True))
-        finally:
-            engine.images.remove(f"{name}:{tag}", noprune=True)
-        assert any("error" in line for line in said), said
+    recipe = io.BytesIO(b"FROM busybox\nLABEL of=stranger\n")
+    made, _ = engine.images.build(fileobj=recipe, tag=f"{PREFIX}busybox", rm=True)
+    yield made
+    engine.images.remove(f"{PREFIX}busybox", force=True)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("tag", ["latest", f"{PREFIX}new"])
+def test_docker_push_cannot_set_a_tag(engine, filled, other_busybox, tag):
+    name, before = f"{filled.address}/library/busybox", digests(filled)
+    with closing(pushed(engine, other_busybox, name, tag)) as said:
+        lines = list(said)
+    assert any("error" in line for line in lines), lines
     assert digests(filled) == before
     assert filled.manifest("library/busybox", f"{PREFIX}new") is None
+
+
+@pytest.mark.engine
+def test_docker_push_cannot_store_a_layer(engine, filled):
+    need(engine, filled, "hello-world")
+    hello = engine.images.get("hello-world:latest")
+    with closing(
+        pushed(engine, hello, f"{filled.address}/library/busybox", f"{PREFIX}new")
+    ) as said:
+        # Docker's own image store tries five times, with longer and longer pauses.
+        refused = any("error" in line or "Retrying" in line.get("status", "") for line in said)
+    assert refused
+    layer = filled.manifest("library/hello-world", "latest").blobs()[1]
+    assert filled.blob_size("library/busybox", layer["digest"]) is None
+
+
+def pushed(engine, image, name, tag):
+    """Push an image as ``docker push`` does; yield what the daemon says."""
+    image.tag(name, tag)
+    try:
+        yield from engine.images.push(name, tag, stream=True, decode=True)
+    finally:
+        engine.images.remove(f"{name}:{tag}", noprune=True)
 
 
 @pytest.mark.engine
 def test_skopeo_can_neither_copy_into_it_nor_delete(filled):
     before = digests(filled)
     source, target = (
-        f"docker://{filled.address}/library/{name}" for name in ("redis:7", "busybox")
+        f"docker://{filled.address}/library/{name}" for name in ("redis:8", "busybox")
     )
     for words in (
         ["copy", "--src-tls-verify=false", "--dest-tls-verify=false", source, target],
@@ -210,8 +252,10 @@ def test_skopeo_can_neither_copy_into_it_nor_delete(filled):
 
 IN_A_CONTAINER = """
 import sys, urllib.request, urllib.error
+KIND = "application/vnd.oci.image.manifest.v1+json"
 for method, url in zip(sys.argv[1::2], sys.argv[2::2]):
-    request = urllib.request.Request(url, method=method, data=None if method == "GET" else b"x")
+    content = None if method == "GET" else b"x"
+    request = urllib.request.Request(url, method=method, data=content, headers={"Accept": KIND})
     try:
         print(urllib.request.urlopen(request).status)
     except urllib.error.HTTPError as error:
@@ -224,11 +268,11 @@ def test_containers_can_read_through_the_mirrors_port_and_not_write(engine, fill
     mirror = course.State.load().inner_mirror
     if not mirror:
         pytest.skip("this engine has no mirror for containers")
-    need(engine, filled, "python:3.11-slim")
+    need(engine, filled, "python:3.13-slim")
     before = digests(filled)
     reads = [("GET", f"{mirror}/v2/"), ("GET", f"{mirror}/v2/library/busybox/manifests/latest")]
     words = [word for request in reads + writes(mirror) for word in request]
-    said = once(engine, "python:3.11-slim", "python", "-c", IN_A_CONTAINER, *words, privileged=True)
+    said = once(engine, "python:3.13-slim", "python", "-c", IN_A_CONTAINER, *words, privileged=True)
     assert said.split() == ["200"] * len(reads) + ["405"] * len(writes(mirror))
     assert digests(filled) == before
 
@@ -307,7 +351,7 @@ def test_a_start_leaves_the_writer_of_a_running_command_alone(own):
 
 STORE_FOR_EVER = """
 import signal
-from dockyard.registry import server
+from dockyard.registry import server, transfer
 with server.writer() as writer:
     print(writer.url, flush=True)
     signal.pause()

@@ -6,7 +6,6 @@ import docker
 import pytest
 
 from dockyard import registry
-from dockyard.registry import server, transfer
 from tests.registry.containers import (
     certificates,
     once,
@@ -33,19 +32,3 @@ def test_images_reach_a_daemon_that_cannot_reach_the_registry(boat, aboard, fill
         assert once(there, "busybox:1", "echo", "ahoy") == "ahoy\n"
         tags = {tag for image in there.images.list() for tag in image.tags}
         assert tags == {"hello-world:latest", "busybox:latest", "busybox:1"}
-
-
-def test_images_leave_a_daemon_that_cannot_reach_the_registry(boat, filled, home, tmp_path):
-    folder = certificates(boat, tmp_path / "client")
-    address = f"tcp://127.0.0.1:{port_of(boat, '2376/tcp')}"
-    server.start(say)
-    with (
-        server.writer() as writer,
-        contextlib.closing(docker.DockerClient(base_url=address, tls=tls(folder))) as there,
-    ):
-        registry.pull_into(filled, there, say, ["hello-world:latest"])
-        hello = there.images.get("hello-world:latest")
-        transfer.push(writer, there, hello, "hello-world:latest")
-        stored = writer.manifest("library/hello-world", "latest")
-        assert stored.document["config"]["digest"] == hello.id
-        assert hello.tags == there.images.get(hello.id).tags

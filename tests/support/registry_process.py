@@ -5,7 +5,7 @@ import socket
 import subprocess
 
 from dockyard.core import ports, wait
-from dockyard.engine import system_packages
+from dockyard.engine import engine_root
 
 
 class RegistryProcess:
@@ -24,7 +24,7 @@ class RegistryProcess:
         self.log = folder / "registry.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [system_packages.which("docker-registry"), "serve", folder / "registry.yml"],
+                [engine_root.program("docker-registry"), "serve", folder / "registry.yml"],
                 stdout=log, stderr=log,
             )  # fmt: skip
         wait.until("the registry", self._listens, 20, log=self.log)

@@ -1,9 +1,8 @@
 """Runs mmdebstrap, on this host or in a container of the engine.
 
-mmdebstrap configures packages as root of the file system that it makes, which takes root or user
-namespaces. A host without either can still unpack packages, and its engine runs containers as
-root: so mmdebstrap and the programs that it calls are unpacked without being configured, imported
-into the engine as an image, and run in a container.
+mmdebstrap is the engine root's, like the programs that it calls. It configures packages as root of
+the file system that it makes, which takes root or user namespaces. A host without either still has
+an engine, which runs containers as root: there mmdebstrap runs from an image of the engine root.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,61 +20,49 @@ from typing import IO, cast
 
 import docker
 from docker.errors import DockerException
+from docker.models.containers import Container
 
-from dockyard.engine import debian_archive, system_packages
+from dockyard.core import console, paths
+from dockyard.engine import engine_root, system_packages
+from dockyard.registry import programs
+from dockyard.registry.offline import tools_image
 
-RunMmdebstrap = Callable[[Sequence[str], int, Path], str]
-"""Runs mmdebstrap with an argv that names RESULT, which it writes to a path of this host.
+RunMmdebstrap = Callable[[Sequence[str], int, Sequence[Path], Sequence[Path]], str]
+"""Runs mmdebstrap with an argv that names files which it reads, and files which it writes.
 
 The number is SOURCE_DATE_EPOCH. Returns the error message, or an empty string.
 """
 
-SUITE = "trixie"
-
-TOOLS = (
-    *("base-files", "base-passwd", "dash", "coreutils", "diffutils", "findutils", "grep", "sed"),
-    *("gzip", "hostname", "libc-bin", "mawk", "mount", "perl", "tar", "util-linux", "xz-utils"),
-    *("apt", "dpkg", "debian-archive-keyring", "mmdebstrap"),
-)
-"""mmdebstrap and the packages of the programs that it calls."""
-
-RESULT = "/layer.tar"
-
-PREPARE = """\
-cp /usr/share/base-passwd/passwd.master /etc/passwd
-cp /usr/share/base-passwd/group.master /etc/group
-mkdir -p /tmp /var/tmp
-chmod 1777 /tmp /var/tmp
-exec "$@"
-"""
-"""The part of the work of TOOLS' maintainer scripts that mmdebstrap needs."""
-
 
 @functools.cache
 def host_can() -> bool:
-    """Whether this host can configure packages: as root, or in a user namespace."""
-    if os.geteuid() == 0:
-        return True
-    if (program := system_packages.which("mmdebstrap")) is None:
+    """Whether mmdebstrap can run on this host: as root, or in a user namespace."""
+    program = programs.argv("mmdebstrap")
+    if program is None:
         return False
     tried = subprocess.run(
-        [program, "--unshare-helper", "true"],
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
+        [*program, "--version"], capture_output=True, stdin=subprocess.DEVNULL, check=False
     )
     return tried.returncode == 0
 
 
-def on_host(words: Sequence[str], born: int, root: Path) -> str:
+def on_host(
+    words: Sequence[str], born: int, inputs: Sequence[Path], outputs: Sequence[Path]
+) -> str:
     """Run mmdebstrap on this host. See RunMmdebstrap."""
-    # SOURCE_DATE_EPOCH is the latest time that mmdebstrap and dpkg write into headers of files.
-    stable = {**os.environ, "SOURCE_DATE_EPOCH": str(born), "PATH": system_packages.SEARCH}
     done = subprocess.run(
-        [str(root) if word == RESULT else word for word in words],
+        [*programs.require("mmdebstrap"), *words],
         capture_output=True,
         text=True,
-        env=stable,
+        env={
+            **os.environ,
+            "PATH": system_packages.SEARCH,
+            # The latest time that mmdebstrap and dpkg write into headers of files.
+            "SOURCE_DATE_EPOCH": str(born),
+            "LC_ALL": "C.UTF-8",
+            # /tmp is often small, or in memory; but a user namespace may not reach the home.
+            **({"TMPDIR": str(outputs[0].parent)} if os.geteuid() == 0 else {}),
+        },
         stdin=subprocess.DEVNULL,
         check=False,
     )
@@ -84,7 +72,7 @@ def on_host(words: Sequence[str], born: int, root: Path) -> str:
 class MmdebstrapContainer:
     """Runs mmdebstrap in containers of an engine, from an image that it makes when first used.
 
-    The caller chooses the image's name and removes the image.
+    The caller chooses the image's name and calls forget().
     """
 
     def __init__(self, client: docker.DockerClient, name: str, architecture: str) -> None:
@@ -94,39 +82,39 @@ class MmdebstrapContainer:
         self.made = False
         self.lock = threading.Lock()
 
-    def run(self, words: Sequence[str], born: int, root: Path) -> str:
+    def run(
+        self, words: Sequence[str], born: int, inputs: Sequence[Path], outputs: Sequence[Path]
+    ) -> str:
         """Run mmdebstrap in a container. See RunMmdebstrap."""
         try:
             with self.lock:
-                if not self.made and (why := self._make(root.with_name("mmdebstrap.tar"), born)):
-                    return why
-                self.made = True
-            return self._run(words, born, root)
+                if not self.made:
+                    self._make()
+                    self.made = True
+            return self._run(words, born, inputs, outputs)
         except (DockerException, OSError, tarfile.TarError) as error:
             return str(error)
 
-    def _make(self, archive: Path, born: int) -> str:
-        words = [
-            *("fakeroot", "mmdebstrap", "--quiet", "--mode=chrootless", "--variant=extract"),
-            f"--architectures={self.architecture}",
-            f"--keyring={debian_archive.KEYRING}",
-            f"--include={','.join(TOOLS)}",
-            "--dpkgopt=path-exclude=/usr/share/doc/*",
-            "--dpkgopt=path-exclude=/usr/share/man/*",
-            "--dpkgopt=path-exclude=/usr/share/locale/*",
-            *(SUITE, RESULT, f"deb {debian_archive.mirror()} {SUITE} main"),
-        ]
-        if why := on_host(words, born, archive):
-            return why
-        repository, tag = self.name.rsplit(":", 1)
-        self.client.api.import_image_from_file(str(archive), repository=repository, tag=tag)
-        archive.unlink()
-        return ""
+    def forget(self) -> None:
+        """Remove the image from the engine."""
+        if self.made:
+            self.client.images.remove(self.name)
+            self.made = False
 
-    def _run(self, words: Sequence[str], born: int, root: Path) -> str:
+    def _make(self) -> None:
+        engine_root.fetch(console.say)
+        with tempfile.TemporaryDirectory(dir=paths.home(), prefix=".mmdebstrap-") as folder:
+            archive = Path(folder) / "tools.tar"
+            tools_image.write(archive)
+            repository, tag = self.name.rsplit(":", 1)
+            self.client.api.import_image_from_file(str(archive), repository=repository, tag=tag)
+
+    def _run(
+        self, words: Sequence[str], born: int, inputs: Sequence[Path], outputs: Sequence[Path]
+    ) -> str:
         container = self.client.containers.create(
             self.name,
-            ["sh", "-ec", PREPARE, "sh", *words],
+            ["mmdebstrap", *words],
             environment={
                 "SOURCE_DATE_EPOCH": str(born),
                 "LC_ALL": "C.UTF-8",
@@ -138,19 +126,32 @@ class MmdebstrapContainer:
             network_mode="host",
         )
         try:
+            with tempfile.TemporaryFile(dir=paths.home()) as packed:
+                # The files have the same paths in the container as here.
+                with tarfile.open(fileobj=packed, mode="w") as archive:
+                    for folder in {file.parent for file in outputs}:
+                        archive.add(folder, recursive=False)
+                    for file in inputs:
+                        archive.add(file)
+                packed.seek(0)
+                container.put_archive("/", packed)
             container.start()
             if container.wait()["StatusCode"] != 0:
                 return _last_errors(container.logs().decode(errors="replace"))
-            packed = root.with_name("copied.tar")
-            with packed.open("wb") as file:
-                file.writelines(container.get_archive(RESULT)[0])
-            with tarfile.open(packed) as archive, root.open("wb") as target:
-                content = archive.extractfile(Path(RESULT).name)
-                shutil.copyfileobj(cast(IO[bytes], content), target)  # a regular file
-            packed.unlink()
+            for file in outputs:
+                _fetch(container, file)
         finally:
             container.remove(force=True, v=True)
         return ""
+
+
+def _fetch(container: Container, file: Path) -> None:
+    with tempfile.TemporaryFile(dir=file.parent) as packed:
+        packed.writelines(container.get_archive(str(file))[0])
+        packed.seek(0)
+        with tarfile.open(fileobj=packed) as archive, file.open("wb") as target:
+            content = archive.extractfile(file.name)
+            shutil.copyfileobj(cast(IO[bytes], content), target)  # a regular file
 
 
 def _last_errors(stderr: str) -> str:

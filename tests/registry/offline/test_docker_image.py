@@ -8,6 +8,9 @@ import pytest
 import requests
 
 from dockyard import course
+from dockyard.engine import engine_root
+from dockyard.registry.image_catalog import by_reference
+from dockyard.registry.verify import origin
 from tests.registry.containers import (
     PREFIX,
     certificates,
@@ -21,6 +24,14 @@ from tests.registry.containers import (
 )
 
 pytestmark = pytest.mark.engine
+
+
+def test_the_images_have_the_engines_version(boat, engine, filled):
+    need(engine, filled, "docker:cli")
+    if not origin(filled, by_reference()["docker:cli"]):
+        pytest.skip("Docker Hub has its own version")
+    assert engine_root.VERSION in run(boat, "dockerd", "--version")
+    assert engine_root.VERSION in once(engine, "docker:cli", "--version")
 
 
 def test_a_nested_daemon_answers_over_mutual_tls(boat, aboard):
@@ -106,11 +117,11 @@ def test_a_nested_daemon_passes_options_on_and_falls_back_from_overlay2(engine, 
 
 
 def test_a_nested_daemon_pulls_plainly_through_the_mirror(engine, filled):
-    option = course.environment()["DOCKYARD_MIRROR"]
-    if not option:
+    options = course.environment()["DOCKYARD_MIRROR"].split()
+    if not options:
         pytest.skip("this engine has no mirror")
     need(engine, filled, "docker:dind")
-    one = nested(engine, "mirrored", option)
+    one = nested(engine, "mirrored", *options)
     until_it_answers(one)
     run(one, "docker", "pull", "--quiet", "busybox")
     digest = filled.manifest("library/busybox", "latest").digest

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from dockyard.core import wait
+from dockyard.registry.api import MANIFESTS
 from tests.registry.containers import PREFIX, need, once, port_of, put_file, reachable, run
 
 pytestmark = pytest.mark.engine
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.engine
 def test_busybox_has_its_commands(engine, filled):
     need(engine, filled, "busybox")
     assert once(engine, "busybox", "sh", "-c", "echo $0 && id -un && wget --help 2>&1 | head -1")
+    names = once(engine, "busybox", "ls", "/bin").split()
+    assert names == sorted(once(engine, "busybox", "busybox", "--list").split(), key=str.encode)
     run_default = engine.images.get("busybox:latest").attrs["Config"]["Cmd"]
     assert run_default == ["sh"]
 
@@ -25,6 +28,86 @@ def test_busybox_has_its_commands(engine, filled):
 def test_hello_world_says_hello(engine, filled):
     need(engine, filled, "hello-world")
     assert "Hello from Docker!" in once(engine, "hello-world")
+
+
+def test_nginx_serves_its_pages_and_logs_to_the_containers_output(engine, filled):
+    need(engine, filled, "nginx")
+    web = engine.containers.run(
+        "nginx:latest", name=f"{PREFIX}nginx", detach=True, ports={"80/tcp": ("127.0.0.1", 0)}
+    )
+    address = f"http://127.0.0.1:{port_of(web, '80/tcp')}/"
+    assert "Welcome to nginx!" in reachable(address).text
+    put_file(web, "/usr/share/nginx/html/own.html", b"mine\n")
+    assert reachable(f"{address}own.html").text == "mine\n"
+    wait.until(
+        "the request in the log", lambda: '"GET /own.html HTTP/1.1" 200' in web.logs().decode(), 5
+    )
+    put_file(web, "/etc/nginx/conf.d/default.conf", b'server { listen 80; return 200 "conf\n"; }')
+    run(web, "nginx", "-s", "reload")
+    wait.until("the other server", lambda: reachable(address).text == "conf\n", 20)
+    assert run(web, "stat", "-c", "%U", "/proc/1").strip() == "root"
+    run(web, "id", "nginx")
+    web.stop(timeout=20)
+    assert web.wait()["StatusCode"] == 0, "it ends by itself when asked"
+    web.remove(force=True)
+
+
+def test_postgres_keeps_its_data_and_serves_other_containers(engine, filled):
+    need(engine, filled, "postgres:17")
+    net = engine.networks.create(f"{PREFIX}postgres")
+    volume = engine.volumes.create(f"{PREFIX}postgres")
+    mounted = {volume.name: {"bind": "/var/lib/postgresql/data", "mode": "rw"}}
+    settings = {
+        "POSTGRES_PASSWORD_FILE": "/secret",
+        "POSTGRES_USER": "learner",
+        "POSTGRES_DB": "guestbook",
+    }
+
+    def query(sql):
+        return once(
+            engine, "postgres:17", "psql", "-h", "db", "-U", "learner", "-d", "guestbook", "-tAc",
+            sql, network=net.name, environment={"PGPASSWORD": "sesame"},
+        ).strip()  # fmt: skip
+
+    for begun in (False, True):
+        store = engine.containers.create(
+            "postgres:17",
+            name=f"{PREFIX}postgres",
+            network=net.name,
+            volumes=mounted,
+            environment=settings,
+        )
+        net.disconnect(store)
+        net.connect(store, aliases=["db"])
+        put_file(store, "/secret", b"sesame\n")
+        put_file(store, "/docker-entrypoint-initdb.d/1.sql", b"create table entries (name text);")
+        put_file(
+            store,
+            "/docker-entrypoint-initdb.d/2.sh",
+            b"psql -U $POSTGRES_USER -d $POSTGRES_DB -c \"insert into entries values ('sh')\"\n",
+        )
+        store.start()
+        wait.until(
+            "postgres to answer",
+            lambda one=store: one.exec_run(["pg_isready", "-h", "127.0.0.1"]).exit_code == 0,
+            60,
+        )
+        if not begun:
+            query("insert into entries values ('kept')")
+        assert query("select name from entries order by name") == "kept\nsh"
+        assert run(store, "stat", "-c", "%U %u", "/proc/1").strip() == "postgres 999"
+        assert ("Skipping initialization" in store.logs().decode()) is begun
+        store.stop(timeout=30)
+        assert store.wait()["StatusCode"] == 0, "it ends by itself when asked"
+        store.remove(force=True)
+
+
+def test_postgres_without_a_password_says_what_is_missing(engine, filled):
+    need(engine, filled, "postgres:17")
+    one = engine.containers.run("postgres:17", name=f"{PREFIX}open", detach=True)
+    assert one.wait()["StatusCode"] == 1
+    assert "POSTGRES_PASSWORD" in one.logs().decode()
+    one.remove(force=True, v=True)
 
 
 def test_the_two_debians_differ(engine, filled):
@@ -70,17 +153,17 @@ def test_a_dockerfile_for_hubs_httpd_works(engine, filled):
 
 
 def test_redis_keeps_its_data_and_serves_other_containers(engine, filled):
-    need(engine, filled, "redis:7")
+    need(engine, filled, "redis:8")
     net = engine.networks.create(f"{PREFIX}redis")
     volume = engine.volumes.create(f"{PREFIX}redis")
     mounted = {volume.name: {"bind": "/data", "mode": "rw"}}
 
     def client(*words):
-        return once(engine, "redis:7", "redis-cli", "-h", "store", *words, network=net.name).strip()
+        return once(engine, "redis:8", "redis-cli", "-h", "store", *words, network=net.name).strip()
 
     for expected in ("", "kept"):
         store = engine.containers.run(
-            "redis:7",
+            "redis:8",
             ["redis-server", "--appendonly", "yes"],
             name=f"{PREFIX}redis",
             detach=True,
@@ -101,12 +184,12 @@ def pongs(one):
 
 
 def test_python_runs_and_installs(engine, filled):
-    need(engine, filled, "python:3.11-slim")
+    need(engine, filled, "python:3.13-slim")
     snake = engine.containers.run(
-        "python:3.11-slim", ["sleep", "300"], name=f"{PREFIX}python", detach=True, init=True
+        "python:3.13-slim", ["sleep", "300"], name=f"{PREFIX}python", detach=True, init=True
     )
-    assert run(snake, "python", "--version").startswith("Python 3.11.")
-    assert run(snake, "python3", "--version").startswith("Python 3.11.")
+    assert run(snake, "python", "--version").startswith("Python 3.13.")
+    assert run(snake, "python3", "--version").startswith("Python 3.13.")
     put_file(snake, "/tmp/tool-1.0-py3-none-any.whl", wheel())
     run(snake, "pip", "install", "--no-index", "/tmp/tool-1.0-py3-none-any.whl")
     assert run(snake, "python", "-c", "import tool; print(tool.NAME)").strip() == "a tool"
@@ -193,7 +276,8 @@ def test_a_registry_with_tls_and_a_password_refuses_strangers(guarded, filled, t
     assert push("--dest-creds=learner:sesame").returncode == 0
     tags = requests.get(f"{url}tools/box/tags/list", **known).json()
     assert tags == {"name": "tools/box", "tags": ["1"]}
-    manifest = requests.get(f"{url}tools/box/manifests/1", **known)
+    kinds = {"Accept": ", ".join(MANIFESTS)}
+    manifest = requests.get(f"{url}tools/box/manifests/1", headers=kinds, **known)
     gone = requests.delete(
         f"{url}tools/box/manifests/{manifest.headers['Docker-Content-Digest']}", **known
     )

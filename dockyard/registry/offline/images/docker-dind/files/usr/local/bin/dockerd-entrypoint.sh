@@ -89,4 +89,7 @@ fi
 nested_cgroups
 packet_filter
 mount -t securityfs none /sys/kernel/security 2>/dev/null || :
-exec dockerd --host=unix:///var/run/docker.sock "$@"
+set -- dockerd --host=unix:///var/run/docker.sock "$@"
+# The first process has to wait for processes whose parents have ended; dockerd does not.
+[ $$ -ne 1 ] || set -- docker-init -- "$@"
+exec "$@"

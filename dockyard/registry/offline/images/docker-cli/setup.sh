@@ -1,0 +1,1 @@
+ln -s busybox /usr/bin/wget

@@ -1,0 +1,3 @@
+rm -r /etc/redis
+mkdir /data
+chown redis:redis /data

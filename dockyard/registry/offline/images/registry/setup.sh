@@ -1,0 +1,1 @@
+ln -s docker-registry /usr/bin/registry
