@@ -1,4 +1,4 @@
-"""``python3 -m benchmarks.machine``: the machine engine compared with Docker 26.1 as root.
+"""``python3 -m benchmarks.machine``: the machine engine compared with the same Docker as root.
 
 Both daemons, their containers and the client run on the same CPU, so both sides have the same
 quota and the same competing load. Needs root, for the native side. Prints the table of
@@ -25,11 +25,12 @@ import docker
 
 from benchmarks.sides import Pair, in_turn
 from dockyard.core import docker_client, paths
-from dockyard.engine import client_programs, system_packages
+from dockyard.engine import client_programs, engine_root, system_packages
 from dockyard.engine.base import Engine
-from dockyard.engine.docker_26 import Docker26Engine
+from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.engine.vm import artifacts, resources
 from dockyard.engine.vm.machine import MachineEngine
+from tests.support import packages
 
 START_GOAL = 5.0
 """Seconds until the API answers, with everything made already."""
@@ -53,6 +54,7 @@ class Side:
     """One daemon, and how a command reaches it."""
 
     engine: Engine
+    client: str
     address: str
     folder: Path
     config: Path
@@ -60,7 +62,7 @@ class Side:
     def docker(self, *words: str) -> subprocess.CompletedProcess:
         """Run the client. Raises CalledProcessError when the command fails."""
         return subprocess.run(
-            ["docker", "-H", self.address, *words],
+            [self.client, "-H", self.address, *words],
             check=True,
             capture_output=True,
             text=True,
@@ -84,16 +86,21 @@ class Side:
 
 
 @contextmanager
-def started(kind: type[Engine], home: Path, folder: Path) -> Iterator[Side]:
+def started(make: Callable[[], Engine], home: Path, folder: Path) -> Iterator[Side]:
     """A daemon in a separate home, with an image tools:1 and a container ``rests`` that sleeps."""
     before = os.environ.get("DOCKYARD_HOME")
+    programs = engine_root.fetch(print).parent
+    home.mkdir(exist_ok=True)
+    (home / programs.name).symlink_to(programs)
     os.environ["DOCKYARD_HOME"] = str(home)
-    engine = kind()
+    engine = make()
     try:
-        address = engine.start(print, install=True).address
-        client_programs.ensure(print)
+        address = engine.start(print).address
+        client_programs.ensure(print, engine.client_root(print))
         docker_client.write_config()
-        side = Side(engine, address, folder, paths.docker_config())
+        client = docker_client.find()
+        assert client is not None  # by ensure
+        side = Side(engine, client, address, folder, paths.docker_config())
         with closing(docker.DockerClient(base_url=address, timeout=300)) as daemon:
             daemon.api.import_image_from_data(tools(), repository="tools", tag="1")
         side.docker("run", "--detach", "--name", "rests", "tools:1", "sleep", "100000")
@@ -109,9 +116,7 @@ def started(kind: type[Engine], home: Path, folder: Path) -> Iterator[Side]:
 @functools.cache
 def tools() -> bytes:
     """The root file system of an image: BusyBox from the distribution's package."""
-    system_packages.install(
-        system_packages.missing({"busybox": "busybox-static"}), print, agreed=True
-    )
+    packages.install(system_packages.missing({"busybox": "busybox-static"}))
     busybox = system_packages.which("busybox")
     assert busybox is not None  # installed above
     packed = io.BytesIO()
@@ -162,6 +167,11 @@ def idle(seconds: float = 20.0) -> float:
     return (after - before) / seconds
 
 
+def native_engine() -> Engine:
+    """The same dockerd, started as root on this host."""
+    return EmbeddedEngine(containerd_store=True)
+
+
 def main(arguments: list[str]) -> int:
     """Returns 0 when every goal is met, else 1."""
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks.machine", description=__doc__)
@@ -178,7 +188,7 @@ def main(arguments: list[str]) -> int:
         for file in made.glob("*-*"):
             os.link(file, home / "machine" / file.name)
         with (
-            started(Docker26Engine, Path(scratch) / "native", folder) as native,
+            started(native_engine, Path(scratch) / "native", folder) as native,
             started(MachineEngine, home, folder) as machine,
         ):
             print("\n| | machine | native | ratio | goal |\n|---|---|---|---|---|")

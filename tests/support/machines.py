@@ -8,10 +8,12 @@ import os
 import subprocess
 import tarfile
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import docker
 import pytest
+from docker.errors import NotFound
 
 from dockyard.core import paths
 from dockyard.engine.vm import artifacts
@@ -92,8 +94,10 @@ def daemon(engine, tmp_path):
     if not client.images.list("tools:1"):
         client.api.import_image_from_data(tools(tmp_path), repository="tools", tag="1")
     yield client
-    for container in client.containers.list(all=True):
-        container.remove(force=True)
+    # A swarm removes its containers itself.
+    for container in client.containers.list(all=True, ignore_removed=True):
+        with suppress(NotFound):
+            container.remove(force=True)
     client.close()
 
 

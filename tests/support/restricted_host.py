@@ -86,17 +86,6 @@ def run(
     )  # fmt: skip
 
 
-def as_if_never_installed(package: str, folder: Path) -> str:
-    """Shell code that hides an installed package from PATH and apt in the namespace."""
-    return f"""
-        mkdir -p {folder}/home
-        if [ -e /usr/bin/{package} ]; then mount --bind /dev/null /usr/bin/{package}; fi
-        sed '/^Package: {package}$/,/^$/d' /var/lib/dpkg/status > {folder}/status
-        mount --bind {folder}/status /var/lib/dpkg/status
-        mount -t tmpfs none /var/cache/apt
-    """
-
-
 def is_clear(done: subprocess.CompletedProcess[str], code: int = 1) -> bool:
     """Whether a command exited with code and printed a short message instead of a traceback."""
     told = [line for line in done.stderr.splitlines() if not line.startswith("[")]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dockyard.engine import debian_archive, system_packages
-from dockyard.engine.discovery import architecture
 from dockyard.engine.vm import kernel, root_image
 from dockyard.engine.vm.build_log import run
 from dockyard.exceptions import DiskFull, InstallFailed
@@ -55,14 +54,15 @@ def _program(title: str, sources: list[Path], option: str, needs: Mapping[str, s
 def _kernel(title: str, flavor: kernel.Flavor, needs: Mapping[str, str]) -> Recipe:
     return Recipe(
         title,
-        {**COMPILER, **ARCHIVE, **kernel.PROGRAMS, "apt-get": "apt", **needs},
-        lambda: [kernel.SERIES.encode(), flavor.config().encode()],
+        {**COMPILER, **ARCHIVE, **UNPACK, **kernel.PROGRAMS, **needs},
+        lambda: [kernel.SERIES.encode(), "\n".join(flavor.asked()).encode()],
         flavor.build,
     )
 
 
 COMPILER = {"gcc": "gcc", "/usr/include/stdio.h": "libc6-dev"}
 ARCHIVE = {str(debian_archive.KEYRING): "debian-archive-keyring"}
+UNPACK = {"apt-get": "apt", "dpkg-deb": "dpkg"}
 NETWORK = GUEST / "network.c"
 
 RECIPES = {
@@ -84,12 +84,10 @@ RECIPES = {
         "the guest's helper", sorted({*GUEST.glob("*.[ch]")} - {NETWORK}), "-static", {}
     ),
     "root.ext4": Recipe(
-        "the root image, about a minute",
-        {"mmdebstrap": "mmdebstrap", "fakeroot": "fakeroot", "tar": "tar", **ARCHIVE},
-        lambda: [Path(root_image.__file__).read_bytes()],
-        lambda target, work: root_image.build(
-            target, work, debian_archive.mirror(), architecture()
-        ),
+        "the root image, about half a minute",
+        {**ARCHIVE, **UNPACK, "tar": "tar"},
+        root_image.inputs,
+        root_image.build,
     ),
 }
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from dockyard.core import paths
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
-from dockyard.engine import system_packages
+from dockyard.engine import engine_root, system_packages
 from dockyard.engine.discovery import architecture
 from dockyard.engine.vm import build_log, downloads, kernel
 from dockyard.engine.vm.artifact_builds import RECIPES, build, check_room
@@ -146,7 +146,7 @@ def differing(kernels: Iterable[str]) -> list[str]:
 
 
 def main() -> int:
-    """Make all artifacts now: for the image of a Binder launch, and for a release."""
+    """Make all artifacts now, for a release or the image of a Binder launch; fetch the client."""
     parser = argparse.ArgumentParser(
         prog="python3 -m dockyard.engine.vm.artifacts", description=__doc__
     )
@@ -157,6 +157,7 @@ def main() -> int:
     options = parser.parse_args()
     kernels = list(kernel.FLAVORS) if options.all or options.publish else ["linux"]
     try:
+        engine_root.fetch(print)
         made = {file: None for name in kernels for file in vars(prepare(print, name)).values()}
         if options.again and (different := differing(kernels)):
             print(f"not the same when built again: {' '.join(different)}", file=sys.stderr)

@@ -27,7 +27,6 @@ PROGRAMS = {
     "bison": "bison",
     "bc": "bc",
     "xz": "xz-utils",
-    "dpkg-deb": "dpkg",
 }
 
 REPRODUCIBLE = {
@@ -55,14 +54,17 @@ class Flavor:
         files = (GUEST / "kernel.config", GUEST / self.options)
         return "".join(file.read_text() for file in files)
 
+    def asked(self) -> list[str]:
+        """The options asked for, without comments."""
+        return [line for line in self.config().splitlines() if line.startswith("CONFIG_")]
+
     def check(self, resolved: str) -> None:
         """Compare a resolved .config with the options asked for.
 
         Kconfig silently drops an option when one that it depends on is off. Raises InstallFailed.
         """
         have = set(resolved.splitlines())
-        asked = [line for line in self.config().splitlines() if line.startswith("CONFIG_")]
-        lost = [line for line in asked if line not in have and not line.endswith("=n")]
+        lost = [line for line in self.asked() if line not in have and not line.endswith("=n")]
         if lost:
             raise InstallFailed(
                 "The kernel's configuration lost options that it asks for.",

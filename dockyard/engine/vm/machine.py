@@ -19,7 +19,7 @@ import psutil
 from dockyard.core import paths, wait
 from dockyard.core.console import Say
 from dockyard.core.process import Lock, Service
-from dockyard.engine import system_packages
+from dockyard.engine import engine_root
 from dockyard.engine.base import Endpoint, Engine, Need, disk_space
 from dockyard.engine.discovery import Candidate, architecture, probe
 from dockyard.engine.vm import artifacts, guest_folder, qemu, resources, selection
@@ -57,13 +57,13 @@ class MachineEngine(Engine):
         self.data_disk = artifacts.folder() / "data.ext4"
 
     def needs(self) -> list[Need]:
-        """Linux on amd64, a client, memory, disk space, and a backend with its packages."""
+        """Linux on amd64, the docker client, memory, disk space, and a backend that works."""
         return list(self._needs(list(selection.trials())))
 
     def _needs(self, trials: list[Trial]) -> Iterator[Need]:
         system = f"{platform.system()} on {architecture()}"
         yield Need("Linux on amd64", system == "Linux on amd64", system)
-        yield system_packages.client()
+        yield engine_root.need()
         memory = resources.memory()
         yield Need(
             "memory",
@@ -83,6 +83,10 @@ class MachineEngine(Engine):
             (solutions or [f"{qemu.INSTALL}, or use a host with seccomp filters."])[0],
         )
 
+    def client_root(self, say: Say) -> Path | None:
+        """The engine root, fetched if it is missing: its docker client needs no privilege."""
+        return engine_root.fetch(say)
+
     def endpoint(self) -> Endpoint | None:
         """The machine's socket, when its daemon answers."""
         if self.service.process() is None:
@@ -93,7 +97,7 @@ class MachineEngine(Engine):
     def _ask(self, timeout: float) -> Candidate:
         return probe("the machine", Endpoint(f"unix://{self.socket}"), timeout)
 
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
+    def start(self, say: Say, *, mirror: str | None = None) -> Endpoint:
         """Start the machine, or return the one that runs; cleans up after one that was killed.
 
         The first start in a home downloads or builds the artifacts. When a backend passes its

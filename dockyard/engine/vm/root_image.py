@@ -1,30 +1,34 @@
-"""Builds the machine's root image from packages of Debian 13, without privileges.
+"""Builds the machine's root image: Docker as in the engine root, and a small system around it.
 
-The packages are extracted, trimmed and written to an ext4 file system. No maintainer script runs;
-what the scripts would create is added here. The image's own mke2fs writes the file system:
-version 1.47.2 reads a tar archive with its owners, and clamps every time stamp to
-SOURCE_DATE_EPOCH, so the same packages give the same image.
+The packages are trimmed and written to an ext4 file system, without privileges. No maintainer
+script runs; what the scripts would create is added here. The image's own mke2fs writes the file
+system: it reads a tar archive with its owners, and clamps every time stamp to SOURCE_DATE_EPOCH, so
+the same packages give the same image.
 """
 
 from __future__ import annotations
 
 import io
+import subprocess
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
 
+from dockyard.engine import debian_archive
+from dockyard.engine.engine_root import SNAPSHOT, SUITE, VERSION
 from dockyard.engine.vm.build_log import run
-
-SUITE = "trixie"
+from dockyard.exceptions import InstallFailed
 
 PACKAGES = (
     # A shell, and the programs that guest/init calls.
     *("base-files", "base-passwd", "dash", "coreutils", "mount", "util-linux", "grep", "sed"),
-    *("e2fsprogs", "iproute2", "kmod"),
+    *("util-linux-extra", "e2fsprogs", "iproute2", "kmod"),
     # `docker top` runs ps.
     "procps",
-    # The engine. crun starts a container with a third of runc's work.
-    *("docker.io", "docker-cli", "docker-buildx", "docker-compose", "crun", "iptables"),
+    # The engine, as in the engine root. crun starts a container with a third of runc's work.
+    *(f"docker.io={VERSION}*", f"docker-cli={VERSION}*", "containerd", "runc", "crun", "iptables"),
+    *("docker-buildx", "docker-compose"),
     # `docker load` and `ADD` of compressed archives.
     *("xz-utils", "zstd"),
     "ca-certificates",
@@ -32,11 +36,14 @@ PACKAGES = (
     "libarchive13t64",
 )
 
+NOT_UNPACKED = ("debconf", "gcc-16-base", "libsystemd-shared", "systemd", "sysvinit-utils")
+"""Dependencies of the packages' maintainer scripts and service units, which are not run."""
+
 # 1 January 2026.
 EPOCH = "1767225600"
 
 LEFT_OUT = (
-    # Documentation and translations. The licences stay.
+    # Documentation and translations. The licences stay (see _left_out).
     *("usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/bash-completion"),
     *("usr/share/zsh", "usr/share/fish", "usr/share/lintian", "usr/share/bug", "usr/share/perl5"),
     *("usr/share/debconf", "usr/share/i18n", "usr/share/vim", "usr/share/applications"),
@@ -45,9 +52,11 @@ LEFT_OUT = (
     *("boot", "etc/cron.d", "etc/cron.daily", "var/cache", "var/lib/apt", "var/lib/dpkg"),
     # Character sets that no program of the image converts.
     "usr/lib/x86_64-linux-gnu/gconv",
-    # containerd's older shims, and its client for debugging.
-    *("usr/bin/containerd-shim", "usr/bin/containerd-shim-runc-v1", "usr/bin/ctr"),
-    "usr/bin/pzstd",
+    # What containerd and runc bring along for Kubernetes, debugging and as examples.
+    *("usr/bin/ctr", "usr/lib/cni", "usr/lib/containerd"),
+    *("usr/sbin/fs-idmap", "usr/sbin/pidfd-kill", "usr/sbin/recvtty", "usr/sbin/remap-rootfs"),
+    *("usr/sbin/sd-helper", "usr/sbin/seccompagent"),
+    *("usr/bin/pzstd", "usr/include", "usr/lib/x86_64-linux-gnu/libcrun.a"),
     # Replaced by one bundle (BUNDLE).
     "usr/share/ca-certificates",
 )
@@ -80,33 +89,23 @@ mount -t "$share" -o "$guest" guest /mnt && exec /mnt/init
 """
 
 
-def build(target: Path, work: Path, mirror: str, architecture: str) -> None:
+def inputs() -> list[bytes]:
+    """What determines the image, apart from the versions of packages that are not pinned."""
+    return [Path(__file__).read_bytes(), repr((SUITE, VERSION)).encode()]
+
+
+def build(target: Path, work: Path) -> None:
     """Write the root image to target; work is an empty folder for intermediate files.
 
     Raises InstallFailed.
     """
-    security = mirror.removesuffix("/debian") + "/debian-security"
-    packed, repacked = work / "packages.tar", work / "root.tar"
-    run(
-        [
-            *("fakeroot", "mmdebstrap", "--mode=chrootless", "--variant=extract"),
-            f"--architectures={architecture}",
-            "--keyring=/usr/share/keyrings/debian-archive-keyring.gpg",
-            f"--include={','.join(PACKAGES)}",
-            "--dpkgopt=path-exclude=/usr/share/doc/*",
-            "--dpkgopt=path-include=/usr/share/doc/*/copyright",
-            *(SUITE, packed),
-            f"deb {mirror} {SUITE} main",
-            f"deb {mirror} {SUITE}-updates main",
-            f"deb {security} {SUITE}-security main",
-        ],
-        env={"SOURCE_DATE_EPOCH": EPOCH, "TMPDIR": str(work)},
-    )
-    size = repack(packed, repacked)
+    archive = work / "root.tar"
+    size = pack(_download(work), archive)
     # The image's mke2fs with the image's libraries, so the host's version does not matter.
     tools = work / "tools"
     tools.mkdir()
-    run(["tar", "--extract", "--file", packed, "--directory", tools, "--exclude=./dev"])
+    wanted = ("./usr/sbin/mke2fs", "./etc/mke2fs.conf", "./usr/lib/*-linux-gnu*")
+    run(["tar", "--extract", "--file", archive, "--directory", tools, "--wildcards", *wanted])
     libraries = next(tools.glob("usr/lib/*-linux-gnu*"))
     (loader,) = libraries.glob("ld-linux-*.so.*")
     # 3 % and 8 MiB for ext4's inodes, bitmaps and indirect blocks.
@@ -118,42 +117,70 @@ def build(target: Path, work: Path, mirror: str, architecture: str) -> None:
             *("-O", "^has_journal,^resize_inode"),
             *("-U", "d0c4a7d0-0000-4000-8000-000000000001"),
             *("-E", "hash_seed=d0c4a7d0-0000-4000-8000-000000000002,root_owner=0:0,nodiscard"),
-            *("-d", repacked, target, str(blocks)),
+            *("-d", archive, target, str(blocks)),
         ],
         env={"SOURCE_DATE_EPOCH": EPOCH, "MKE2FS_CONFIG": str(tools / "etc/mke2fs.conf")},
     )
 
 
-def repack(packed: Path, repacked: Path) -> int:
-    """Copy a tar archive of packages, leave out what the machine does not need, add what it does.
+def _download(work: Path) -> list[Path]:
+    """Download the packages: from the suite, or as it was when it had this version of Docker."""
+    try:
+        return _download_from(debian_archive.mirror(), work / "suite")
+    except InstallFailed as error:
+        if "was not found" not in error.why:
+            raise
+        return _download_from(SNAPSHOT, work / "snapshot")
 
-    Returns an upper bound of the bytes that the files and folders take in blocks of 4096.
+
+def _download_from(archive: str, scratch: Path) -> list[Path]:
+    """Download the packages with their dependencies; returns them in a fixed order."""
+    apt = [
+        *debian_archive.private_apt(scratch, [SUITE], archive=archive),
+        # A snapshot of a testing suite, as some mirrors keep, may be past its Valid-Until date.
+        *("-o", "Acquire::Check-Valid-Until=false"),
+        *("-o", "Acquire::Retries=3"),
+        # Without this, apt-get update succeeds without a network.
+        *("-o", "APT::Update::Error-Mode=any"),
+    ]
+    run([*apt, "update"])
+    run([*apt, "install", "--download-only", "--no-install-recommends", "--yes", *PACKAGES])
+    return sorted((scratch / "cache" / "archives").glob("*.deb"))
+
+
+def pack(packages: Iterable[Path], archive: Path) -> int:
+    """Write a tar archive of the packages' files: without those that the machine does not need,
+    and with those that maintainer scripts would create.
+
+    Returns an upper bound of the bytes that the files and folders take in blocks of 4096. Raises
+    InstallFailed.
     """
     used = 0
     bundle = b""
     accounts = {}
     seen = set()
-    with (
-        tarfile.open(packed) as source,
-        tarfile.open(repacked, "w", format=tarfile.PAX_FORMAT) as out,
-    ):
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as out:
 
         def add(member: tarfile.TarInfo, content: IO[bytes] | None = None) -> None:
             nonlocal used
             out.addfile(member, content)
             used += _blocks(member.size)
 
-        for member in source:
-            name = member.name.removeprefix("./")
-            content = source.extractfile(member) if member.isfile() else None
-            if content and name.startswith(CERTIFICATES) and name.endswith(".crt"):
-                bundle += content.read().rstrip() + b"\n"
-            if content and name in (PASSWD, GROUP):
-                accounts[name] = content.read()
-                content.seek(0)
-            if not _left_out(name) and name not in LINKS:
-                seen.add(name)
-                add(member, content)
+        for package in packages:
+            if package.name.partition("_")[0] in NOT_UNPACKED:
+                continue
+            with _files_of(package) as source:
+                for member in source:
+                    name = member.name.removeprefix("./").rstrip("/")
+                    content = source.extractfile(member) if member.isfile() else None
+                    if content and name.startswith(CERTIFICATES) and name.endswith(".crt"):
+                        bundle += content.read().rstrip() + b"\n"
+                    elif content and name in (PASSWD, GROUP):
+                        accounts[name] = content.read()
+                    elif not _left_out(name) and name not in LINKS and name not in seen:
+                        # Folders are in many packages.
+                        seen.add(name)
+                        add(member, content)
         for name in FOLDERS:
             if name not in seen:
                 add(_member(name, tarfile.DIRTYPE, 0o755))
@@ -164,6 +191,17 @@ def repack(packed: Path, repacked: Path) -> int:
             member.size = len(text)
             add(member, io.BytesIO(text))
     return used
+
+
+def _files_of(package: Path) -> tarfile.TarFile:
+    done = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], capture_output=True, check=False)
+    if done.returncode != 0:
+        raise InstallFailed(
+            f"The package {package.name} could not be unpacked.",
+            done.stderr.decode(errors="replace").strip(),
+            "Check the free disk space, then run this again.",
+        )
+    return tarfile.open(fileobj=io.BytesIO(done.stdout))
 
 
 def _files(certificates: bytes, accounts: dict[str, bytes]) -> dict[str, bytes]:
@@ -187,6 +225,8 @@ def _blocks(size: int) -> int:
 
 
 def _left_out(name: str) -> bool:
+    if name.startswith("usr/share/doc/") and name.count("/") > 3:
+        return not name.endswith("/copyright")
     return any(name == part or name.startswith(part + "/") for part in LEFT_OUT)
 
 

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import docker
@@ -24,9 +25,11 @@ import pytest
 from docker.errors import APIError, ContainerError
 
 from dockyard.core import paths, ports, wait
+from dockyard.engine import engine_root
 from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.engine.vm import artifacts
 from dockyard.exceptions import EngineStartFailed
+from dockyard.registry.image_catalog import by_reference
 from tests.support import machines
 from tests.support.machines import tools
 
@@ -40,9 +43,10 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_the_daemon_is_docker_26_on_our_own_kernel(daemon):
+def test_the_daemon_is_that_of_the_engine_root_on_our_own_kernel(daemon):
     version = daemon.version()
-    assert version["Version"].startswith("26.")
+    assert version["Version"].startswith(f"{engine_root.VERSION}+")
+    assert daemon.info()["Driver"] == "overlayfs"
     assert version["KernelVersion"].endswith("-dockyard")
 
 
@@ -165,13 +169,41 @@ def test_a_published_udp_port_answers(daemon):
     assert wait.until("the echo", echoed, 20) == b"ping"
 
 
-def test_a_port_taken_on_the_host_is_refused_in_dockers_words(daemon):
+@pytest.mark.parametrize("first", [20_000, 40_000], ids=["usual", "of those that docker chooses"])
+def test_a_port_taken_on_the_host_is_refused_in_dockers_words(daemon, first):
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        port = next(port for port in range(first, first + 1000) if _take(taken, port))
         taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(APIError, match="bind: address already in use"):
+        words = f"failed to bind host port 0.0.0.0:{port}/tcp: address already in use"
+        with pytest.raises(APIError, match=words):
             daemon.containers.run("tools:1", "true", ports={"80/tcp": port}, remove=True)
+
+
+def _take(taken: socket.socket, port: int) -> bool:
+    try:
+        taken.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
+def test_a_port_that_docker_chooses_is_one_that_is_free_on_the_host(daemon):
+    """Docker takes its own next one; the host's programs may have that, and the one after it."""
+    words = {"ports": {"80/tcp": None}, "detach": True}
+    first = daemon.containers.run("tools:1", "httpd -f -p 80 -h /bin", **words)
+    first.reload()
+    port = int(first.ports["80/tcp"][0]["HostPort"])
+    with socket.socket() as one, socket.socket() as two:
+        for number, taken in enumerate((one, two), start=port + 1):
+            with suppress(OSError):  # another program of this host has it
+                taken.bind(("127.0.0.1", number))
+                taken.listen()
+        second = daemon.containers.run("tools:1", "httpd -f -p 80 -h /bin", **words)
+        second.reload()
+        chosen = int(second.ports["80/tcp"][0]["HostPort"])
+        assert chosen not in (port, port + 1, port + 2)
+        address = f"http://127.0.0.1:{chosen}/busybox"
+        assert len(wait.until("the page", lambda: machines.page(address), 20)) > 100_000
 
 
 def test_containers_reach_neither_the_daemon_nor_the_hosts_loopback(daemon):
@@ -272,9 +304,10 @@ def test_an_engine_in_a_container_hands_limits_on_although_something_runs_in_it_
     """Three times a process returns to the root cgroup before the controllers can be enabled for
     its child groups, as the process of a `docker exec` does.
     """
-    folder = paths.CHECKOUT / "dockyard/registry/offline/images/docker-dind"
+    files = by_reference()["docker:dind"].context / "files"
     begins, end = "nested_cgroups() {\n", "\n}\n"
-    _, _, rest = (folder / "entrypoint.sh").read_text().partition(begins)
+    entrypoint = files / "usr/local/bin/dockerd-entrypoint.sh"
+    _, _, rest = entrypoint.read_text().partition(begins)
     program = f"""{begins}{rest.partition(end)[0]}{end}
         sleep 60 & late=$!
         xargs() {{
@@ -432,7 +465,7 @@ print(json.dumps({"said": said}))
 def test_it_runs_in_a_container_like_binders(engine, tmp_path):
     """User 1000, no capabilities, no new privileges, default seccomp, one CPU, 2 GB."""
     outer = EmbeddedEngine()
-    address = outer.start(print, install=True).address
+    address = outer.start(print).address
     home = tmp_path / "home"
     shutil.copytree(
         artifacts.folder(), home / "machine", ignore=shutil.ignore_patterns("data.ext4")

@@ -237,6 +237,12 @@ static void tell_time(struct published *port)
     answer(port, line);
 }
 
+/* Why a port could not be opened, in Go's words for the usual reason. */
+static const char *refusal(void)
+{
+    return errno == EADDRINUSE ? "address already in use" : strerror(errno);
+}
+
 static void publish(struct published *port, char *request)
 {
     char protocol[4], address[16];
@@ -254,12 +260,26 @@ static void publish(struct published *port, char *request)
     guest.sin_port = htons(container_port);
     if (slirp_add_hostxfwd(network, (void *)&port->host, sizeof port->host, (void *)&guest,
                            sizeof guest, port->udp ? SLIRP_HOSTFWD_UDP : 0)) {
-        answer(port, errno == EADDRINUSE ? "address already in use" : strerror(errno));
+        answer(port, refusal());
         return;
     }
     port->active = true;
     lengthen_backlogs();
     answer(port, "ok");
+}
+
+/* Whether a port could be published now. */
+static void try_port(struct published *port, const char *protocol, unsigned number)
+{
+    int udp = !strcmp(protocol, "udp"), yes = 1;
+    struct sockaddr_in host = {.sin_family = AF_INET, .sin_port = htons(number)};
+    host.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+    if (!udp)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    bool taken = bind(fd, (void *)&host, sizeof host) || (!udp && listen(fd, 1));
+    answer(port, taken ? refusal() : "ok");
+    close(fd);
 }
 
 static void withdraw(int index)
@@ -283,8 +303,12 @@ static void serve_control(int index)
         return;
     }
     request[length] = 0;
+    char protocol[4];
+    unsigned number;
     if (!strcmp(request, "time\n"))
         tell_time(&published[index]);
+    else if (sscanf(request, "try %3s %u", protocol, &number) == 2)
+        try_port(&published[index], protocol, number);
     else if (!published[index].active)
         publish(&published[index], request);
 }

@@ -6,8 +6,11 @@
  * process exits, however that happens. It reports a port that is taken on the host as dockerd
  * expects it from docker-proxy: "1\n" and the reason, on file descriptor 3.
  *
- * As iptables it runs the real one. The port of a swarm service has no docker-proxy, but a rule in
- * the chain DOCKER-INGRESS; while that rule exists, a process of this program holds the port.
+ * As iptables it runs the real one, except that
+ * - the port of a swarm service has no docker-proxy, but a rule in the chain DOCKER-INGRESS; while
+ *   that rule exists, a process of this program holds the port;
+ * - the rule of a port that dockerd has chosen itself fails if the port is taken on the host. After
+ *   a rule that failed dockerd tries another port, after a docker-proxy that failed it does not.
  */
 #define _GNU_SOURCE
 #include "ports.h"
@@ -19,12 +22,17 @@
 #include <glob.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define REAL_PROXY "/usr/sbin/docker-proxy"
 
-/* Ask the host for a port. Returns the connection that holds it, or -1 and writes the reason. */
+/* dockerd's words for a port that it cannot bind: the address, the port, the protocol, the reason. */
+#define REFUSED "failed to bind host port %s:%s/%s: %s"
+
+/* Ask the host for a port: to publish it, or with an empty address whether that would be possible.
+ * Returns the connection that holds it, or -1 and writes the reason. */
 static int ask_host(const char *protocol, const char *port, const char *address,
                     const char *inner_port, char *reason, size_t room)
 {
@@ -33,7 +41,10 @@ static int ask_host(const char *protocol, const char *port, const char *address,
         snprintf(reason, room, "%s", strerror(errno));
         return -1;
     }
-    dprintf(fd, "%s %s %s %s\n", protocol, port, address, inner_port);
+    if (*address)
+        dprintf(fd, "%s %s %s %s\n", protocol, port, address, inner_port);
+    else
+        dprintf(fd, "try %s %s\n", protocol, port);
     ssize_t length = read(fd, reason, room - 1);
     reason[length > 0 ? length : 0] = 0;
     reason[strcspn(reason, "\n")] = 0;
@@ -51,9 +62,8 @@ int publish(char **words)
         ask_host(option(words, "-proto"), option(words, "-host-port"),
                  option(words, "-container-ip"), option(words, "-container-port"), reason,
                  sizeof reason) < 0) {
-        /* In docker-proxy's words, so `docker run` fails with the same message as elsewhere. */
-        dprintf(3, "1\nlisten %s4 %s:%s: bind: %s", option(words, "-proto"),
-                option(words, "-host-ip"), option(words, "-host-port"), reason);
+        dprintf(3, "1\n" REFUSED, option(words, "-host-ip"), option(words, "-host-port"),
+                option(words, "-proto"), reason);
         return 1;
     }
     words[0] = REAL_PROXY;
@@ -116,8 +126,39 @@ static void follow_ingress(char **words)
     close(fd);
 }
 
+/* Whether dockerd has chosen this port itself. */
+static int is_dynamic(const char *port)
+{
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    int first = 0, last = -1, number = atoi(port);
+    if (!file)
+        return 0;
+    if (fscanf(file, "%d %d", &first, &last) != 2)
+        last = -1;
+    fclose(file);
+    return number >= first && number <= last;
+}
+
+/* Whether this adds the rule of a container's port. */
+static int adds_port(char **words)
+{
+    return !strcmp(option(words, "-A"), "DOCKER") && !strcmp(option(words, "-j"), "DNAT");
+}
+
 int run_iptables(char **words)
 {
+    char reason[256];
+    const char *port = option(words, "--dport");
+    if (adds_port(words) && is_dynamic(port)) {
+        int fd = ask_host(option(words, "-p"), port, "", "", reason, sizeof reason);
+        if (fd < 0) {
+            const char *address = option(words, "-d");
+            fprintf(stderr, REFUSED "\n", strcmp(address, "0/0") ? address : "0.0.0.0", port,
+                    option(words, "-p"), reason);
+            return 1;
+        }
+        close(fd);
+    }
     follow_ingress(words);
     execv("/usr/sbin/iptables", words);
     perror("iptables");
