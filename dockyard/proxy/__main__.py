@@ -30,7 +30,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m dockyard.proxy", description=__doc__)
     parser.add_argument("--listen", type=Path, required=True, help="the socket for clients")
     parser.add_argument(
-        "--upstream", required=True, help="unix:///path, tcp://host:port or dial-stdio:CONTEXT"
+        "--upstream",
+        required=True,
+        help="unix:///path, tcp://host:port, ssh://user@host or dial-stdio:CONTEXT",
     )
     parser.add_argument("--records", type=Path, required=True, help="the socket for subscribers")
     parser.add_argument("--tlscacert", type=Path, help="the CA of the daemon's certificate")
@@ -58,6 +60,7 @@ async def _serve(options: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     services: list[FrontDoor | relay.Relay] = []
+    daemon = None
     try:
         daemon = upstream.parse(
             options.upstream, options.tlscacert, options.tlscert, options.tlskey
@@ -74,6 +77,8 @@ async def _serve(options: argparse.Namespace) -> int:
     finally:
         for service in services:
             service.close()
+        if daemon:
+            await daemon.close()
     return 0
 
 

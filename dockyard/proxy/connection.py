@@ -169,6 +169,8 @@ class Connection:
         while True:
             data = await daemon.receive()
             if not data:
+                if response.head is None:
+                    await self._refuse_with_reason(daemon, head, upload)
                 return False
             try:
                 left = response.read(data)
@@ -247,6 +249,18 @@ class Connection:
             return None
         self.daemon.on_eof = self._daemon_eof
         return self.daemon
+
+    async def _refuse_with_reason(
+        self, daemon: Stream, head: Head, upload: asyncio.Task[None] | None
+    ) -> None:
+        """Refuse a request that the daemon did not answer, if it is known why."""
+        if not (reason := await daemon.why_ended()):
+            return
+        if upload and not upload.done():
+            # Only one task may read what the client sends.
+            upload.cancel()
+            await asyncio.wait([upload])
+        await self._refuse(503, ENGINE_AWAY.format(reason=reason), head)
 
     async def _refuse(self, status: int, message: str, head: Head | None) -> None:
         """Answer with an error in the daemon's form, and read what the client still sends."""

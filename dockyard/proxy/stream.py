@@ -85,6 +85,10 @@ class Stream:
         """Ask the kernel whether the peer has closed both directions, read to the end or not."""
         return self.hung_up or has_hung_up(self._descriptor)
 
+    async def why_ended(self) -> str:
+        """Why the peer stopped sending, if there is a way to know; else an empty string."""
+        return ""
+
     def _readable(self) -> None:
         try:
             data = self._socket.recv(READ_SIZE)

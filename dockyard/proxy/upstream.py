@@ -1,13 +1,18 @@
-"""Connects to the daemon: UNIX socket, TCP with or without TLS, or a docker context."""
+"""Connects to the daemon: UNIX socket, TCP with or without TLS, ssh, or a docker context."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
+from dockyard.core import paths, ssh
 from dockyard.core.tls_context import trusting
 from dockyard.exceptions import UsageError
 from dockyard.proxy.stream import Stream
@@ -16,8 +21,6 @@ from dockyard.proxy.tls_stream import TlsStream
 CONNECT_TIMEOUT = 20.0
 EXIT_TIMEOUT = 5.0
 
-_running: set[asyncio.Task[None]] = set()
-
 
 class Upstream(ABC):
     """The address of a daemon."""
@@ -25,6 +28,9 @@ class Upstream(ABC):
     @abstractmethod
     async def connect(self) -> Stream:
         """Open a connection. Raises OSError when the daemon does not answer."""
+
+    async def close(self) -> None:  # noqa: B027  # most addresses have nothing to release
+        """Release what belongs to no single connection."""
 
 
 class UnixUpstream(Upstream):
@@ -78,47 +84,164 @@ class TcpUpstream(Upstream):
             return stream
 
 
-class DialStdioUpstream(Upstream):
-    """A context of the docker client, reached through ``docker system dial-stdio``.
+class ProcessStream(Stream):
+    """A connection to a daemon that a program carries on its standard input and output."""
 
-    The client supports what this proxy does not: ssh, and named pipes on Windows.
-    """
+    def __init__(self, sock: socket.socket, process: asyncio.subprocess.Process) -> None:
+        super().__init__(sock)
+        self.process = process
+        self._said = b""
+        self._listening = asyncio.create_task(self._listen())
 
-    def __init__(self, context: str) -> None:
-        self.context = context
+    async def _listen(self) -> None:
+        assert self.process.stderr
+        while said := await self.process.stderr.read(4096):
+            self._said = (self._said + said)[-4096:]
 
-    async def connect(self) -> Stream:
-        """Start a docker client that carries one connection. Raises OSError."""
+    async def last_words(self) -> str:
+        """What the program wrote on standard error; if it does not exit soon, until now."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EXIT_TIMEOUT):
+                await asyncio.shield(self._listening)
+        return self._said.decode(errors="replace")
+
+    async def why_ended(self) -> str:
+        """The last line that the program wrote."""
+        lines = (await self.last_words()).split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    async def end(self, after: float = 0.0) -> None:
+        """Wait until the program exits; terminate it after some seconds."""
+        try:
+            async with asyncio.timeout(after):
+                await self.process.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                self.process.terminate()
+            await self.process.wait()
+        await self._listening
+
+
+class ProcessUpstream(Upstream):
+    """A daemon that is reached by starting a program for each connection."""
+
+    def __init__(self) -> None:
+        self._open: dict[asyncio.Task[None], ProcessStream] = {}
+
+    async def _start(
+        self,
+        words: Sequence[str],
+        kind: Callable[[socket.socket, asyncio.subprocess.Process], ProcessStream] = ProcessStream,
+    ) -> ProcessStream:
+        """Start the program. Raises OSError if it is not there."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with theirs:
                 process = await asyncio.create_subprocess_exec(
-                    *("docker", "--context", self.context, "system", "dial-stdio"),
+                    *words,
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
+                    stderr=asyncio.subprocess.PIPE,
                 )
-            stream = Stream(ours)
+            stream = kind(ours, process)
         except BaseException:
             ours.close()
             raise
-        # The event loop keeps only weak references to tasks.
-        waiting = asyncio.create_task(self._wait_for_exit(process, stream))
-        _running.add(waiting)
-        waiting.add_done_callback(_running.discard)
+        waiting = asyncio.create_task(self._until_closed(stream))
+        self._open[waiting] = stream
+        waiting.add_done_callback(self._open.pop)
         return stream
 
-    async def _wait_for_exit(self, process: asyncio.subprocess.Process, stream: Stream) -> None:
+    async def _until_closed(self, stream: ProcessStream) -> None:
         closed = asyncio.Event()
         stream.on_close = closed.set
         await closed.wait()
-        # The client exits when the daemon closes its side; the timeout leaves time to send what
+        # The program exits when the daemon closes its side; the timeout leaves time to send what
         # is still queued.
+        await stream.end(EXIT_TIMEOUT)
+
+    async def close(self) -> None:
+        """End every program."""
+        await asyncio.gather(*(stream.end() for stream in self._open.values()))
+
+
+class DialStdioUpstream(ProcessUpstream):
+    """A context of the docker client, reached through ``docker system dial-stdio``.
+
+    The client supports what this proxy does not, such as TLS without a client's certificate.
+    """
+
+    def __init__(self, context: str) -> None:
+        super().__init__()
+        self.context = context
+
+    async def connect(self) -> Stream:
+        """Start a docker client that carries one connection. Raises OSError."""
+        return await self._start(["docker", "--context", self.context, "system", "dial-stdio"])
+
+
+class SshUpstream(ProcessUpstream):
+    """The daemon of another computer, at ``ssh://user@host:port``.
+
+    Signing in takes a third of a second and more, so it is done once: by a connection through which
+    the others go (ssh_config(5), ControlMaster). That connection also is the first one to the
+    daemon, and asks whether it answers. It ends with this process, however that ends, because its
+    input does.
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.address = address
+        ssh.command(address)  # raises UsageError now
+        self._first: ProcessStream | None = None
+        self._number = 0
+        self._signing_in = asyncio.Lock()
+
+    async def connect(self) -> Stream:
+        """Open a connection. Raises OSError with the reason."""
+        async with self._signing_in:
+            if self._first is None or self._first.eof:
+                if self._first:
+                    self._first.close()
+                self._first = await self._sign_in()
+        return await self._ssh("ControlMaster=no")
+
+    async def _sign_in(self) -> ProcessStream:
+        self._number += 1
+        stream = await self._ssh("ControlMaster=yes")
         try:
-            async with asyncio.timeout(EXIT_TIMEOUT):
-                await process.wait()
+            await stream.send(b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n")
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                answer = await stream.receive()
+            if not answer:
+                raise OSError(await stream.why_ended() or "ssh ended without a word")
+            if not answer.startswith(b"HTTP/1."):
+                raise OSError(f"the shell there says something of its own: {answer[:60]!r}")
         except TimeoutError:
-            process.terminate()
-            await process.wait()
+            stream.close()
+            raise OSError(f"no answer within {CONNECT_TIMEOUT:g} s") from None
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    async def _ssh(self, role: str) -> ProcessStream:
+        # A name of its own for each sign-in: an earlier one may be ending.
+        path = paths.run_dir() / f"ssh-{os.getpid()}-{self._number}"
+        options = ("-o", role, "-o", f"ControlPath={path}", "-o", "ControlPersist=no")
+        words = ssh.command(self.address, *options)
+        return await self._start(words, partial(_SshStream, self.address))
+
+
+class _SshStream(ProcessStream):
+    def __init__(
+        self, address: str, sock: socket.socket, process: asyncio.subprocess.Process
+    ) -> None:
+        super().__init__(sock, process)
+        self._address = address
+
+    async def why_ended(self) -> str:
+        return ssh.explain(await self.last_words(), self._address)
 
 
 def parse(
@@ -128,6 +251,8 @@ def parse(
     kind, _, rest = address.partition(":")
     if kind == "unix" and rest.startswith("//") and rest[2:]:
         return UnixUpstream(rest[2:])
+    if ssh.is_address(address):
+        return SshUpstream(address)
     if kind == "dial-stdio" and rest:
         return DialStdioUpstream(rest)
     host, _, port = rest.removeprefix("//").rstrip("/").rpartition(":")
@@ -140,7 +265,7 @@ def parse(
         return TcpUpstream(host.strip("[]"), int(port), context)
     raise UsageError(
         f"{address!r} is not the address of a daemon.",
-        "Known are unix:///path, tcp://host:port and dial-stdio:CONTEXT.",
+        "Known are unix:///path, tcp://host:port, ssh://user@host and dial-stdio:CONTEXT.",
     )
 
 
