@@ -29,14 +29,10 @@ from dockyard.core.console import Say
 from dockyard.engine import providers
 from dockyard.exceptions import UsageError
 
-ENGINES = {
-    provider.name: provider.notebook_timeout
-    for provider in providers.ALL
-    if provider.notebook_timeout is not None
-}
-"""The engines that are compared, each with the seconds that one notebook may take there."""
-
 CELL_TIMEOUT = nbval_options.CELL_TIMEOUT
+NOTEBOOK_TIMEOUT = 900
+"""Seconds that one notebook may take."""
+
 REASONS = paths.CHECKOUT / "tests" / "engines.toml"
 PAGE = paths.CHECKOUT / "docs" / "engine-differences.md"
 BEGIN, END = "<!-- table of engines: begin -->\n", "<!-- table of engines: end -->\n"
@@ -88,6 +84,20 @@ class Run:
         return sum(list(cells.values()).count(outcome) for cells in self.notebooks.values())
 
 
+def engines() -> list[str]:
+    """The engines that are compared: embedded, and those that only tests know."""
+    return [
+        provider.name
+        for provider in providers.every()
+        if provider.name == "embedded" or provider not in providers.FOR_LEARNERS
+    ]
+
+
+def smoke_tests(file: Path = REASONS) -> dict[str, list[str]]:
+    """The engines on which not all notebooks are run, each with those that are."""
+    return tomllib.loads(file.read_text(encoding="utf-8")).get("smoke", {})
+
+
 def reasons(file: Path = REASONS) -> list[Reason]:
     """Read the reasons."""
     document = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -97,23 +107,29 @@ def reasons(file: Path = REASONS) -> list[Reason]:
     ]
 
 
-def run(words: list[str], say: Say, *, install: bool) -> int:
+def run(words: list[str], say: Say) -> int:
     """Run notebooks on every engine and write the table; return 1 if a difference has no reason.
 
     words are names of notebooks and engines (default: all that can run here). Results of earlier
     runs in this home are kept for the others. Raises UsageError, EngineError or SetupError.
     """
-    engines = [word for word in words if word in ENGINES] or _that_can_run(say)
-    chosen = _notebooks([word for word in words if word not in ENGINES])
+    known = engines()
+    chosen = [word for word in words if word in known]
+    names = [word for word in words if word not in known]
+    asked, smoke = _notebooks(names, known), smoke_tests()
     ran_before = course.State.load()
     try:
-        for engine in engines:
-            set_up(engine, say, install=install)
+        for engine in chosen or known:
+            if not chosen and not _can_run(engine, say):
+                continue
+            set_up(engine, say, source="debian")
             record = load(engine).notebooks
-            for path in chosen:
+            for path in asked:
+                if not names and path.stem not in smoke.get(engine, [path.stem]):
+                    continue
                 say(f"{engine}: {path.stem}")
                 log = _folder() / engine / f"{path.stem}.txt"
-                record[path.stem] = prove_notebook(path, log, ENGINES[engine])
+                record[path.stem] = prove_notebook(path, log, NOTEBOOK_TIMEOUT)
                 _save(Run(engine, _version(), record))
                 _clean()
                 differing = list(record[path.stem].values()).count(DIFFERS)
@@ -123,17 +139,14 @@ def run(words: list[str], say: Say, *, install: bool) -> int:
         course.stop(say)
         if ran_before:
             say(f"the {ran_before.engine} engine that ran before is stopped now")
-    return report([load(engine) for engine in ENGINES], reasons(), PAGE, say)
+    return report([load(engine) for engine in known], reasons(), PAGE, say)
 
 
-def _that_can_run(say: Say) -> list[str]:
-    found = []
-    for name in ENGINES:
-        if unmet := providers.named(name).unmet():
-            say(f"{name} is left out: {unmet[0].name} is needed, found: {unmet[0].found}")
-        else:
-            found.append(name)
-    return found
+def _can_run(engine: str, say: Say) -> bool:
+    unmet = providers.named(engine).unmet()
+    if unmet:
+        say(f"{engine} is left out: {unmet[0].name} is needed, found: {unmet[0].found}")
+    return not unmet
 
 
 def _clean() -> None:
@@ -142,13 +155,13 @@ def _clean() -> None:
         cleanup.remove(daemon)
 
 
-def _notebooks(names: list[str]) -> list[Path]:
+def _notebooks(names: list[str], engines: list[str]) -> list[Path]:
     known = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
     meant = {name: [path for path in known if paths.means(name, path.stem)] for name in names}
     if unknown := [name for name, found in meant.items() if not found]:
         raise UsageError(
             f"There is no engine or notebook called {' '.join(unknown)}.",
-            next=f"Engines: {', '.join(ENGINES)}. Notebooks: {paths.NOTEBOOKS}/*.ipynb.",
+            next=f"Engines: {', '.join(engines)}. Notebooks: {paths.NOTEBOOKS}/*.ipynb.",
         )
     return sorted({path for found in meant.values() for path in found}) if names else known
 

@@ -45,8 +45,9 @@ class Need:
 class Endpoint:
     """How the front door reaches the daemon.
 
-    address is ``unix:///path``, ``tcp://host:port`` (with the three files for mutual TLS) or
-    ``dial-stdio:CONTEXT``, which connects by ``docker --context CONTEXT system dial-stdio``.
+    address is ``unix:///path``, ``tcp://host:port`` (with the three files for mutual TLS),
+    ``ssh://user@host:port`` or ``dial-stdio:CONTEXT``, which connects by
+    ``docker --context CONTEXT system dial-stdio``.
     """
 
     address: str
@@ -68,11 +69,10 @@ class Engine(ABC):
         """Everything this provider requires of this machine. Changes nothing."""
 
     @abstractmethod
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
+    def start(self, say: Say, *, mirror: str | None = None) -> Endpoint:
         """Start the daemon, or find it running, and return its endpoint.
 
-        mirror is the URL of the course registry. With install, missing packages are installed
-        without asking. Raises EngineError or SetupError.
+        mirror is the URL of the course registry. Raises EngineError or SetupError.
         """
 
     @abstractmethod

@@ -20,9 +20,10 @@ from docker.errors import DockerException, ImageNotFound
 from docker.tls import TLSConfig
 from requests.adapters import HTTPAdapter
 
-from dockyard.core import paths
+from dockyard.core import paths, ssh
 from dockyard.core.tls_context import trusting
 from dockyard.engine.base import Endpoint, is_new_enough
+from dockyard.exceptions import UsageError
 
 WELL_KNOWN = (
     ("Docker Engine", "/var/run/docker.sock"),
@@ -37,7 +38,7 @@ WELL_KNOWN = (
 )
 """Where installations put the daemon's socket, in the order in which they are asked."""
 
-UNREACHABLE = (DockerException, requests.RequestException, OSError, ValueError)
+UNREACHABLE = (DockerException, requests.RequestException, OSError, ValueError, UsageError)
 """What the SDK raises when no daemon answers, or something that is not one."""
 
 
@@ -87,9 +88,7 @@ def _from_host(host: str) -> Endpoint:
     if host.startswith("tcp://") and os.environ.get("DOCKER_TLS_VERIFY"):
         folder = Path(certificates or "~/.docker").expanduser()
         return Endpoint(host, *(str(folder / f"{part}.pem") for part in ("ca", "cert", "key")))
-    if host.startswith(("unix://", "tcp://")):
-        return Endpoint(host)
-    return Endpoint(f"dial-stdio:{host}")
+    return Endpoint(host)
 
 
 def _current_context():
@@ -104,7 +103,7 @@ def _from_context(context) -> Endpoint:
     tls = context.TLSConfig
     if host.startswith("tcp://") and tls and tls.cert:
         return Endpoint(host, tls.ca_cert or "", *tls.cert)
-    if host.startswith("unix://"):
+    if host.startswith("unix://") or ssh.is_address(host):
         return Endpoint(host)
     return Endpoint(f"dial-stdio:{context.name}")
 
@@ -138,6 +137,8 @@ def _refusal(path: Path, timeout: float) -> tuple[str, str] | None:
 
 
 def _version(endpoint: Endpoint, timeout: float) -> dict[str, Any]:
+    if ssh.is_address(endpoint.address):
+        return _by_ssh(endpoint, timeout, "/version")
     if endpoint.address.startswith("dial-stdio:"):
         return _by_client(endpoint, timeout, "version", "{{json .Server}}")
     with closing(_sdk(endpoint, timeout)) as client:
@@ -149,6 +150,8 @@ def info(endpoint: Endpoint, timeout: float = 5) -> dict[str, Any]:
 
     Raises one of UNREACHABLE.
     """
+    if ssh.is_address(endpoint.address):
+        return _by_ssh(endpoint, timeout, "/info")
     if endpoint.address.startswith("dial-stdio:"):
         return _by_client(endpoint, timeout, "info", "{{json .}}")
     with closing(_sdk(endpoint, timeout)) as client:
@@ -157,7 +160,7 @@ def info(endpoint: Endpoint, timeout: float = 5) -> dict[str, Any]:
 
 def images(endpoint: Endpoint, names: Iterable[str], timeout: float = 5) -> dict[str, str]:
     """The architecture of each of these images that a daemon has; empty if it does not answer."""
-    if endpoint.address.startswith("dial-stdio:"):
+    if not endpoint.address.startswith(("unix://", "tcp://")):
         return {}
     found = {}
     try:
@@ -205,12 +208,20 @@ def _sdk(endpoint: Endpoint, timeout: float) -> docker.DockerClient:
     )
 
 
+def _by_ssh(endpoint: Endpoint, timeout: float, path: str) -> dict[str, Any]:
+    # ssh alone may take seconds to sign in.
+    status, body = ssh.get(endpoint.address, path, timeout * 2)
+    if status != 200:
+        raise OSError(body.get("message", f"status {status}"))
+    found: dict[str, Any] = body
+    return found
+
+
 def _by_client(endpoint: Endpoint, timeout: float, command: str, form: str) -> dict[str, Any]:
-    where = endpoint.address.removeprefix("dial-stdio:")
-    option = "--host" if "://" in where else "--context"
+    context = endpoint.address.removeprefix("dial-stdio:")
     try:
         done = subprocess.run(
-            ["docker", option, where, command, "--format", form],
+            ["docker", "--context", context, command, "--format", form],
             capture_output=True,
             text=True,
             timeout=timeout * 2,

@@ -1,8 +1,9 @@
 """A private dockerd that the course starts as root, beside other daemons of the host.
 
-It has its own data root, sockets, containerd, bridge and address range. Stopping it removes all
-its processes, mounts, bridges and packet filter rules. Its programs are those of the engine root;
-containerd and dockerd share one mount namespace.
+It has its own data root, sockets, containerd, bridge, address range and iptables chains. Its
+programs are those of the engine root. They run in mount and PID namespaces of their own: when the
+first process in these ends, however it ends, the kernel ends all others, containers included, and
+removes the mounts. Bridges and rules are the host's; netfilter removes them.
 """
 
 from __future__ import annotations
@@ -16,64 +17,53 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-import psutil
-
 from dockyard.core import paths
 from dockyard.core.console import Say
 from dockyard.core.process import Service
-from dockyard.engine import engine_root, netfilter, oci_runtime, system_packages
+from dockyard.engine import engine_root, netfilter, oci_runtime
 from dockyard.engine.base import Need
-from dockyard.engine.private_daemon import (
-    DaemonEngine,
-    kill_with_children,
-    processes_naming,
-    wait_for,
-)
+from dockyard.engine.private_daemon import DaemonEngine, kill_with_children, processes_naming
 
-PROGRAMS = {"curl": "curl"}
-"""What lessons run on this host besides the docker client, with Debian packages."""
+CGROUPS = Path("/sys/fs/cgroup")
 
-OWNER = "DOCKYARD_HOME"
-"""The environment variable that marks the programs dockerd starts as this home's."""
+NAMESPACE = """\
+# Ids of processes that do not exist outside: 'kill $(docker inspect …)' then kills nothing else.
+echo $(($(cat /proc/sys/kernel/pid_max) / 2)) > /proc/sys/kernel/ns_last_pid || true
+# dockerd would use the host's containerd, if there is one; shims have their sockets here.
+mkdir -p /run/containerd
+mount -t tmpfs -o mode=711 none /run/containerd
+"""
+"""Shell that runs in the new namespaces, after the engine root's ``usr`` was laid over /usr."""
 
-CONTAINERD_CONFIG = """\
-version = 2
-root = "{data}/containerd"
-state = "{exec}/containerd"
-disabled_plugins = ["io.containerd.grpc.v1.cri"]
-[grpc]
-  address = "{socket}"
+
+CONTAINERD = """\
+#!/bin/sh
+# dockerd runs this with --config FILE. The plugin would make a folder /opt/containerd.
+sed -i 's/^disabled_plugins = \\[/&"io.containerd.internal.v1.opt", /' "$2"
+exec /usr/bin/containerd "$@"
 """
 
 
 class EmbeddedEngine(DaemonEngine):
     """dockerd of the engine root, started as root on this host.
 
-    containerd_store chooses containerd's image store instead of Docker's own (overlay2).
+    containerd_store chooses containerd's image store instead of Docker's own (overlay2), unless
+    that one has images already.
     """
 
     name: ClassVar[str] = "embedded"
     title: ClassVar[str] = "a private Docker daemon, started by the course as root"
 
-    def __init__(self, *, containerd_store: bool = False) -> None:
+    def __init__(self, *, containerd_store: bool = True) -> None:
         self.containerd_store = containerd_store
         self.data = paths.home() / "engine"
         self.exec = paths.run_dir() / "exec"
         self.socket = paths.run_dir() / "engine.sock"
-        self.containerd = Service("containerd")
         self.daemon = Service("dockerd")
 
     @property
     def _settings(self) -> Path:
         return paths.home() / "embedded.json"
-
-    @property
-    def _containerd_socket(self) -> Path:
-        return paths.run_dir() / "containerd.sock"
-
-    @property
-    def _containerd_config(self) -> Path:
-        return self.data / "containerd.toml"
 
     @property
     def _config(self) -> Path:
@@ -99,14 +89,15 @@ class EmbeddedEngine(DaemonEngine):
 
     @property
     def bridge(self) -> str:
-        """The name of the default bridge: docker0's counterpart, unique to this home."""
+        """The name of the default bridge: docker0's counterpart, unique to this home.
+
+        The names of this engine's iptables chains begin with it.
+        """
         return f"dy{paths.token()}"
 
-    def bridges(self) -> dict[str, ipaddress.IPv4Network]:
-        """Every bridge that this engine made or will make, by name."""
-        default = next(self.pool.subnets(new_prefix=24))
-        database = self.data / "docker" / "network" / "files" / "local-kv.db"
-        return netfilter.recorded_bridges(database) | {self.bridge: default}
+    def bridges(self) -> set[str]:
+        """The names of the bridges of this engine's networks."""
+        return netfilter.bridges_of(self.bridge) | {self.bridge}
 
     @property
     def bridge_gateway(self) -> str | None:
@@ -124,78 +115,60 @@ class EmbeddedEngine(DaemonEngine):
 
     def _needs(self) -> Iterator[Need]:
         yield self._root()
-        yield system_packages.need(self._absent())
         yield from engine_root.needs()
 
-    def _packages(self) -> dict[str, str]:
-        return PROGRAMS
-
-    def _install(self, say: Say, *, agreed: bool) -> None:
-        system_packages.install(self._absent(), say, agreed=agreed)
+    def _prepare(self, say: Say) -> None:
         engine_root.fetch(say)
-
-    def _absent(self) -> list[str]:
-        return [*system_packages.missing(self._packages()), *engine_root.missing_packages()]
 
     def client_root(self, say: Say) -> Path | None:
         """The engine root, fetched if it is missing."""
         return engine_root.fetch(say)
 
-    def _search(self) -> str:
-        return engine_root.PATH
-
-    def _program(self, name: str) -> str:
-        return name  # found by _search() in the mount namespace
-
     def _start(self, mirror: str | None) -> None:
-        netfilter.remember_initial_state()
-        if netfilter.is_used(self.pool, ignoring=self.bridges()):
+        if netfilter.is_used(self.pool):
             self._choose_pool()  # another engine has taken it since
+        self._make_data()  # tells stop() that there is something to remove
+        netfilter.prepare(self.bridge)
         netfilter.make_bridge(self.bridge, f"{self.bridge_gateway}/24")
-        self._make_data()
-        self._start_containerd()
-        with netfilter.other_engines_rules_kept(self.bridges()):
-            self._start_dockerd(mirror)
+        netfilter.write_wrappers(self._wrappers, self.bridge)
+        self._write_containerd()
+        self.daemon.start(self._in_namespaces(self._dockerd_words(mirror)))
+        self._wait_for_daemon()
+
+    @property
+    def _wrappers(self) -> Path:
+        return self.exec / "netfilter"
 
     def _make_data(self) -> None:
-        for folder in (self.data / "containerd", self.data / "docker", self.exec):
+        for folder in (self.data / "docker", self.exec):
             folder.mkdir(parents=True, exist_ok=True)
         # Without it, dockerd would read the daemon.json of the host's own daemon.
         self._config.write_text("{}\n")
 
-    def _start_containerd(self) -> None:
-        # Without this, dockerd would use the host's containerd, if there is one.
-        self._containerd_config.write_text(
-            CONTAINERD_CONFIG.format(data=self.data, exec=self.exec, socket=self._containerd_socket)
+    def _write_containerd(self) -> None:
+        program = self._wrappers / "containerd"
+        program.write_text(CONTAINERD)
+        program.chmod(0o755)
+
+    def _in_namespaces(self, words: list[str]) -> list[str | Path]:
+        """A command in namespaces of its own that ends with them."""
+        root = engine_root.folder()
+        return engine_root.command(
+            root,
+            # It forwards signals, and reaps the shims of containers that have ended.
+            root / "usr/bin/tini-static",
+            "--",
+            *words,
+            options=("--pid", "--fork", "--mount-proc", "--kill-child", "--forward-signals"),
+            before=f"{NAMESPACE}export PATH={self._wrappers}:$PATH\n"
+            # With D-Bus, dockerd would let firewalld make its rules, past the wrappers.
+            "export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent\n",
         )
-        self.containerd.start(self._containerd_command(), env={"PATH": self._search()})
-        wait_for(self.containerd, "containerd", self._containerd_socket.exists, timeout=30)
-
-    def _containerd_command(self) -> list[str | Path]:
-        words = self._containerd_words()
-        return engine_root.command(engine_root.folder(), *words)
-
-    def _containerd_words(self) -> list[str | Path]:
-        return [self._program("containerd"), "--config", self._containerd_config]
-
-    def _start_dockerd(self, mirror: str | None) -> None:
-        self.daemon.start(
-            self._dockerd_command(mirror),
-            # A learner's PATH may lack the folders of administration programs.
-            env={"PATH": self._search(), OWNER: str(paths.home())},
-        )
-        self._wait_for_daemon()
-
-    def _dockerd_command(self, mirror: str | None) -> list[str | Path]:
-        containerd = self.containerd.process()
-        assert containerd, "it was just started"
-        words = [*self._dockerd_words(mirror), *self._store_options(), *self._runtime_options()]
-        return engine_root.join(containerd.pid, *words)
 
     def _dockerd_places(self) -> list[str]:
         """dockerd and the files and folders of this home that it uses."""
         return [
-            self._program("dockerd"),
+            "dockerd",
             f"--config-file={self._config}",
             f"--data-root={self.data / 'docker'}",
             f"--exec-root={self.exec / 'docker'}",
@@ -203,49 +176,55 @@ class EmbeddedEngine(DaemonEngine):
             f"--host=unix://{self.socket}",
         ]
 
-    def _dockerd_words(self, mirror: str | None) -> list[str | Path]:
+    def _dockerd_words(self, mirror: str | None) -> list[str]:
         return [
             *self._dockerd_places(),
-            f"--containerd={self._containerd_socket}",
             f"--bridge={self.bridge}",
             f"--default-address-pool=base={self.pool},size=24",
+            # systemd cannot make cgroups for process ids of another namespace.
+            "--exec-opt=native.cgroupdriver=cgroupfs",
+            f"--cgroup-parent=/{self.bridge}",
             *([f"--registry-mirror={mirror}"] if mirror else []),
+            *self._store_options(),
+            # netfilter.prepare() has let the host forward packets.
+            "--ip-forward-no-drop",
+            # dockerd looks into /usr/local first.
+            "--userland-proxy-path=/usr/sbin/docker-proxy",
+            "--init-path=/usr/bin/docker-init",
+            *oci_runtime.known(self.data),
         ]
 
     def _store_options(self) -> list[str]:
-        return [f"--feature=containerd-snapshotter={str(self.containerd_store).lower()}"]
-
-    def _runtime_options(self) -> list[str]:
-        return oci_runtime.known(self.data)
+        # As Docker 29 does: what an earlier release has put into Docker's own store stays in sight.
+        images = (self.data / "docker" / "image").glob("*/imagedb/content/sha256/*")
+        chosen = self.containerd_store and not any(images)
+        return [f"--feature=containerd-snapshotter={str(chosen).lower()}"]
 
     def stop(self, say: Say) -> None:
-        """Stop containers, dockerd and containerd; remove mounts, bridges and rules."""
+        """Stop dockerd and its containers; remove bridges, rules and sockets."""
+        # Found by its arguments where the run folder with the pid file was removed.
+        mark = f"--data-root={self.data / 'docker'}"
+        forgotten = [process for process, _ in processes_naming(mark)]
+        if not (forgotten or self.exec.exists()):
+            return
         self.daemon.stop(timeout=30)
-        self.containerd.stop(timeout=10)
-        self._clear_leftovers()
-
-    def _clear_leftovers(self) -> None:
-        """Remove what a killed daemon left: containers, mounts, bridges and sockets."""
-        kill_with_children(self._leftover_processes())
-        netfilter.unmount_below(self.data, self.exec)
+        kill_with_children(forgotten)
         self._clear_network()
+        self._clear_cgroups()
+        self._clear_files()
+
+    def _clear_files(self) -> None:
         shutil.rmtree(self.exec, ignore_errors=True)
-        for file in (self.socket, self._containerd_socket, self._pid_file):
+        for file in (self.socket, self._pid_file):
             file.unlink(missing_ok=True)
 
     def _clear_network(self) -> None:
         # Only root can have made bridges and rules, and only root can remove them.
         if self._settings.exists() and os.geteuid() == 0:
-            netfilter.sweep(self.bridges())
+            netfilter.clear(self.bridge, self.bridges())
 
-    def _leftover_processes(self) -> Iterator[psutil.Process]:
-        marks = (str(self.exec), str(self._containerd_socket), str(self.data))
-        for process, program in processes_naming(*marks):
-            if program.startswith(("containerd", "dockerd")):
-                yield process
-        # The arguments of docker-proxy name nothing of this home; its environment does.
-        for process in psutil.process_iter():
-            with suppress(psutil.Error):
-                is_proxy = process.name() == "docker-proxy"
-                if is_proxy and process.environ().get(OWNER) == str(paths.home()):
-                    yield process
+    def _clear_cgroups(self) -> None:
+        for top in (*CGROUPS.glob(self.bridge), *CGROUPS.glob(f"*/{self.bridge}")):
+            for folder in (*sorted(top.rglob("*/"), reverse=True), top):
+                with suppress(OSError):
+                    folder.rmdir()

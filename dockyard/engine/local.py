@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from dockyard.core import ssh
 from dockyard.core.console import Say
-from dockyard.engine import system_packages
+from dockyard.engine import client_programs
 from dockyard.engine.base import Endpoint, Engine, Need
 from dockyard.engine.discovery import Candidate, candidates
 from dockyard.exceptions import (
@@ -27,7 +28,7 @@ class LocalEngine(Engine):
 
     def needs(self) -> list[Need]:
         """A daemon that answers and is new enough, and the docker client."""
-        return [self._daemon(), system_packages.client()]
+        return [self._daemon(), client_programs.need()]
 
     def _daemon(self) -> Need:
         asked = list(candidates())
@@ -39,7 +40,7 @@ class LocalEngine(Engine):
             return Need("daemon", False, "no daemon's socket was found", NEXT)
         return Need("daemon", False, f"{failed.source}: {failed.detail}", _as_error(failed).next)
 
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
+    def start(self, say: Say, *, mirror: str | None = None) -> Endpoint:
         """Find the daemon. Raises EnginePermissionDenied, EngineTooOld or EngineUnavailable."""
         asked = list(candidates())
         for candidate in asked:
@@ -86,8 +87,9 @@ def _as_error(candidate: Candidate) -> EngineError:
         "refused": "The socket exists but its daemon is not running.",
         "absent": "There is no socket at this path.",
     }.get(candidate.verdict, candidate.detail)
+    next = f"Start that daemon, or use the course's own engine:  {NEXT}"
+    if ssh.is_address(address):
+        next = f"Find out with:  {ssh.by_hand(address)}"
     return EngineUnavailable(
-        f"No Docker engine answered on {address} ({candidate.source}).",
-        why,
-        f"Start that daemon, or use the course's own engine:  {NEXT}",
+        f"No Docker engine answered on {address} ({candidate.source}).", why, next
     )

@@ -1,12 +1,15 @@
 """The host's network around a private dockerd: its bridges, address ranges and iptables rules.
 
-dockerd does not undo its changes when it exits: bridges, iptables rules, the FORWARD policy and
-ip_forward stay. All engines of one host share the chains (DOCKER, DOCKER-USER, …), so these are
-removed with the last engine of the course, and only if they did not exist before the first.
+All daemons of a host use chains of the same names (DOCKER, DOCKER-USER, …), and each dockerd
+flushes them when it starts: the published ports of the others would be lost. So the private dockerd
+finds a program called iptables that replaces the names of these and of the built-in chains by names
+of its home. Each built-in chain has one rule that jumps to its replacement. Everything that the
+daemon adds is then in chains of its own, and nothing else has to be touched or restored.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import json
@@ -14,140 +17,171 @@ import os
 import re
 import shlex
 import subprocess
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from dockyard.core.process import Lock
 from dockyard.engine import engine_root
 from dockyard.engine.system_packages import which
 
-IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 FIRST_POOL, POOLS = 128, 120
 FAMILIES = ("iptables", "ip6tables")
-SWARM_BRIDGE = "docker_gwbridge"
-"""The one bridge whose name every engine in swarm mode uses; the others' names are unique."""
+
+JUMPS = {
+    "filter": {"FORWARD": "-I", "INPUT": "-I"},
+    "nat": {"PREROUTING": "-A", "OUTPUT": "-A", "POSTROUTING": "-I"},
+    "mangle": {"OUTPUT": "-A", "POSTROUTING": "-A"},
+    "raw": {"PREROUTING": "-I"},
+}
+"""The built-in chains that dockerd uses in each table, and how it adds rules: first or last."""
+
+WRAPPER = """\
+#!/bin/sh
+# Runs {family} with names of chains that no other daemon uses, except in a container's network.
+if [ /proc/self/ns/net -ef /proc/1/ns/net ]; then
+    for word; do
+        shift
+        case $word in
+            DOCKER) word={prefix} ;;
+            DOCKER-*) word={prefix}-${{word#DOCKER-}} ;;
+            FORWARD|INPUT|OUTPUT|PREROUTING|POSTROUTING) word={prefix}_$word ;;
+        esac
+        set -- "$@" "$word"
+    done
+fi
+XTABLES_LIBDIR={plugins} exec {program} {family} "$@"
+"""
+"""A chain's name has at most 28 characters: DOCKER-ISOLATION-STAGE-1 leaves ten for the prefix."""
+
+FORWARDING = (
+    "net/ipv4/ip_forward",
+    "net/ipv6/conf/all/forwarding",
+    "net/ipv6/conf/default/forwarding",
+)
+"""The settings below /proc/sys that dockerd changes for all of the host."""
 
 
-def _initial_state() -> Path:
-    # Not in a home: all engines of one network namespace share the chains.
-    return Path(f"/run/dockyard-netfilter-{Path('/proc/self/ns/net').stat().st_ino}.json")
+def _initial_settings() -> Path:
+    # Not in a home: all engines of one network namespace share the settings.
+    return Path(f"/run/dockyard-forwarding-{Path('/proc/self/ns/net').stat().st_ino}.json")
 
 
 def _lock() -> Lock:
     return Lock("dockyard-netfilter", folder=Path("/run"))
 
 
-def run(*words: str) -> str:
-    """The output of an administration program; empty if it fails.
+@functools.cache
+def kind() -> str:
+    """``nft`` or ``legacy``: which of the two kinds of iptables this host uses.
 
-    It is the host's, or else the engine root's; empty if neither has it.
+    A packet has to pass the rules of both kinds, so accepting it in one of them is not enough.
     """
-    command: list[str | Path]
-    environment = None
-    if program := which(words[0]):
-        command = [program, *words[1:]]
-    elif engine_root.folder().exists():
-        command = engine_root.command(engine_root.folder(), *words)
-        environment = {**os.environ, "PATH": engine_root.PATH}
-    else:
+    if program := which("iptables"):
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return "legacy" if "legacy" in done.stdout else "nft"
+    try:
+        return "legacy" if Path("/proc/net/ip_tables_names").read_text() else "nft"
+    except OSError:
+        return "nft"
+
+
+def run(*words: str, input: str = "") -> str:
+    """The output of ``ip``, ``iptables`` or the like of the engine root; empty if it fails."""
+    root = engine_root.folder()
+    if not root.exists():
         return ""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    command = [*engine_root.outside(f"bin/{words[0]}"), *words[1:]]
+    if words[0].startswith(FAMILIES):
+        command = [*engine_root.outside(f"sbin/xtables-{kind()}-multi"), *words]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        input=input,
+        text=True,
+        check=False,
+        env={**os.environ, "XTABLES_LIBDIR": _plugins(root)},
+    )
     return done.stdout if done.returncode == 0 else ""
 
 
-def remember_initial_state() -> None:
-    """Save the FORWARD policies and ip_forward, unless an engine has changed them already."""
-    with _lock():
-        if _initial_state().exists() or any(_docker_chains(_save(family)) for family in FAMILIES):
-            return
-        policies = {family: _forward_policy(_save(family)) for family in FAMILIES}
-        _initial_state().write_text(
-            json.dumps({"ip_forward": IP_FORWARD.read_text(), "policies": policies})
+def _plugins(root: Path) -> str:
+    return str(next((root / "usr/lib").glob("*-linux-gnu*/xtables")))
+
+
+def write_wrappers(folder: Path, prefix: str) -> None:
+    """Write the programs iptables and ip6tables for a dockerd whose chains begin with prefix."""
+    root = engine_root.folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    program = shlex.join(engine_root.outside(f"sbin/xtables-{kind()}-multi"))
+    for family in FAMILIES:
+        wrapper = folder / family
+        wrapper.write_text(
+            WRAPPER.format(
+                family=family, prefix=prefix, program=program, plugins=shlex.quote(_plugins(root))
+            )
         )
+        wrapper.chmod(0o755)
 
 
-@contextmanager
-def other_engines_rules_kept(ours: Collection[str]) -> Iterator[None]:
-    """A context in which to start a dockerd: restores the rules it removes from other engines.
+def prepare(prefix: str) -> None:
+    """Make the chains that replace the built-in ones, and let this host forward packets.
 
-    dockerd flushes the chains that it shares with every other dockerd of this host, then adds its
-    own rules; the others' published ports would be lost. Rules that name one of our bridges, given
-    in ours, are left to dockerd.
+    dockerd would drop what others forward if it had to switch that on itself.
     """
     with _lock():
-        before = {family: _rules(_save(family)) for family in FAMILIES}
-        try:
-            yield
-        finally:
-            for family in FAMILIES:
-                now = set(_rules(_save(family)))
-                lost = [
-                    (table, rule)
-                    for table, rule in before[family]
-                    if (table, rule) not in now and not set(ours) & set(shlex.split(rule))
-                ]
-                _insert(family, lost)
-
-
-def _insert(family: str, rules: list[tuple[str, str]]) -> None:
-    """Insert rules at the top of their chains, in order: after a RETURN they would do nothing."""
-    position = Counter[tuple[str, str]]()
-    for table, rule in rules:
-        chain, *rest = shlex.split(rule)[1:]
-        position[table, chain] += 1
-        at = str(position[table, chain])
-        run(family, "--wait", "--table", table, "--insert", chain, at, *rest)
-
-
-def recorded_bridges(database: Path) -> dict[str, ipaddress.IPv4Network]:
-    """The bridges of a dockerd by name, from libnetwork's database local-kv.db.
-
-    Works without a running daemon. The file is a B+ tree (bbolt) of contiguous JSON documents,
-    and may still contain those of removed networks.
-    """
-    try:
-        content = database.read_bytes()
-    except OSError:
-        return {}
-    found = {}
-    for document in re.findall(rb'\{"AddressIPv4":[^{}]*"BridgeName":[^{}]*\}', content):
-        try:
-            network = json.loads(document)
-            found[network["BridgeName"]] = ipaddress.IPv4Network(network["AddressIPv4"], False)
-        except ValueError:
-            continue  # a page that was partly overwritten
-    return found
-
-
-def sweep(owned: Mapping[str, ipaddress.IPv4Network]) -> None:
-    """Remove these bridges and their rules, then the chains unless another engine uses them.
-
-    A rule that names an address but no bridge is removed unless a bridge that is not in owned
-    has that address range.
-    """
-    with _lock():
-        there = bridges()
-        ours = {
-            name
-            for name, network in owned.items()
-            if name != SWARM_BRIDGE or network in there.get(name, [])
+        if not _initial_settings().exists():
+            settings = {name: _setting(name).read_text() for name in _settings()}
+            _initial_settings().write_text(json.dumps(settings))
+        _setting(FORWARDING[0]).write_text("1\n")
+        lines = {
+            table: [
+                *(f":{prefix}_{chain} -" for chain in chains),
+                *(f"{where} {chain} -j {prefix}_{chain}" for chain, where in chains.items()),
+            ]
+            for table, chains in JUMPS.items()
         }
-        others = [network for name in there.keys() - ours for network in there[name]]
-        ranges = [
-            owned[name] for name in ours if not any(owned[name].overlaps(each) for each in others)
-        ]
         for family in FAMILIES:
-            for table, rule in _rules(_save(family)):
-                if _belongs(rule, ours, ranges):
-                    _delete(family, table, rule)
-        for bridge in ours & there.keys():
+            _change(family, lines)
+
+
+def _settings() -> list[str]:
+    return [name for name in FORWARDING if _setting(name).exists()]
+
+
+def _setting(name: str) -> Path:
+    return Path("/proc/sys", name)
+
+
+def clear(prefix: str, bridges: Iterable[str]) -> None:
+    """Remove the chains that begin with prefix, and these bridges.
+
+    The last engine restores the settings in FORWARDING, unless another program has a bridge.
+    """
+    with _lock():
+        for family in FAMILIES:
+            remove_chains(family, rf"{prefix}\S*")
+        for bridge in bridges:
             run("ip", "link", "delete", bridge)
-        if _initial_state().exists() and not any(_in_use(_save(family)) for family in FAMILIES):
-            _restore(json.loads(_initial_state().read_text()))
-            _initial_state().unlink()
+        if _initial_settings().exists() and not _bridges():
+            for name, value in json.loads(_initial_settings().read_text()).items():
+                if _setting(name).read_text() != value:
+                    _setting(name).write_text(value)
+            _initial_settings().unlink()
+
+
+def bridges_of(prefix: str) -> set[str]:
+    """The names of this host's bridges that rules in the chains with prefix are about."""
+    named: set[str] = set()
+    for family in FAMILIES:
+        for rule in re.findall(rf"^-A {prefix}\S* .*$", run(f"{family}-save"), re.MULTILINE):
+            named.update(re.findall(r" -[io] (\S+)", rule))
+    return named & _bridges()
+
+
+def _bridges() -> set[str]:
+    links = json.loads(run("ip", "-json", "link", "show", "type", "bridge") or "[]")
+    return {link["ifname"] for link in links if "ifname" in link}
 
 
 def make_bridge(name: str, address: str) -> None:
@@ -158,24 +192,13 @@ def make_bridge(name: str, address: str) -> None:
     wrong, for minutes in the worst case.
     """
     hardware = ipaddress.IPv4Interface(address).packed.hex(":")
-    run("ip", "link", "add", name, "type", "bridge")
-    run("ip", "link", "set", name, "address", f"02:42:{hardware}")
-    run("ip", "address", "replace", address, "dev", name)
-    run("ip", "link", "set", name, "up")
-
-
-def bridges() -> dict[str, list[ipaddress.IPv4Network]]:
-    """The host's bridges by name, each with its IPv4 ranges."""
-    links = json.loads(run("ip", "-json", "address", "show", "type", "bridge") or "[]")
-    return {
-        link["ifname"]: [
-            ipaddress.IPv4Network(f"{info['local']}/{info['prefixlen']}", strict=False)
-            for info in link.get("addr_info", [])
-            if info.get("family") == "inet"
-        ]
-        for link in links
-        if "ifname" in link
-    }
+    commands = (
+        f"link add {name} type bridge",
+        f"link set {name} address 02:42:{hardware}",
+        f"address replace {address} dev {name}",
+        f"link set {name} up",
+    )
+    run("ip", "-force", "-batch", "-", input="\n".join(commands))
 
 
 def free_pool(token: str) -> ipaddress.IPv4Network:
@@ -193,121 +216,48 @@ def free_pool(token: str) -> ipaddress.IPv4Network:
     return next((pool for pool in candidates if not _overlaps(pool, taken)), candidates[0])
 
 
-def is_used(pool: ipaddress.IPv4Network, ignoring: Collection[str]) -> bool:
-    """Whether a route of this host overlaps pool, except those of the devices in ignoring."""
-    return _overlaps(pool, _routes(ignoring))
+def is_used(pool: ipaddress.IPv4Network) -> bool:
+    """Whether a route of this host overlaps pool."""
+    return _overlaps(pool, _routes())
 
 
 def _overlaps(pool: ipaddress.IPv4Network, networks: list[ipaddress.IPv4Network]) -> bool:
     return any(network.prefixlen and network.overlaps(pool) for network in networks)
 
 
-def _routes(ignoring: Collection[str] = ()) -> list[ipaddress.IPv4Network]:
+def _routes() -> list[ipaddress.IPv4Network]:
     found = []
     for route in json.loads(run("ip", "-4", "-json", "route", "show", "table", "all") or "[]"):
         try:
-            if route.get("dev") not in ignoring:
-                found.append(ipaddress.IPv4Network(route.get("dst", ""), strict=False))
+            found.append(ipaddress.IPv4Network(route.get("dst", ""), strict=False))
         except ValueError:
             continue  # "default", "broadcast …" and the like are not networks
     return found
 
 
-def _save(family: str) -> str:
-    return run(f"{family}-save")
-
-
-def _rules(saved: str) -> list[tuple[str, str]]:
-    table, found = "", []
-    for line in saved.splitlines():
+def remove_chains(family: str, pattern: str) -> None:
+    """Remove the chains whose names match pattern, and the rules that jump to them."""
+    lines: dict[str, list[str]] = {}
+    table = ""
+    for line in run(f"{family}-save").splitlines():
         if line.startswith("*"):
             table = line[1:]
-        elif line.startswith("-A "):
-            found.append((table, line))
-    return found
-
-
-def _docker_chains(saved: str) -> bool:
-    return bool(re.search(r"^:DOCKER", saved, re.MULTILINE))
-
-
-def _forward_policy(saved: str) -> str:
-    filter_table = saved.partition("*filter")[2].partition("COMMIT")[0]
-    found = re.search(r"^:FORWARD (\w+)", filter_table, re.MULTILINE)
-    return found[1] if found else "ACCEPT"
-
-
-def _belongs(rule: str, ours: set[str], ranges: list[ipaddress.IPv4Network]) -> bool:
-    words = shlex.split(rule)
-    if ours & set(words):
-        return True
-    # A rule that names other bridges is another engine's, whatever addresses it names.
-    if any(word in ("-i", "-o") for word in words):
-        return False
-    for word in words:
-        address = word.rpartition(":")[0] if word.count(":") == 1 else word
-        try:
-            named = ipaddress.IPv4Network(address, strict=False)
-        except ValueError:
-            continue
-        if any(named.subnet_of(network) for network in ranges):
-            return True
-    return False
-
-
-def _delete(family: str, table: str, rule: str) -> None:
-    run(family, "--wait", "--table", table, "-D", *shlex.split(rule)[1:])
-
-
-def _in_use(saved: str) -> bool:
-    """Whether a rule still sends a bridge's traffic through the shared chains."""
-    return any(
-        re.search(r"-[io] \S+ .*-j (DOCKER|RETURN)|-[io] \S+ -j DOCKER", rule)
-        for _, rule in _rules(saved)
+        elif found := re.match(rf":({pattern}) ", line):
+            flush, delete = f"-F {found[1]}", f"-X {found[1]}"
+            lines.setdefault(table, []).extend([flush, delete])
+        elif re.search(rf"-[jg] {pattern}$", line) and not re.match(rf"-A {pattern} ", line):
+            lines.setdefault(table, []).append(f"-D{line.removeprefix('-A')}")
+    # A chain can be deleted when no rule jumps to it.
+    order = ("-D", "-F", "-X")
+    _change(
+        family,
+        {table: sorted(of, key=lambda line: order.index(line[:2])) for table, of in lines.items()},
     )
 
 
-def _restore(before: dict[str, Any]) -> None:
-    for family in FAMILIES:
-        _remove_chains(family, r"DOCKER\S*")
-        if _save(family):
-            run(family, "--wait", "--policy", "FORWARD", before["policies"].get(family, "ACCEPT"))
-    if IP_FORWARD.read_text() != before["ip_forward"]:
-        IP_FORWARD.write_text(before["ip_forward"])
-
-
-def _remove_chains(family: str, pattern: str) -> None:
-    saved = _save(family)
-    chains = re.findall(rf"^:({pattern}) ", saved, re.MULTILINE)
-    for table in ("filter", "nat"):
-        for where, rule in _rules(saved):
-            if where == table and any(word in chains for word in shlex.split(rule)[3:]):
-                _delete(family, table, rule)
-        here = saved.partition(f"*{table}")[2].partition("COMMIT")[0]
-        for what in ("--flush", "--delete-chain"):
-            for chain in re.findall(rf"^:({pattern}) ", here, re.MULTILINE):
-                run(family, "--wait", "--table", table, what, chain)
-
-
-def remove_podman_chains() -> None:
-    """Remove the chains that Podman's netavark leaves behind, unless a container uses them.
-
-    Each network in use has a chain whose name contains the hash of the network's name.
-    """
-    with _lock():
-        for family in FAMILIES:
-            if not re.search(r"^:NETAVARK-[0-9A-F]{10,}", _save(family), re.MULTILINE):
-                _remove_chains(family, r"NETAVARK\S*")
-
-
-def unmount_below(*folders: Path) -> None:
-    """Unmount everything at or below the folders, the newest mount first."""
-    mounts = Path("/proc/self/mountinfo")
-    if not mounts.exists():
-        return
-    points = [line.split()[4] for line in mounts.read_bytes().splitlines()]
-    for point in reversed(points):
-        # A space is escaped as \040, non-ASCII bytes are not escaped (proc_pid_mountinfo(5)).
-        where = Path(os.fsdecode(point.decode("unicode_escape").encode("latin-1")))
-        if any(where.is_relative_to(folder) for folder in folders):
-            run("umount", "--lazy", str(where))
+def _change(family: str, lines: dict[str, list[str]]) -> None:
+    """Change the chains named in lines of iptables-restore(8), by table, and no others."""
+    text = ""
+    for table, of in lines.items():
+        text += "\n".join([f"*{table}", *of, "COMMIT\n"])
+    run(f"{family}-restore", "--noflush", "--wait", input=text)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dockyard.engine import system_packages
-
 NAMES = (
     "CHOWN", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID",
     "SETPCAP", "LINUX_IMMUTABLE", "NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW",
@@ -35,7 +33,7 @@ for word; do
     previous=$word
 done
 [ -n "$file" ] && sed -i {edits} "$file"
-exec {runc} "$@"
+exec runc "$@"
 """
 
 
@@ -57,8 +55,7 @@ def options(folder: Path) -> list[str]:
     Empty where no capability is missing.
     """
     missing = missing_capabilities()
-    runc = system_packages.which("runc")
-    if not missing or runc is None:
+    if not missing:
         return []
     edits = " ".join(
         f"""-e 's/,[[:space:]]*"CAP_{name}"//g' -e 's/"CAP_{name}",[[:space:]]*//g'"""
@@ -66,7 +63,7 @@ def options(folder: Path) -> list[str]:
     )
     folder.mkdir(parents=True, exist_ok=True)
     wrapper = folder / WRAPPER_NAME
-    wrapper.write_text(WRAPPER.format(edits=edits, runc=runc))
+    wrapper.write_text(WRAPPER.format(edits=edits))
     wrapper.chmod(0o755)
     return [*known(folder), "--default-runtime=course"]
 

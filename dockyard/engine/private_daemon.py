@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -13,7 +14,6 @@ import psutil
 from dockyard.core import paths, wait
 from dockyard.core.console import Say
 from dockyard.core.process import Service, end
-from dockyard.engine import system_packages
 from dockyard.engine.base import Endpoint, Engine, Need, answers, disk_space, free_space
 from dockyard.exceptions import (
     DiskFull,
@@ -51,17 +51,17 @@ class DaemonEngine(Engine):
         """The daemon's socket, if it answers."""
         return Endpoint(f"unix://{self.socket}") if answers(self.socket) else None
 
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
+    def start(self, say: Say, *, mirror: str | None = None) -> Endpoint:
         """Start the daemon, or find it running.
 
-        Raises EngineUnavailable, DiskFull, InstallFailed, InstallRefused, EngineStartFailed or
+        Raises EngineUnavailable, DiskFull, InstallFailed, EngineStartFailed or
         EngineStartTimeout.
         """
         if running := self.endpoint():
             return running
         self._check_needs()
         self._check_room()
-        self._install(say, agreed=install)
+        self._prepare(say)
         self.stop(say)  # removes what a killed daemon left behind
         self._start(mirror)
         self.socket.chmod(0o600)
@@ -86,19 +86,8 @@ class DaemonEngine(Engine):
             )
 
     @abstractmethod
-    def _packages(self) -> dict[str, str]:
-        """The programs that are needed, each with its Debian package."""
-
-    def _search(self) -> str:
-        """The PATH of these programs."""
-        return system_packages.SEARCH
-
-    def _program(self, name: str) -> str:
-        return system_packages.require(name, self._packages()[name], search=self._search())
-
-    @abstractmethod
-    def _install(self, say: Say, *, agreed: bool) -> None:
-        """Install or fetch the programs that are missing."""
+    def _prepare(self, say: Say) -> None:
+        """Fetch the programs that are missing."""
 
     @abstractmethod
     def _start(self, mirror: str | None) -> None:
@@ -127,6 +116,7 @@ def wait_for(service: Service, what: str, probe: Callable[[], bool], timeout: fl
         what,
         ready,
         timeout=timeout,
+        interval=0.02,
         log=service.log,
         error=EngineStartTimeout,
         next="Try once more:  python3 -m dockyard engine stop, then engine start",
@@ -135,11 +125,13 @@ def wait_for(service: Service, what: str, probe: Callable[[], bool], timeout: fl
 
 def processes_naming(*marks: str) -> Iterator[tuple[psutil.Process, str]]:
     """The processes with one of marks in an argument, each with its program's file name."""
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            words = process.cmdline()
-            if any(mark in word for word in words for mark in marks):
-                yield process, Path(words[0]).name
+    wanted = [os.fsencode(mark) for mark in marks]
+    # Not psutil.process_iter(), which takes ten times as long.
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError, psutil.Error):
+            words = file.read_bytes().split(b"\0")
+            if any(mark in word for mark in wanted for word in words):
+                yield psutil.Process(int(file.parent.name)), Path(os.fsdecode(words[0])).name
 
 
 def kill_with_children(processes: Iterable[psutil.Process]) -> None:

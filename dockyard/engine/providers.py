@@ -1,7 +1,8 @@
 """The one list of engine providers, and the choice among them.
 
-To add a provider, add one entry to ALL. The command line's choices, the doctor's report, the
-engines of ``test --engine all`` and what ``engine stop`` stops all come from it.
+To add a provider, add one entry to FOR_LEARNERS. The command line's choices, the doctor's report
+and what ``engine stop`` stops come from it. Packages named in the variable DOCKYARD_ENGINES add
+further providers, which learners are not offered: ``test`` adds those of tests/engines.
 
 Standard library only, because the command line imports it before any package is installed, and
 little of that, because every command pays for it. A provider's module is imported when its
@@ -19,59 +20,63 @@ from dockyard.exceptions import EngineUnavailable, UsageError
 if TYPE_CHECKING:
     from dockyard.engine.base import Engine
 
+VARIABLE = "DOCKYARD_ENGINES"
+"""Names packages, separated by spaces, whose PROVIDERS are added."""
+
 
 class Provider(NamedTuple):
-    """The name of a provider and where its class is, as ``module:class`` of this package.
+    """The name of a provider and where its class is, as ``module:class``.
 
-    without_root is the class for a user who is not root, if that is another one. for_tests
-    providers are not offered to learners. notebook_timeout is in seconds: how long one notebook
-    may take under ``test --engine all``, which leaves out a provider without one.
+    without_root is the class for a user who is not root, if that is another one.
     """
 
     name: str
     as_root: str
     without_root: str = ""
-    for_tests: bool = False
-    notebook_timeout: int | None = None
 
     def engine(self) -> Engine:
         """A new instance of the provider's class."""
         is_root = not hasattr(os, "geteuid") or os.geteuid() == 0
         found = self.as_root if is_root else self.without_root or self.as_root
         module, _, name = found.partition(":")
-        made: Engine = getattr(importlib.import_module(f"dockyard.engine.{module}"), name)()
+        made: Engine = getattr(importlib.import_module(module), name)()
         return made
 
 
-ALL = (
-    Provider("local", "local:LocalEngine"),
+FOR_LEARNERS = (
+    Provider("local", "dockyard.engine.local:LocalEngine"),
     Provider(
         "embedded",
-        "embedded:EmbeddedEngine",
-        without_root="rootless:RootlessEngine",
-        notebook_timeout=900,
+        "dockyard.engine.embedded:EmbeddedEngine",
+        without_root="dockyard.engine.rootless:RootlessEngine",
     ),
-    Provider("machine", "vm.machine:MachineEngine"),
-    Provider("docker-20", "docker_20:Docker20Engine", for_tests=True, notebook_timeout=900),
-    Provider("docker-26", "docker_26:Docker26Engine", for_tests=True),
-    Provider("podman", "podman:PodmanEngine", for_tests=True, notebook_timeout=300),
+    Provider("machine", "dockyard.engine.vm.machine:MachineEngine"),
 )
 """In the order in which ``auto`` tries them."""
 
-FOR_LEARNERS = tuple(provider for provider in ALL if not provider.for_tests)
-
 LEARNER_CHOICES = ("auto", *(provider.name for provider in FOR_LEARNERS))
-ALL_CHOICES = ("auto", *(provider.name for provider in ALL))
+
+
+def every() -> tuple[Provider, ...]:
+    """The providers for learners, then those of the packages that VARIABLE names."""
+    packages = os.environ.get(VARIABLE, "").split()
+    added = (importlib.import_module(package).PROVIDERS for package in packages)
+    return (*FOR_LEARNERS, *(provider for providers in added for provider in providers))
+
+
+def choices() -> tuple[str, ...]:
+    """``auto`` and the names of all providers."""
+    return ("auto", *(provider.name for provider in every()))
 
 
 def named(name: str) -> Engine:
     """A provider's engine by name. Raises UsageError for an unknown name."""
-    for provider in ALL:
+    for provider in every():
         if provider.name == name:
             return provider.engine()
     raise UsageError(
         f"There is no engine called {name!r}.",
-        next=f"Choose one of: {', '.join(ALL_CHOICES)}.",
+        next=f"Choose one of: {', '.join(choices())}.",
     )
 
 

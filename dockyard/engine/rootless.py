@@ -13,7 +13,6 @@ import ipaddress
 import os
 import platform
 import re
-import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -28,34 +27,20 @@ from dockyard.core import paths
 from dockyard.core.console import Say
 from dockyard.engine import engine_root, netfilter, system_packages
 from dockyard.engine.base import Endpoint, Need
-from dockyard.engine.embedded import PROGRAMS as DAEMON_PROGRAMS
 from dockyard.engine.embedded import EmbeddedEngine
-from dockyard.engine.private_daemon import processes_naming
-
-PROGRAMS = {
-    **DAEMON_PROGRAMS,
-    "rootlesskit": "rootlesskit",
-    "slirp4netns": "slirp4netns",
-    "newuidmap": "uidmap",
-    # The course registry's: an administrator should be asked only once.
-    "docker-registry": "docker-registry",
-    "skopeo": "skopeo",
-    "mmdebstrap": "mmdebstrap",
-}
-"""The programs that are needed, each with its Debian package."""
+from dockyard.engine.private_daemon import kill_with_children, processes_naming
 
 OVERLAY_SINCE = (5, 11)
 """The first Linux that can mount overlay file systems in a user namespace without FUSE."""
 FUSE = "fuse-overlayfs"
-"""The name of the program, of its package and of Docker's storage driver."""
+"""The name of the program and of Docker's storage driver."""
 
 IDS_NEEDED = 65536
 MTU = 65520
 
 CHILD = """\
 set -e
-export PATH={path}
-(cd {root} && {overlay})
+{over_usr}
 # --copy-up made these links to the host's files; dockerd must create its own.
 rm -f /run/docker /run/containerd /run/xtables.lock
 for chain in FORWARD OUTPUT; do
@@ -66,7 +51,7 @@ for chain in FORWARD OUTPUT; do
 done
 exec "$@"
 """
-"""Runs in the namespaces: lays the engine root over /usr and blocks the host's loopback.
+"""Runs in the namespaces: lays the engine root $0 over /usr and blocks the host's loopback.
 
 The course registry's port stays open.
 """
@@ -103,14 +88,11 @@ class RootlessEngine(EmbeddedEngine):
         return f"http://{self.host}:{self.registry_port}" if self.registry_port else ""
 
     def _needs(self) -> Iterator[Need]:
-        absent = self._absent()
         yield Need(
-            "programs",
-            not absent,
-            f"missing packages: {' '.join(absent)}" if absent else "all present",
-            f"ask an administrator to run:  sudo apt-get install {' '.join(absent)}"
-            if absent
-            else "",
+            "newuidmap",
+            system_packages.which("newuidmap") is not None,
+            system_packages.which("newuidmap") or "the package uidmap is missing",
+            "ask an administrator to run:  sudo apt-get install uidmap",
         )
         yield from engine_root.needs()
         yield subordinate_ids(getpass.getuser())
@@ -120,24 +102,24 @@ class RootlessEngine(EmbeddedEngine):
             yield _device("file system device", Path("/dev/fuse"))
         yield _limits()
 
-    def start(self, say: Say, *, mirror: str | None = None, install: bool = False) -> Endpoint:
+    def start(self, say: Say, *, mirror: str | None = None) -> Endpoint:
         """Start RootlessKit with dockerd in it, or find them running."""
         self.registry_port = urlsplit(mirror).port if mirror else None
-        return super().start(say, mirror=mirror, install=install)
-
-    def _packages(self) -> dict[str, str]:
-        return PROGRAMS | ({FUSE: FUSE} if _needs_fuse() else {})
-
-    def _install(self, say: Say, *, agreed: bool) -> None:
-        """Fetch the engine root; only an administrator can install packages, see the needs."""
-        engine_root.fetch(say)
+        return super().start(say, mirror=mirror)
 
     def _start(self, mirror: str | None) -> None:
-        if netfilter.is_used(self.pool, ignoring=()):
+        if netfilter.is_used(self.pool):
             self._choose_pool()
         self._make_data()
         self.daemon.start(
-            [*self._rootlesskit(), "sh", "-c", self._child(), "sh", *self._dockerd()],
+            [
+                *self._rootlesskit(),
+                "sh",
+                "-c",
+                self._child(),
+                engine_root.folder(),
+                *self._dockerd(),
+            ],
             env={
                 "PATH": system_packages.SEARCH,
                 "XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR") or str(paths.run_dir()),
@@ -145,10 +127,11 @@ class RootlessEngine(EmbeddedEngine):
         )
         self._wait_for_daemon()
 
-    def _rootlesskit(self) -> list[str]:
+    def _rootlesskit(self) -> list[str | Path]:
         return [
-            system_packages.require("rootlesskit", PROGRAMS["rootlesskit"]),
+            _rootlesskit(),
             "--net=slirp4netns",
+            f"--slirp4netns-binary={engine_root.program('slirp4netns')}",
             f"--cidr={self.outside}",
             f"--mtu={MTU}",
             "--slirp4netns-sandbox=auto",
@@ -164,14 +147,8 @@ class RootlessEngine(EmbeddedEngine):
         ]
 
     def _child(self) -> str:
-        over = f"{FUSE} -o ro" if _needs_fuse() else "mount -t overlay overlay -o ro"
-        return CHILD.format(
-            path=engine_root.PATH,
-            root=shlex.quote(str(engine_root.folder())),
-            overlay=f"{over},lowerdir=usr:/usr /usr",
-            host=self.host,
-            port=self.registry_port or "",
-        )
+        over_usr = engine_root.over_usr(engine_root.folder(), FUSE if _needs_fuse() else "")
+        return CHILD.format(over_usr=over_usr, host=self.host, port=self.registry_port or "")
 
     def _dockerd(self) -> list[str]:
         default = next(self.pool.subnets(new_prefix=24))
@@ -181,9 +158,14 @@ class RootlessEngine(EmbeddedEngine):
             f"--bip={default.network_address + 1}/24",
             f"--default-address-pool=base={inner},size=24",
             *self._store_options(),
-            *([f"--storage-driver={FUSE}"] if _needs_fuse() else []),
             *([f"--registry-mirror={self.inner_mirror}"] if self.inner_mirror else []),
         ]
+
+    def _store_options(self) -> list[str]:
+        if not _needs_fuse():
+            return super()._store_options()
+        # containerd's image store has no fuse-overlayfs.
+        return ["--feature=containerd-snapshotter=false", f"--storage-driver={FUSE}"]
 
     def stop(self, say: Say) -> None:
         """Stop containers and dockerd; the kernel then removes the namespaces."""
@@ -196,15 +178,20 @@ class RootlessEngine(EmbeddedEngine):
                         child.terminate()
             psutil.wait_procs([kit], timeout=30)
         self.daemon.stop(timeout=5)
-        self._clear_leftovers()
+        # Without a PID namespace, containers outlive a RootlessKit that was killed.
+        left = processes_naming(str(self.state), str(self.exec))
+        kill_with_children(process for process, _ in left)
+        self._clear_files()
 
-    def _leftover_processes(self) -> Iterator[psutil.Process]:
-        yield from super()._leftover_processes()
-        for process, _ in processes_naming(f"--state-dir={self.state}"):
-            yield process
-
-    def _clear_network(self) -> None:
+    def _clear_files(self) -> None:
+        super()._clear_files()
         shutil.rmtree(self.state, ignore_errors=True)
+
+
+def _rootlesskit() -> Path:
+    # It starts itself again as /proc/self/exe, so it cannot be started by a launcher. It needs a C
+    # library of 2021, unlike other programs.
+    return engine_root.folder() / "usr/bin/rootlesskit"
 
 
 def _needs_fuse() -> bool:
@@ -236,8 +223,9 @@ def _count(file: Path, user: str) -> int:
 
 def _namespaces() -> Need:
     """The need for user namespaces, found by creating one as the engine would."""
-    kit = system_packages.which("rootlesskit")
-    words = [kit] if kit else ["unshare", "--user", "--map-root-user"]
+    words = ["unshare", "--user", "--map-root-user"]
+    if _rootlesskit().exists():
+        words = [str(_rootlesskit())]
     try:
         done = subprocess.run(
             [*words, "true"], capture_output=True, text=True, timeout=20, check=False,

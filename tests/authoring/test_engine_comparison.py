@@ -8,6 +8,7 @@ from dockyard.authoring import engine_comparison
 from dockyard.authoring.engine_comparison import DIFFERS, LEFT_OUT, SAME, Reason, Run
 from dockyard.authoring.notebook_form import canonical
 from dockyard.core import paths
+from dockyard.engine import providers
 
 
 def cell(id, source, text, **metadata):
@@ -91,15 +92,85 @@ def test_a_reason_covers_one_engine_and_notebook_and_outdated_ones_are_reported(
     said = []
     known = [
         Reason("podman", "07-sample", ("two", "three", "one"), "Podman says it otherwise."),
-        Reason("docker-26", "07-sample", ("*",), "Another engine."),
+        Reason("bare", "07-sample", ("*",), "Another engine."),
     ]
     assert engine_comparison.report([RUN], known, page, said.append) == 0
     assert any("no longer differs on podman, 07-sample: one" in line for line in said)
 
 
-def test_every_reason_names_an_engine_a_notebook_and_cells_that_exist():
+@pytest.fixture
+def tests_engines(monkeypatch):
+    monkeypatch.setenv(providers.VARIABLE, "tests.engines")
+
+
+def test_the_engines_of_learners_that_are_compared_are_the_embedded_one_only(tests_engines):
+    assert engine_comparison.engines() == ["embedded", "old-store", "docker-20", "bare", "podman"]
+
+
+def test_only_the_embedded_engine_is_known_without_the_tests(monkeypatch):
+    monkeypatch.delenv(providers.VARIABLE, raising=False)
+    assert engine_comparison.engines() == ["embedded"]
+
+
+def test_a_smoke_test_names_an_engine_and_notebooks_that_exist(tests_engines):
+    for engine, notebooks in engine_comparison.smoke_tests().items():
+        assert engine in engine_comparison.engines()
+        assert notebooks
+        for notebook in notebooks:
+            assert (paths.NOTEBOOKS / f"{notebook}.ipynb").exists()
+
+
+class Ran:
+    """Stands for a comparison's steps: notes which engine would run which notebook."""
+
+    def __init__(self, monkeypatch, tmp_path):
+        self.done = []
+        self.engine = ""
+        page = tmp_path / "page.md"
+        page.write_text(engine_comparison.BEGIN + engine_comparison.END)
+        monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
+        monkeypatch.setattr(engine_comparison, "PAGE", page)
+        monkeypatch.setattr(engine_comparison, "set_up", self.set_up)
+        monkeypatch.setattr(engine_comparison, "prove_notebook", self.prove)
+        monkeypatch.setattr(engine_comparison, "_version", lambda: "1")
+        monkeypatch.setattr(engine_comparison, "_clean", lambda: None)
+        monkeypatch.setattr(engine_comparison, "_can_run", lambda engine, say: engine != "bare")
+        monkeypatch.setattr(engine_comparison.course, "stop", lambda say: None)
+
+    def set_up(self, engine, say, *, source):
+        self.engine = engine
+
+    def prove(self, path, log, timeout):
+        self.done.append((self.engine, path.stem))
+        return {"one": SAME}
+
+
+def test_all_engines_that_can_run_do_and_a_smoke_test_takes_few_notebooks(
+    tests_engines, monkeypatch, tmp_path
+):
+    ran = Ran(monkeypatch, tmp_path)
+    assert engine_comparison.run([], print) == 0
+    every = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
+    for engine in ("embedded", "old-store", "docker-20"):
+        assert [name for where, name in ran.done if where == engine] == every
+    assert [name for where, name in ran.done if where == "podman"] == (
+        engine_comparison.smoke_tests()["podman"]
+    )
+    assert not [name for where, name in ran.done if where == "bare"]
+
+
+def test_one_engine_can_be_run_alone_and_named_notebooks_are_run_on_any(
+    tests_engines, monkeypatch, tmp_path
+):
+    ran = Ran(monkeypatch, tmp_path)
+    assert engine_comparison.run(["bare", "podman", "00", "07"], print) == 0
+    assert [where for where, _ in ran.done] == ["bare", "bare", "podman", "podman"]
+    assert {name[:2] for _, name in ran.done} == {"00", "07"}
+
+
+def test_every_reason_names_an_engine_a_notebook_and_cells_that_exist(tests_engines):
     for reason in engine_comparison.reasons():
-        assert reason.engine in engine_comparison.ENGINES
+        assert reason.engine in engine_comparison.engines()
         notebook = nbformat.read(paths.NOTEBOOKS / f"{reason.notebook}.ipynb", as_version=4)
         ids = {cell.id for cell in notebook.cells} | {"*"}
         assert set(reason.cells) <= ids, reason

@@ -1,8 +1,11 @@
-"""What the tests of several engines need."""
+"""What tests of engines of their own take from the course that runs."""
+
+from contextlib import closing
 
 import pytest
 
 from dockyard import course
+from dockyard.core import docker_client
 
 
 @pytest.fixture
@@ -12,3 +15,13 @@ def mirror():
     if state is None or not state.mirror:
         pytest.skip("needs the course registry:  python3 -m dockyard engine start")
     return state.mirror
+
+
+@pytest.fixture(scope="module")
+def busybox():
+    """The archive of the course's image, for a daemon that cannot reach the registry."""
+    if course.State.load() is None:
+        pytest.skip("needs the course:  python3 -m dockyard engine start")
+    with closing(docker_client.connect()) as client:
+        client.images.pull("busybox", "latest")
+        return b"".join(client.api.get_image("busybox:latest"))

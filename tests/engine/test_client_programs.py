@@ -9,49 +9,54 @@ from pathlib import Path
 import pytest
 
 from dockyard.core import docker_client
-from dockyard.engine import client_programs, debian_archive
-from tests.support import restricted_host
+from dockyard.engine import client_programs, engine_root
+from tests.support import homes, restricted_host
 from tests.support.restricted_host import needs_root
 
+APT_GET = Path("/usr/bin/apt-get")
 CLIENTS = [Path(folder) / "docker" for folder in os.get_exec_path()]
 
 
 @needs_root
-def test_engines_that_need_a_client_do_not_work_if_none_can_be_fetched():
-    hidden = [path for path in (debian_archive.KEYRING, *CLIENTS) if path.exists()]
+def test_engines_that_need_a_client_do_not_work_if_none_can_be_had():
+    hidden = [path for path in (APT_GET, *CLIENTS) if path.exists()]
     with restricted_host.open_folder() as folder:
         done = restricted_host.run(
             "doctor", "--json", folder=folder, DOCKYARD_HOME=f"{folder}/home",
             before="\n".join(f"mount --bind /dev/null {path}" for path in hidden),
         )  # fmt: skip
-    for provider in json.loads(done.stdout)["providers"]:
-        if provider["provider"] in ("local", "machine"):
-            assert not provider["works"]
-            (need,) = [need for need in provider["needs"] if need["name"] == "docker client"]
-            assert not need["met"]
-            assert "install" in need["next"]
+    found = {each["provider"]: each for each in json.loads(done.stdout)["providers"]}
+    for engine, name, next in (
+        ("local", "docker client", "install"),
+        ("machine", f"Docker {engine_root.VERSION}", "--engine local"),
+    ):
+        assert not found[engine]["works"]
+        (need,) = [need for need in found[engine]["needs"] if need["name"] == name]
+        assert not need["met"]
+        assert next in need["next"]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not debian_archive.can_extract(), reason="needs apt-get and the keys of Debian")
-def test_a_client_is_fetched_into_the_home_and_used_by_the_lessons(tmp_path, monkeypatch):
+@pytest.mark.skipif(not engine_root.can_be_had(), reason="needs an engine root")
+def test_programs_that_are_missing_come_from_the_engine_root(tmp_path, monkeypatch):
+    homes.give_engine_root(tmp_path / "home")
     programs = tmp_path / "programs"
     programs.mkdir()
     for folder in ("/usr/bin", "/bin"):
         for path in Path(folder).iterdir():
-            if path.name != "docker" and not (programs / path.name).is_symlink():
+            if path.name not in ("curl", "docker") and not (programs / path.name).is_symlink():
                 (programs / path.name).symlink_to(path)
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(docker_client, "PLUGIN_FOLDERS", (str(tmp_path / "none"),))
     assert docker_client.find() is None
-    said = []
-    client_programs.ensure(said.append)
-    assert "docker" in said[0]
     client_programs.ensure(pytest.fail)
     docker_client.write_config()
-    for words in (["--version"], ["compose", "version"], ["buildx", "version"]):
+    for words in (
+        ["docker", "--version"], ["docker", "compose", "version"], ["docker", "buildx", "version"],
+        ["curl", "--version"],
+    ):  # fmt: skip
         done = subprocess.run(
-            ["docker", *words], env={**os.environ, **docker_client.environment()},
+            words, env={**os.environ, **docker_client.environment()},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -60,6 +65,7 @@ def test_a_client_is_fetched_into_the_home_and_used_by_the_lessons(tmp_path, mon
 def test_the_client_that_an_engine_brings_along_comes_first_and_follows_its_upgrades(
     tmp_path, monkeypatch
 ):
+    homes.give_engine_root(tmp_path / "home")
     monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
     learners = docker_client.find()
     old, new = (_root(tmp_path / name, name) for name in ("old", "new"))

@@ -6,15 +6,20 @@ from contextlib import closing
 from pathlib import Path
 
 import docker
+import psutil
 import pytest
 
 from dockyard.commands import reset
+from dockyard.core import wait
 from dockyard.core.labels import COURSE
+from dockyard.engine import discovery
 from dockyard.engine.embedded import EmbeddedEngine
+from dockyard.engine.engine_root import VERSION
 from dockyard.registry.image_catalog import by_reference
-from tests.support import homes, restricted_host
+from tests.support import homes
 from tests.support.command_line import run
-from tests.support.front_door import Door
+from tests.support.front_door import ENGINE_ROOT, Door
+from tests.support.ssh_server import serving
 
 pytestmark = [
     pytest.mark.engine,
@@ -24,19 +29,38 @@ pytestmark = [
 NOWHERE = "http://127.0.0.1:9"
 
 
+class Own:
+    """A daemon without settings of the course, as a learner may have one."""
+
+    def __init__(self, home):
+        self._home = home
+        self.start()
+
+    def start(self):
+        with pytest.MonkeyPatch.context() as there:
+            there.setenv("DOCKYARD_HOME", str(self._home))
+            self._engine = EmbeddedEngine()
+            self.address = self._engine.start(print).address
+
+    def stop(self):
+        with pytest.MonkeyPatch.context() as there:
+            there.setenv("DOCKYARD_HOME", str(self._home))
+            self._engine.stop(print)
+
+
 @pytest.fixture(scope="module")
-def own(tmp_path_factory):
-    """The address of a daemon without settings of the course, as a learner may have one."""
-    with pytest.MonkeyPatch.context() as there:
-        folder = tmp_path_factory.mktemp("own")
-        homes.give_engine_root(folder)
-        there.setenv("DOCKYARD_HOME", str(folder))
-        engine = EmbeddedEngine()
-        endpoint = engine.start(print)
-    yield endpoint.address
-    with pytest.MonkeyPatch.context() as there:
-        there.setenv("DOCKYARD_HOME", str(folder))
-        engine.stop(print)
+def own_daemon(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    homes.give_engine_root(folder)
+    started = Own(folder)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def own(own_daemon):
+    """The daemon's address."""
+    return own_daemon.address
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +69,7 @@ def started(own, tmp_path_factory):
     home = tmp_path_factory.mktemp("course")
     homes.fill(home)
     variables = {"DOCKER_HOST": own, "DOCKYARD_HUB": NOWHERE}
-    done = run("engine", "start", "--engine", "local", "--yes", home=home, **variables)
+    done = run("engine", "start", "--engine", "local", home=home, **variables)
     assert done.returncode == 0, done.stderr
     yield home, done.stderr
     assert run("engine", "stop", home=home, **variables).returncode == 0
@@ -95,31 +119,11 @@ def test_every_other_pull_is_left_to_the_daemon(started, own):
     assert "cannot be reached from here" not in shown
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [([], "nobody agreed to it"), (["--yes"], "apt-get install --yes")],
-    ids=["without", "with --yes"],
-)
-def test_the_registrys_package_is_installed_only_after_consent(own, words, said):
-    # Without a network, so that apt-get is run but fails.
-    with restricted_host.open_folder() as folder:
-        homes.give_plugins(folder / "home")
-        done = restricted_host.run(
-            "engine", "start", "--engine", "local", *words, folder=folder, network=False,
-            before=restricted_host.as_if_never_installed("docker-registry", folder),
-            DOCKER_HOST=own, DOCKYARD_HOME=f"{folder}/home", CI="",
-        )  # fmt: skip
-        restricted_host.run("engine", "stop", folder=folder, DOCKYARD_HOME=f"{folder}/home")
-    assert restricted_host.is_clear(done), done.stderr
-    assert said in done.stderr
-    assert "docker-registry" in done.stderr
-
-
 def test_a_daemon_inside_a_container_can_use_the_course_registry(started):
     home, _ = started
     variables = environment(home)
     assert variables["DOCKYARD_MIRROR"].startswith("--registry-mirror=http://")
-    mirror = variables["DOCKYARD_MIRROR"].partition("=")[2]
+    mirror = variables["DOCKYARD_MIRROR"].split()[0].partition("=")[2]
     code, shown = docker_client(
         home, "run", "--rm", "busybox", "wget", "-q", "-O-",
         f"{mirror}/v2/library/busybox/tags/list",
@@ -169,3 +173,79 @@ def test_reset_keeps_what_was_not_made_through_this_courses_front_door(
         names = {name for image in client.images.list() for name in image.tags}
         assert names >= {"given-on:latest", "theirs:1"}
         assert not names & labelled - {"busybox:latest"}
+
+
+@pytest.fixture(scope="module")
+def computer(own, tmp_path_factory):
+    """The learner's computer with that daemon, reached by ssh."""
+    path = f"{ENGINE_ROOT}/usr/bin:/usr/bin:/bin"
+    with serving(tmp_path_factory.mktemp("sshd"), DOCKER_HOST=own, PATH=path) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def over_ssh(computer, tmp_path_factory):
+    """The home of a course on that computer; nothing of ssh is left once the course is stopped."""
+    home = tmp_path_factory.mktemp("over-ssh")
+    homes.fill(home)
+    variables = {"DOCKER_HOST": computer.address, "DOCKYARD_HUB": NOWHERE, **computer.env}
+    done = run("engine", "start", "--engine", "local", home=home, **variables)
+    assert done.returncode == 0, done.stderr
+    assert f"found Docker {VERSION}" in done.stderr
+    yield home
+    assert run("engine", "stop", home=home, **variables).returncode == 0
+    wait.until("ssh to be gone", lambda: not computer.sessions() and not clients(computer), 60)
+
+
+def clients(server):
+    """The ssh processes on this side."""
+    port = server.address.rpartition(":")[2]
+    return [
+        process
+        for process in psutil.process_iter(["name", "cmdline"])
+        if process.info["name"] == "ssh" and port in (process.info["cmdline"] or [])
+    ]
+
+
+def test_a_daemon_on_another_computer_runs_the_lessons_commands(over_ssh, tmp_path):
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo made > /made\n")
+    code, shown = docker_client(over_ssh, "build", "--quiet", "--tag", "made", str(tmp_path))
+    assert code == 0, shown
+    code, shown = docker_client(over_ssh, "run", "--rm", "made", "cat", "/made")
+    assert (code, shown) == (0, "made\n")
+    docker_client(over_ssh, "run", "--detach", "--name", "there", "busybox", "sleep", "600")
+    words = ["docker", "exec", "-i", "there", "wc", "-c"]
+    counted = subprocess.run(
+        words, input=b"x" * 1_000_000, capture_output=True, check=True, timeout=120,
+        env={**os.environ, **environment(over_ssh)},
+    )  # fmt: skip
+    assert counted.stdout == b"1000000\n"
+    docker_client(over_ssh, "rm", "--force", "there")
+
+
+def test_a_daemon_on_another_computer_that_is_gone_is_said_and_found_again(over_ssh, own_daemon):
+    variables = {**os.environ, **environment(over_ssh)}
+
+    def listed():
+        return subprocess.run(
+            ["docker", "ps", "--quiet"], env=variables, capture_output=True, text=True, check=False
+        )
+
+    own_daemon.stop()
+    done = listed()
+    assert done.returncode == 1
+    assert "not running (no Docker daemon runs on 127.0.0.1)" in done.stderr
+    own_daemon.start()
+    done = listed()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_context_that_leads_to_another_computer_is_found(computer, tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("PATH", computer.env["PATH"])
+    for words in (["create", "there", "--docker", f"host={computer.address}"], ["use", "there"]):
+        subprocess.run(["docker", "context", *words], check=True, capture_output=True)
+    for variable in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(variable, raising=False)
+    found = next(discovery.candidates())
+    assert (found.endpoint.address, found.verdict) == (computer.address, "answers")

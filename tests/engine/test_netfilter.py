@@ -1,39 +1,99 @@
-"""Bridges, packet filter rules and mounts of private daemons."""
+"""The packet filter rules of the embedded engine and of other daemons."""
 
 import json
 import os
+import subprocess
+import sys
+import textwrap
 
 import pytest
 
-from dockyard.engine import debian_archive, netfilter
+from dockyard.core import paths
+from dockyard.engine import netfilter
+from dockyard.engine.embedded import EmbeddedEngine
 from tests.support import homes
+from tests.support.front_door import short_folder
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(os.geteuid() != 0, reason="changes networks"),
+]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
-def test_everything_below_a_folder_of_any_name_is_unmounted(tmp_path):
-    inside = tmp_path / "josé ß \\ 本" / "inside"
-    beside = tmp_path / "jose"
-    for folder in (inside, beside):
-        folder.mkdir(parents=True)
-        netfilter.run("mount", "-t", "tmpfs", "none", str(folder))
-    try:
-        netfilter.unmount_below(inside.parent)
-        assert (inside.is_mount(), beside.is_mount()) == (False, True)
-    finally:
-        netfilter.unmount_below(tmp_path)
-    assert not beside.is_mount()
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    homes.give_engine_root(tmp_path / "home")
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems")
-@pytest.mark.skipif(not debian_archive.can_extract(), reason="needs apt-get and Debian's keys")
-def test_the_engine_roots_programs_are_used_if_the_host_has_none(tmp_path, monkeypatch):
-    homes.give_engine_root(tmp_path)
-    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
-    bridges = netfilter.bridges()
-    monkeypatch.setattr(netfilter, "which", lambda program: None)
-    (loopback,) = json.loads(netfilter.run("ip", "-json", "link", "show", "dev", "lo"))
-    assert loopback["ifname"] == "lo"
-    assert netfilter.bridges() == bridges
-    assert netfilter.run("iptables", "--version").startswith("iptables v")
-    assert netfilter.run("no-such-program") == ""
+def test_a_client_of_another_daemons_published_port_loses_no_request(busybox, home, tmp_path):
+    archive = tmp_path / "busybox.tar"
+    archive.write_bytes(busybox)
+    with short_folder() as folder:
+        done = subprocess.run(
+            ["unshare", "--net", sys.executable, "-m", "tests.engine.beside_another_dockerd",
+             archive, folder],
+            cwd=paths.CHECKOUT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["requests"] > 100
+    assert seen["failed"] == 0
+    assert seen["same_while_running"]
+    assert seen["same_afterwards"]
+
+
+SCRIPT = """
+$1/ip6tables --wait -t nat -N DOCKER-USER
+$1/ip6tables --wait -t nat -S
+echo inside
+unshare --net sh -ec '
+    $1/ip6tables --wait -t nat -N DOCKER_OUTPUT
+    $1/ip6tables --wait -t nat -A OUTPUT -j DOCKER_OUTPUT
+    $1/ip6tables --wait -t nat -S
+' sh $1
+"""
+
+
+def test_names_of_chains_are_replaced_on_the_host_but_not_in_a_containers_network(home):
+    netfilter.write_wrappers(home / "wrappers", "dy12345678")
+    done = subprocess.run(
+        ["unshare", "--net", "--pid", "--fork", "--mount-proc",
+         "sh", "-ec", SCRIPT, "sh", home / "wrappers"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    host, _, inside = done.stdout.partition("inside\n")
+    assert "-N dy12345678-USER" in host
+    assert "-N DOCKER-USER" not in host
+    assert "-A OUTPUT -j DOCKER_OUTPUT" in inside
+
+
+def test_the_longest_name_that_docker_uses_fits_into_a_chains_name(home):
+    longest = "DOCKER-ISOLATION-STAGE-1".replace("DOCKER", EmbeddedEngine().bridge)
+    assert len(longest) <= 28  # iptables(8)
+
+
+def test_the_hosts_forwarding_is_switched_on_and_restored_by_the_last_engine(home):
+    """Each in a network namespace of its own, with settings of its own."""
+    script = """
+        from pathlib import Path
+        from dockyard.engine import netfilter
+        setting = Path("/proc/sys/net/ipv4/ip_forward")
+        setting.write_text("0\\n")
+        told = []
+        for prefix in ("dy00000001", "dy00000002"):
+            netfilter.prepare(prefix)
+            netfilter.make_bridge(prefix, "10.250.0.1/24")
+            told.append(setting.read_text())
+        for prefix in ("dy00000001", "dy00000002"):
+            netfilter.clear(prefix, [prefix])
+            told.append(setting.read_text())
+        print(*map(str.strip, told), sep="")
+        print(netfilter.run("iptables-save").count("dy0000"))
+    """
+    done = subprocess.run(
+        ["unshare", "--net", sys.executable, "-c", textwrap.dedent(script)],
+        cwd=paths.CHECKOUT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["1110", "0"]

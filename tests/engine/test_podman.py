@@ -5,8 +5,8 @@ import os
 import pytest
 
 from dockyard.engine import netfilter
-from dockyard.engine.podman import PodmanEngine
-from tests.support.engines import left_by, use
+from tests.engines.podman import PodmanEngine
+from tests.support.engines import host_bridges, left_by, use
 
 pytestmark = [
     pytest.mark.engine,
@@ -24,13 +24,13 @@ def home(tmp_path, monkeypatch):
 
 
 def test_it_answers_as_docker_does_and_leaves_nothing(mirror, home):
-    before = set(netfilter.bridges())
+    before = set(host_bridges())
     chains = "NETAVARK" in netfilter.run("iptables-save")
     engine = PodmanEngine()
     try:
-        version = use(engine.start(print, mirror=mirror, install=True).address)
+        version = use(engine.start(print, mirror=mirror).address)
         assert any("Podman" in part["Name"] for part in version["Components"])
-        new = netfilter.bridges().keys() - before
+        new = host_bridges().keys() - before
         bridges = {name for name in new if name.startswith(("podman", engine.bridge))}
         assert bridges
         assert left_by(engine, bridges)

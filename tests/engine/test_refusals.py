@@ -115,18 +115,18 @@ def test_without_any_engine_the_error_names_what_each_provider_needs(folder):
 @pytest.mark.engine
 def test_a_full_disk_is_reported_with_numbers_and_nothing_is_left_running(folder):
     done = restricted_host.run(
-        *START, "embedded", "--yes", folder=folder, DOCKYARD_HOME=f"{folder}/home",
+        *START, "embedded", folder=folder, DOCKYARD_HOME=f"{folder}/home",
         before=f"mkdir {folder}/home; mount -t tmpfs -o size=64m none {folder}/home",
     )  # fmt: skip
     assert is_clear(done), done.stderr
-    assert re.search(r"Only 0\.\d GB are free in \S+/home\.", done.stderr)
+    assert re.search(r"Only \d+ MB are free in \S+/home\.", done.stderr)
     assert "DOCKYARD_HOME=" in done.stderr
     assert processes_of(folder) == []
 
 
 @needs_root
 def test_a_read_only_checkout_needs_a_home_elsewhere(folder):
-    done = restricted_host.run(*START, "embedded", "--yes", folder=folder, options="bind,ro")
+    done = restricted_host.run(*START, "embedded", folder=folder, options="bind,ro")
     assert is_clear(done), done.stderr
     assert f"{folder}/course/.dockyard cannot be written." in done.stderr
     assert "DOCKYARD_HOME=" in done.stderr
@@ -179,22 +179,9 @@ def _copy_without_environment(folder: Path) -> Path:
 
 @needs_root
 @pytest.mark.engine
-def test_without_a_network_missing_packages_are_named(folder):
-    done = restricted_host.run(
-        *START, "embedded", "--yes", folder=folder, network=False, DOCKYARD_HOME=f"{folder}/home",
-        before=restricted_host.as_if_never_installed("docker-registry", folder),
-    )  # fmt: skip
-    assert is_clear(done), done.stderr
-    assert "apt-get install" in done.stderr and "docker-registry" in done.stderr
-    assert "check the network" in done.stderr
-    assert processes_of(folder) == []
-
-
-@needs_root
-@pytest.mark.engine
 def test_without_a_network_docker_that_is_not_in_the_home_yet_is_reported(folder):
     home = {"folder": folder, "network": False, "DOCKYARD_HOME": f"{folder}/home"}
-    done = restricted_host.run(*START, "embedded", "--yes", **home)
+    done = restricted_host.run(*START, "embedded", **home)
     assert is_clear(done), done.stderr
     assert f"Docker {engine_root.VERSION} of Debian forky could not be downloaded." in done.stderr
     assert "Check the network" in done.stderr
@@ -206,7 +193,7 @@ def test_without_a_network_docker_that_is_not_in_the_home_yet_is_reported(folder
 def test_without_a_network_missing_images_are_reported_and_the_engine_can_be_stopped(folder):
     homes.give_engine_root(folder / "home")  # then only the images are missing
     home = {"DOCKYARD_HOME": f"{folder}/home"}
-    done = restricted_host.run(*START, "embedded", "--yes", folder=folder, network=False, **home)
+    done = restricted_host.run(*START, "embedded", folder=folder, network=False, **home)
     try:
         assert is_clear(done), done.stderr
         assert "The Debian mirror does not answer, and neither does Docker Hub." in done.stderr

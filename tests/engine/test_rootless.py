@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from dockyard.core import paths, ports, wait
-from dockyard.engine import rootless, system_packages
+from dockyard.engine import engine_root, rootless, system_packages
 from dockyard.registry import Registry
-from tests.support import restricted_host
+from tests.support import packages, restricted_host
 from tests.support.restricted_host import needs_root
 
 USER = "dockyard-learner"
@@ -42,6 +42,13 @@ class Learner:
         subprocess.run(["python3", "-m", "venv", "--without-pip", folder / "venv"], check=True)
         (site,) = (folder / "venv").glob("lib/python*/site-packages")
         (site / "course.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+        self._copy_engine_root()
+
+    def _copy_engine_root(self) -> None:
+        """Copy that of the course's home: a user's own programs belong to the user."""
+        there = self.home / "course/engine-root" / engine_root.recipe()
+        for words in (["mkdir", "-p", there.parent], ["cp", "-r", engine_root.fetch(print), there]):
+            subprocess.run([*self.as_user, *words], check=True)
 
     @property
     def as_user(self) -> tuple[str, ...]:
@@ -103,7 +110,7 @@ def opened_devices():
 
 @pytest.fixture(scope="module")
 def learner():
-    system_packages.install(system_packages.missing(rootless.PROGRAMS), print, agreed=True)
+    packages.install(system_packages.missing({"newuidmap": "uidmap"}))
     last = FIRST_ID + rootless.IDS_NEEDED - 1
     subprocess.run(["useradd", "--no-create-home", "--shell", "/bin/sh", USER], check=False)
     ids = [f"--add-subuids={FIRST_ID}-{last}", f"--add-subgids={FIRST_ID}-{last}"]
@@ -198,9 +205,6 @@ def test_the_containers_of_a_killed_daemon_are_killed_too_and_it_can_be_started_
 def test_fuse_mounts_the_layers_if_linux_is_too_old_for_overlays_in_user_namespaces(
     learner, mirror
 ):
-    system_packages.install(
-        system_packages.missing({rootless.FUSE: rootless.FUSE}), print, agreed=True
-    )
     old = "from dockyard.engine import rootless; rootless.OVERLAY_SINCE = (99, 0); "
     address = learner.python(old + START, mirror)
     try:
@@ -256,10 +260,10 @@ def test_embedded_is_rootless_without_root_and_says_what_to_ask_an_administrator
     learner.python(STEP + "print(engine.pool)")  # as after a first start
     assert learner.dockyard("engine", "stop").returncode == 0
 
-    hidden = "mount --bind /dev/null /usr/bin/slirp4netns"
+    hidden = "mount --bind /dev/null /usr/bin/newuidmap"
     done = learner.dockyard("engine", "start", "--engine", "embedded", before=hidden)
     assert restricted_host.is_clear(done), done.stderr
-    assert "ask an administrator to run:  sudo apt-get install slirp4netns" in done.stderr
+    assert "ask an administrator to run:  sudo apt-get install uidmap" in done.stderr
 
     none = f"sed /{USER}/d /etc/subuid > {learner.folder}/subuid; "
     none += f"mount --bind {learner.folder}/subuid /etc/subuid"

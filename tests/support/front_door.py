@@ -181,11 +181,8 @@ class Dockerd:
             *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
             *("--feature", "containerd-snapshotter=false", *options),
         )
-        environment = {**os.environ, "PATH": engine_root.PATH}
         with self.log.open("ab") as log:
-            self.process = psutil.Popen(
-                [str(word) for word in argv], stdout=log, stderr=log, env=environment
-            )
+            self.process = psutil.Popen([str(word) for word in argv], stdout=log, stderr=log)
         wait.until("dockerd", self.answers, 120, log=self.log)
         return self
 

@@ -22,9 +22,10 @@ import psutil
 from dockyard.core import paths
 from dockyard.core.console import Say
 from dockyard.core.process import Service
-from dockyard.engine import netfilter, system_packages
+from dockyard.engine import engine_root, netfilter, system_packages
 from dockyard.engine.base import Need
 from dockyard.engine.private_daemon import DaemonEngine, kill_with_children, processes_naming
+from tests.support import host_leftovers, packages
 
 PROGRAMS = {
     "podman": "podman",
@@ -121,13 +122,11 @@ class PodmanEngine(DaemonEngine):
     def _needs(self) -> Iterator[Need]:
         root = os.geteuid() == 0
         yield Need("root", root, "yes" if root else f"user id {os.geteuid()}")
-        yield system_packages.need(_missing())
+        yield Need("apt-get", system_packages.which("apt-get") is not None, "installs Podman")
 
-    def _packages(self) -> dict[str, str]:
-        return PROGRAMS
-
-    def _install(self, say: Say, *, agreed: bool) -> None:
-        system_packages.install(_missing(), say, agreed=agreed)
+    def _prepare(self, say: Say) -> None:
+        packages.install(_missing())
+        engine_root.fetch(say)  # for netfilter
 
     def _start(self, mirror: str | None) -> None:
         self._write_settings(mirror)
@@ -142,7 +141,7 @@ class PodmanEngine(DaemonEngine):
 
     def _podman(self) -> list[str]:
         return [
-            self._program("podman"),
+            "podman",
             f"--root={self.data / 'storage'}",
             f"--runroot={self.exec / 'run'}",
             f"--tmpdir={self.exec / 'tmp'}",
@@ -202,9 +201,9 @@ class PodmanEngine(DaemonEngine):
             self._run("network", "prune", "--force")
         self.daemon.stop(timeout=10)
         kill_with_children(self._leftover_processes())
-        netfilter.unmount_below(self.data, self.exec)
+        host_leftovers.unmount_below(self.data, self.exec)
         if self._settings.exists():
-            netfilter.remove_podman_chains()
+            host_leftovers.remove_podman_chains()
             netfilter.run("ip", "link", "delete", self.bridge)
             netfilter.run("ip", "address", "delete", f"{self.bridge_gateway}/32", "dev", "lo")
         shutil.rmtree(self.exec, ignore_errors=True)
