@@ -1,8 +1,9 @@
 """The IPython extension of the course: ``%load_ext dockyard``.
 
-It replaces the runner of ``!`` lines and ``%%bash`` cells (shell_runner.py) and defines the magics
-``%lesson`` and ``%tidy``, which begin and end a lesson, ``%lab``, which begins a lab, ``%%trace``,
-and those of the quiz package: ``%quiz``, ``%%predict`` and ``%progress``.
+It replaces the runners of ``!`` lines and ``%%bash`` cells (cell_commands.py) and defines the
+magics ``%lesson`` and ``%tidy``, which begin and end a lesson, ``%lab``, which begins a lab,
+``%terminal``, ``%%trace``, and those of the quiz package: ``%quiz``, ``%%predict`` and
+``%progress``.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from contextlib import closing, contextmanager
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from dockyard import cleanup, course
+from dockyard import cleanup, course, preparation
 from dockyard.core import docker_client
-from dockyard.exceptions import UsageError
+from dockyard.exceptions import UnwritableFolder, UsageError
 from dockyard.labs import attempt as attempts
-from dockyard.notebook import shell_runner
+from dockyard.notebook import cell_commands, terminal_magic
+from dockyard.notebook.cell_commands import CellCommands
 from dockyard.quiz import quiz_magic
 from dockyard.trace import trace_magic
 
@@ -25,22 +27,12 @@ from dockyard.trace import trace_magic
 def load(ipython: InteractiveShell) -> None:
     """Install the extension in an IPython shell."""
     magics = LessonMagics(ipython)
-    # In IPython, system is an alias that selects the runner of ! lines.
-    ipython.system = magics.run  # type: ignore[method-assign]
+    magics.commands.install()
     register = ipython.magics_manager.register_function
-    bash = ipython.magics_manager.magics["cell"]["bash"]
-
-    def run_script(line: str, cell: str) -> None:
-        # Options of %%bash need IPython's own magic.
-        if line.strip():
-            bash(line, cell)
-        else:
-            magics.run(cell)
-
-    register(run_script, "cell", "bash")
     register(magics.begin, "line", "lesson")
     register(magics.lab, "line", "lab")
     register(magics.tidy, "line", "tidy")
+    register(magics.terminal, "line", "terminal")
     trace_magic.register(ipython)
     quiz_magic.register(ipython, lambda: magics.lesson)
     for name in docker_client.UNSET:
@@ -49,32 +41,34 @@ def load(ipython: InteractiveShell) -> None:
 
 
 def unload(ipython: InteractiveShell) -> None:
-    """Restore IPython's own runner."""
-    ipython.system = ipython.system_piped  # type: ignore[method-assign]
+    """Restore IPython's own runners."""
+    cell_commands.uninstall(ipython)
 
 
 class LessonMagics:
-    """The magics that begin and end a lesson or a lab, and the runner of its commands."""
+    """The magics that begin and end a lesson or a lab."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
+        self.commands = CellCommands(shell, self.permit)
         self.lesson: str | None = None
         self.attempt: attempts.Attempt | None = None
+        self.environment = dict(os.environ)
+        """The environment of the kernel before this course changed it."""
         self.broken = False
         """Whether a lesson or lab could not begin in this kernel."""
 
-    def run(self, command: str) -> None:
-        """Run a shell command. Raises UsageError when the lesson could not begin.
+    def permit(self) -> None:
+        """Raise UsageError when the lesson could not begin, so that no command runs.
 
-        The objects that such a command makes would not carry the lesson's label, so ``%tidy``
-        would never find them.
+        The objects that it made would not carry the lesson's label, so ``%tidy`` would never find
+        them.
         """
         if self.broken:
             raise UsageError(
                 "The lesson could not begin, so nothing was run.",
                 next="Run the first cell again; it says what is missing.",
             )
-        self.shell.user_ns["_exit_code"] = shell_runner.run(command)
 
     @contextmanager
     def _beginning(self) -> Iterator[None]:
@@ -91,7 +85,8 @@ class LessonMagics:
                 "Say which lesson this is.", next="For example:  %lesson 05-registries"
             )
         with self._beginning():
-            docker_client.write_config(name)
+            docker_client.write_config(name)  # refuses a name that is a path
+            preparation.wait_for(name)
             os.environ.update(course.environment(name))
             with closing(docker_client.connect()) as daemon:
                 cleanup.remove(daemon, lesson=name)
@@ -115,3 +110,24 @@ class LessonMagics:
             return
         with closing(docker_client.connect()) as daemon:
             print(cleanup.remove(daemon, lesson=self.lesson))
+
+    def terminal(self, _: str) -> None:
+        """``%terminal``: open a terminal with the settings and in the folder of this lesson.
+
+        It gets the variables that this notebook has set in its environment, too.
+        """
+        changed = {
+            name: value for name, value in os.environ.items() if self.environment.get(name) != value
+        }
+        if self.attempt:
+            folder, variables = self.attempt.work, self.attempt.environment()
+        else:
+            here = self.commands.folder()
+            folder = here / "work" / self.lesson if self.lesson else here
+            variables = course.environment(self.lesson)
+        title = self.lesson or "course"
+        try:
+            command = terminal_magic.prepare(title, folder, changed | variables)
+        except OSError as error:
+            raise UnwritableFolder(error.filename or folder, f"{error.strerror}.") from None
+        print(terminal_magic.open_beside(title, command))

@@ -1,0 +1,64 @@
+"""The shell of a terminal that ``%terminal`` opens."""
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dockyard.core import docker_client
+from dockyard.notebook import terminal_magic
+
+SETTINGS = {
+    "DOCKER_CONFIG": "/course/docker/05-registries",
+    "MINE": 'it\'s "here" $HOME {x}\nand `there`',
+    "NO_COLOR": "1",
+    "not a name": "x",
+}
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """Runs a line in the shell, in the environment of a learner with a Docker of their own."""
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
+    home = tmp_path / "learner"
+    home.mkdir()
+    (home / ".bashrc").write_text("export DOCKER_HOST=tcp://elsewhere:2375 PATH=/elsewhere\n")
+    command = terminal_magic.prepare("05-registries", tmp_path / "work" / "a folder", SETTINGS)
+    environment = {
+        **os.environ,
+        "HOME": str(home),
+        "DOCKER_HOST": "tcp://own:2375",
+        "NO_COLOR": "1",
+    }
+
+    def run(line):
+        done = subprocess.run(
+            ["sh", "-c", f"{command} -i"], input=f"{line}\nexit\n", env=environment,
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        return done.stdout
+
+    return run
+
+
+def test_it_uses_the_lessons_settings_and_not_the_learners_own(shell):
+    shown = shell("""printf '%s|' "$DOCKER_CONFIG" "$MINE" """)
+    assert shown == f"{SETTINGS['DOCKER_CONFIG']}|{SETTINGS['MINE']}|"
+    unset = (*docker_client.UNSET, *terminal_magic.PLAIN)
+    assert shell(f"printf %s {''.join(f'${{{name}-}}' for name in unset)}") == ""
+
+
+def test_it_stands_in_the_work_folder_and_has_the_courses_python(shell, tmp_path):
+    shown = shell("pwd; python3 -c 'import dockyard; print(dockyard.__file__)'").splitlines()
+    assert Path(shown[0]) == (tmp_path / "work" / "a folder").resolve()
+    assert shown[1].endswith("dockyard/__init__.py")
+
+
+def test_the_command_fits_any_shell(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
+    words = shlex.split(terminal_magic.prepare("course", tmp_path, {}))
+    assert words[:3] == ["exec", "bash", "--noprofile"]
+    assert Path(words[-1]).stat().st_uid == os.getuid()
+    assert Path(words[-1]).parent.stat().st_mode & 0o077 == 0
