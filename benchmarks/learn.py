@@ -1,4 +1,4 @@
-"""``learn`` until JupyterLab is ready, and JupyterLab and dockerd started bare."""
+"""``learn`` until JupyterLab is ready, the first time and later, and JupyterLab alone."""
 
 from __future__ import annotations
 
@@ -10,107 +10,103 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.sides import Pair, in_turn
-from dockyard.core import paths, ports, wait
-from dockyard.engine import system_packages
-from dockyard.engine.base import answers
+from dockyard.core import paths, ports, python_packages, wait
 
-GOAL = 1.2
+GOAL = 1.5
 REPEAT = 7
-PATIENCE = 300
+FIRST_TIMES = 2
+PATIENCE = 600
 
 
 def measure() -> Iterator[Pair]:
-    """One pair, each side with an empty engine in a home of its own."""
+    """Two pairs: with everything installed, and in a fresh clone with an empty home."""
     with tempfile.TemporaryDirectory(prefix="dockyard-") as folder:
         home = Path(folder) / "home"
         home.mkdir()
         # The images are in the registry, as after the first start.
-        for kept in ("registry", "cli-plugins"):
-            if (paths.home() / kept).exists():
-                shutil.copytree(paths.home() / kept, home / kept)
+        for kept in ("registry", "engine-root", "registry-digests.json"):
+            if (found := paths.home() / kept).exists():
+                copy = shutil.copytree if found.is_dir() else shutil.copy2
+                copy(found, home / kept)
+        here = os.environ | {"DOCKYARD_HOME": str(home)}
         yield in_turn(
-            "`learn` until JupyterLab is ready / JupyterLab and dockerd started bare, at once",
-            lambda: _learn(home),
-            lambda: _bare(Path(folder) / "bare"),
+            "`learn` until JupyterLab is ready / JupyterLab started bare",
+            lambda: _learn(sys.executable, paths.CHECKOUT, here),
+            lambda: _bare(sys.executable, Path(folder)),
             REPEAT,
             GOAL,
         )
+    yield in_turn(
+        "the first `learn` in a fresh clone until JupyterLab is ready / a new environment with "
+        "`uv pip install jupyterlab`, and JupyterLab started bare",
+        _learn_in_a_clone,
+        _bare_in_an_environment,
+        FIRST_TIMES,
+        GOAL,
+    )
 
 
-def _learn(home: Path) -> float:
+def _learn(python: str, checkout: Path, environment: Mapping[str, str]) -> float:
     port = ports.choose()
     began = time.perf_counter()
     course = subprocess.Popen(
         [
-            sys.executable, "-m", "dockyard", "learn",
-            "--engine", "embedded", "--no-browser", "--port", str(port),
+            *(python, "-m", "dockyard", "learn", "--engine", "embedded"),
+            *("--no-browser", "--port", str(port)),
         ],
-        env=os.environ | {"DOCKYARD_HOME": str(home)},
-        cwd=paths.CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=environment, cwd=checkout, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    try:
-        _wait_for_jupyterlab(port)
-        return time.perf_counter() - began
-    finally:
-        # Ctrl-C at a terminal would reach JupyterLab, too.
-        for child in _children(course.pid):
-            os.kill(child, signal.SIGTERM)
-        course.wait(timeout=120)
-        shutil.rmtree(home / "engine", ignore_errors=True)
+    return _until_ready(began, port, course)
 
 
-def _children(parent: int) -> list[int]:
-    found = Path(f"/proc/{parent}/task/{parent}/children").read_text()
-    return [
-        int(word)
-        for word in found.split()
-        if b"dockyard.commands.jupyterlab" in Path(f"/proc/{word}/cmdline").read_bytes()
-    ]
-
-
-def _bare(folder: Path) -> float:
-    folder.mkdir()
+def _bare(python: str, folder: Path) -> float:
     port = ports.choose()
-    program = system_packages.which("dockerd")
-    assert program, "learn has installed it"
-    jupyterlab = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-        f"--ServerApp.port={port}", f"--ServerApp.root_dir={paths.CHECKOUT}",
-    ]  # fmt: skip
-    socket = folder / "docker.sock"
-    dockerd = [
-        # In its own network namespace it leaves no bridge and no rules behind.
-        "unshare", "--net", program,
-        f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}",
-        f"--pidfile={folder / 'pid'}", f"--host=unix://{socket}",
-    ]  # fmt: skip
     began = time.perf_counter()
-    started = [
-        subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for words in (jupyterlab, dockerd)
-    ]
-    try:
-        wait.until("the bare dockerd", lambda: answers(socket), PATIENCE)
-        _wait_for_jupyterlab(port)
-        return time.perf_counter() - began
-    finally:
-        for process in started:
-            process.terminate()
-        for process in started:
-            process.wait(timeout=120)
-        _remove(folder)
+    jupyterlab = subprocess.Popen(
+        [python, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={port}"],
+        cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    return _until_ready(began, port, jupyterlab)
 
 
-def _remove(folder: Path) -> None:
-    subprocess.run(["sh", "-c", f"umount {folder}/exec/netns/* 2> /dev/null"], check=False)
-    shutil.rmtree(folder)
+def _learn_in_a_clone() -> float:
+    with tempfile.TemporaryDirectory(prefix="dockyard-") as folder:
+        clone = Path(folder) / "clone"
+        subprocess.run(["git", "clone", "--quiet", paths.CHECKOUT, clone], check=True)
+        return _learn("python3", clone, _outside())
 
 
-def _wait_for_jupyterlab(port: int) -> None:
+def _bare_in_an_environment() -> float:
+    with tempfile.TemporaryDirectory(prefix="dockyard-") as folder:
+        python = str(Path(folder) / "environment" / "bin" / "python")
+        pins = python_packages.pins(python_packages.TEST_LOCK)
+        began = time.perf_counter()
+        for words in (
+            ["python3", "-m", "venv", str(Path(folder) / "environment")],
+            [python, "-m", "pip", "install", "--quiet", f"uv=={pins['uv']}"],
+            [
+                *(python, "-m", "uv", "pip", "install", "--quiet", f"--python={python}"),
+                f"jupyterlab=={pins['jupyterlab']}",
+            ],
+        ):
+            subprocess.run(words, env=_outside(), cwd=folder, check=True)
+        installed = time.perf_counter() - began
+        return installed + _bare(python, Path(folder))
+
+
+def _outside() -> dict[str, str]:
+    """The environment without the virtual environment that this runs in, and without a home."""
+    own = str(Path(sys.executable).parent)
+    folders = [each for each in os.environ["PATH"].split(os.pathsep) if each != own]
+    kept = {name: value for name, value in os.environ.items() if name != "DOCKYARD_HOME"}
+    return {**kept, "PATH": os.pathsep.join(folders)}
+
+
+def _until_ready(began: float, port: int, process: subprocess.Popen[bytes]) -> float:
     def answers() -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=5) as answer:
@@ -118,4 +114,9 @@ def _wait_for_jupyterlab(port: int) -> None:
         except OSError:
             return False
 
-    wait.until("JupyterLab", answers, PATIENCE, interval=0.02)
+    try:
+        wait.until("JupyterLab", answers, PATIENCE, interval=0.02)
+        return time.perf_counter() - began
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=PATIENCE)

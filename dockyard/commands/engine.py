@@ -7,6 +7,7 @@ import json
 import shlex
 
 from dockyard import course
+from dockyard.commands.setup import set_up
 from dockyard.core import docker_client
 from dockyard.core.console import say
 from dockyard.exceptions import EngineNotRunning
@@ -18,8 +19,7 @@ def run(options: argparse.Namespace) -> int:
         _print_environment(options.lab, as_json=options.json)
         return 0
     if options.action == "start":
-        course.start(options.engine, say, install=options.yes)
-        course.fill(say, install=options.yes)
+        set_up(options.engine, say)
     elif options.action == "stop":
         course.stop(say)
     status = course.status()

@@ -1,4 +1,4 @@
-"""``learn``: sets up everything, then opens JupyterLab at the first notebook."""
+"""``learn``: opens JupyterLab at the first notebook, and sets up the engine meanwhile."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import argparse
 import os
 
 from dockyard import course
-from dockyard.commands.jupyterlab import JupyterLab
-from dockyard.commands.setup import set_up
+from dockyard.commands.helper_process import HelperProcess
 from dockyard.core import paths, ports
 from dockyard.core.console import say
 from dockyard.exceptions import PortInUse
+from dockyard.jupyter import jupyter_environment
+from dockyard.learner_copy import course_folder
 
-START = "notebooks/00-start-here.ipynb"
 WELL_KNOWN_PORT = 8888
 """Jupyter's default port."""
 
@@ -20,40 +20,37 @@ WELL_KNOWN_PORT = 8888
 def run(options: argparse.Namespace) -> int:
     """Open the course; return JupyterLab's exit code when it exits.
 
-    Stops the engine, unless it was running before. Raises PortInUse, EngineError, RegistryError
-    or SetupError.
+    Stops the engine, unless it was running before. An engine that cannot start is an error in the
+    terminal and in the notebook; JupyterLab stays open. Raises PortInUse, SetupError or DiskFull.
     """
     port = options.port
     if port is not None and not ports.is_free(port):
         raise PortInUse(port)
+    course.prepare_home()
     ran_before = course.answers()
+    course_folder.update(say)
+    say(f"opening your copy of the notebooks, {paths.learner_copy()}")
+    lab = _jupyterlab(port or ports.choose(WELL_KNOWN_PORT), browser=not options.no_browser)
+    engine = ["dockyard", "engine", "start", "--engine", options.engine]
     try:
-        return _jupyterlab(options.engine, options.yes, _arguments(port, not options.no_browser))
+        with HelperProcess(lab, jupyter_environment.whole()) as jupyterlab:
+            say("press Ctrl-C here to end the course; the engine starts meanwhile")
+            with HelperProcess(engine, os.environ):
+                return jupyterlab.wait()
+    except KeyboardInterrupt:
+        return 0
     finally:
         if not ran_before:
             say("stopping the engine; your work is kept")
             course.stop(say)
 
 
-def _arguments(port: int | None, browser: bool) -> list[str]:
+def _jupyterlab(port: int, *, browser: bool) -> list[str]:
     return [
-        f"--ServerApp.root_dir={paths.CHECKOUT}",
-        f"--ServerApp.port={port or ports.choose(WELL_KNOWN_PORT)}",
+        "jupyterlab",
+        f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0",
-        f"--LabApp.default_url=/lab/tree/{START}",
         *([] if browser else ["--no-browser"]),
         # Jupyter refuses to run as root without it; root is usual in containers.
-        *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+        *(["--allow-root"] if os.geteuid() == 0 else []),
     ]
-
-
-def _jupyterlab(choice: str, install: bool, arguments: list[str]) -> int:
-    lab = JupyterLab()
-    try:
-        lab.prepare(arguments)  # imports JupyterLab while the engine starts
-        set_up(choice, say, install=install)
-    except BaseException:
-        lab.give_up()
-        raise
-    say("starting JupyterLab; press Ctrl-C here to end the course")
-    return lab.serve(course.whole_environment())

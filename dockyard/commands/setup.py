@@ -1,12 +1,18 @@
-"""Sets up what ``learn`` and ``test`` need: the engine and its images."""
+"""Sets up what ``learn``, ``engine start`` and ``test`` need: the engine and its images."""
 
 from __future__ import annotations
 
 from dockyard import course
+from dockyard.core import setup_file
 from dockyard.core.console import Say
 
 
-def set_up(choice: str, say: Say, *, install: bool) -> None:
-    """Start the engine and bring its images."""
-    course.start(choice, say, install=install)
-    course.fill(say, install=install)
+def set_up(choice: str, say: Say, *, source: str = "auto") -> None:
+    """Start the engine and bring its images; others can see how far it is (setup_file.py).
+
+    source is as in registry.fill(). Raises EngineError, RegistryError, SetupError or Busy.
+    """
+    course.prepare_home()
+    with setup_file.recording(say) as recorded:
+        course.start(choice, recorded)
+        course.fill(recorded, source=source)

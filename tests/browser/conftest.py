@@ -7,6 +7,7 @@ import pytest
 from dockyard.engine import system_packages
 from dockyard.exceptions import DockyardError
 from tests.browser.jupyterlab_page import Lab, headless_chromium, screen
+from tests.support import packages
 
 
 @pytest.fixture(scope="session")
@@ -14,7 +15,7 @@ def chromium():
     """The path of the browser, which is installed if it is missing and may be installed."""
     if not system_packages.which("chromium"):
         try:
-            system_packages.install(["chromium"], print, agreed=False)
+            packages.install(["chromium"])
         except DockyardError as error:
             if os.environ.get("CI"):
                 raise

@@ -31,6 +31,8 @@ SETTINGS = {
     "docmanager-extension/plugin": {"autosave": False},
 }
 
+EXTENSIONS = paths.CHECKOUT / "dockyard" / "jupyter" / "labextensions"
+
 ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
 """The effect of zooming a window of 1280 by 900 to 200 %: half the space, twice the size."""
 
@@ -85,6 +87,8 @@ class Lab:
             f"--LabApp.user_settings_dir={folder / 'settings'}",
             f"--LabApp.workspaces_dir={folder / 'workspaces'}",
             "--LabApp.expose_app_in_browser=True",
+            f"--LabApp.extra_labextensions_path={EXTENSIONS}",
+            "--ServerApp.jpserver_extensions=dockyard.jupyter.course_panel=True",
         ]  # fmt: skip
         environment = course.whole_environment() | {"JUPYTER_CONFIG_DIR": str(folder / "config")}
         with self.log.open("wb") as log:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from jupyter_client import BlockingKernelClient
 
-from dockyard.core import paths, ports, wait
+from dockyard.core import paths, ports, process, wait
 from tests.support import homes
 from tests.support.command_line import run
 
@@ -29,6 +29,7 @@ PATIENCE = 300
 
 FIRST_CELL = """\
 %load_ext dockyard
+%lesson 00-start-here
 !docker run --rm busybox echo "a real daemon"
 """
 
@@ -59,7 +60,6 @@ class Course:
         self.environment = os.environ | {
             "DOCKYARD_HOME": str(home),
             "JUPYTER_TOKEN": TOKEN,
-            "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
         }
 
     def ask(self, path, method="GET"):
@@ -81,12 +81,15 @@ class Course:
         """The output of a cell in a kernel that JupyterLab started."""
         kernel = json.loads(self.ask("/api/kernels", "POST"))["id"]
         client = BlockingKernelClient()
-        client.load_connection_file(str(self.home / "runtime" / f"kernel-{kernel}.json"))
+        client.load_connection_file(
+            str(self.home / "jupyter" / "runtime" / f"kernel-{kernel}.json")
+        )
         client.start_channels()
         said = []
 
         def hear(message):
             said.append(message["content"].get("text", ""))
+            said.extend(message["content"].get("traceback", []))
 
         def answers():
             try:
@@ -106,10 +109,10 @@ class Course:
     def processes(self):
         """The names of all processes with this home in their arguments or environment."""
         found = []
-        for process in psutil.process_iter():
+        for each in psutil.process_iter():
             try:
-                if str(self.home) in " ".join([*process.cmdline(), *process.environ().values()]):
-                    found.append(process.name())
+                if str(self.home) in " ".join([*each.cmdline(), *each.environ().values()]):
+                    found.append(each.name())
             except psutil.Error:
                 continue
         return found
@@ -151,7 +154,7 @@ def test_a_second_start_at_a_terminal_reuses_everything_and_ctrl_c_ends_it(home)
     course = Course(home)
     terminal = course.at_a_terminal()
     try:
-        terminal.expect("starting JupyterLab; press Ctrl-C here to end the course")
+        terminal.expect("running: embedded")
         before = terminal.before
         course.wait()
         terminal.sendintr()
@@ -163,6 +166,46 @@ def test_a_second_start_at_a_terminal_reuses_everything_and_ctrl_c_ends_it(home)
     for once in ("installing", "copying", "building", "making"):
         assert once not in before
     assert {file: file.stat().st_mtime_ns for file in images} == images
+    assert course.processes() == []
+
+
+def test_jupyterlab_is_there_before_the_engine_and_an_interrupt_ends_both(home):
+    """The engine waits for a lock that this test holds."""
+    course = Course(home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKYARD_HOME", str(home))
+        lock = process.Lock("course")
+    with lock:
+        terminal = course.at_a_terminal()
+        try:
+            course.wait()
+            said = course.ask("/dockyard/course")
+            assert json.loads(said)["setup"]["running"]
+            terminal.sendintr()
+            terminal.expect("stopping the engine; your work is kept")
+        finally:
+            lock.__exit__()
+            terminal.expect(pexpect.EOF)
+            terminal.close()
+    assert course.processes() == []
+
+
+def test_an_engine_that_cannot_start_is_told_in_the_terminal_and_in_the_notebook(home):
+    course = Course(home)
+    course.argv[course.argv.index("embedded")] = "local"
+    course.environment |= {"DOCKER_HOST": "unix:///nobody-is-here.sock"}
+    terminal = course.at_a_terminal()
+    try:
+        terminal.expect("python3 -m dockyard learn --engine")
+        course.wait()
+        said = course.run_cell("%load_ext dockyard\n%lesson 00-start-here")
+        assert "nobody-is-here.sock" in terminal.before
+        assert "nobody-is-here.sock" in said
+        assert "python3 -m dockyard learn --engine" in said
+        terminal.sendintr()
+        terminal.expect(pexpect.EOF)
+    finally:
+        terminal.close()
     assert course.processes() == []
 
 

@@ -1,0 +1,95 @@
+"""Jupyter server extension: tells the side bar which lessons and labs there are, and how far.
+
+``GET dockyard/course`` returns
+
+    {"folder": "/home/me/dockyard/my-course",
+     "pages": [{"title": "Registries: where images are kept", "number": "05", "minutes": "45",
+                "lesson": "notebooks/05-registries.ipynb", "lab": "labs/05-registries.ipynb",
+                "done": 2, "of": 8}, …],
+     "setup": {"running": true, "line": "unpacking Docker", "share": 0.25, "failure": ["…", "…"]}}
+
+with paths as JupyterLab knows them; lesson or lab is null where there is none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.base.handlers import APIHandler
+from jupyter_server.utils import url_path_join
+from tornado import web
+
+from dockyard.core import paths
+from dockyard.learner_copy import course_folder
+
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": __name__}]
+
+
+def _load_jupyter_server_extension(server: ServerApp) -> None:
+    address = url_path_join(server.base_url, "dockyard/course")
+    server.web_app.add_handlers(".*$", [(address, CoursePanelHandler)])
+
+
+class CoursePanelHandler(APIHandler):
+    """Answers with the course's pages, the learner's progress and the state of the set-up."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """``GET dockyard/course``."""
+        root = Path(self.settings["server_root_dir"]).expanduser().absolute()
+        # In a thread, because it reads files and asks the course registry.
+        found = await asyncio.to_thread(document, root)
+        self.finish(found)
+
+
+def document(root: Path) -> dict[str, Any]:
+    """What the side bar shows; root is the folder that Jupyter serves."""
+    # Both bring in the Docker SDK, which would delay JupyterLab's start.
+    from dockyard import preparation
+    from dockyard.quiz import progress_report
+
+    labs = {each["lab"]: each for each in progress_report.report()["labs"]}
+    known = set(course_folder.pages())
+    pages = []
+    for name in sorted({page.stem for page in known if page.parent.name != "solutions"}):
+        lesson, lab = (
+            page if (page := PurePosixPath(folder, f"{name}.ipynb")) in known else None
+            for folder in ("notebooks", "labs")
+        )
+        title, minutes = _head(lesson or lab)
+        task = labs.get(name, {"done": [], "of": 0})
+        pages.append(
+            {
+                "number": name.partition("-")[0],
+                "title": title,
+                "minutes": minutes,
+                "lesson": _path(lesson, root),
+                "lab": _path(lab, root),
+                "done": len(task["done"]),
+                "of": task["of"],
+            }
+        )
+    return {"folder": str(root), "pages": pages, "setup": preparation.report()}
+
+
+def _path(page: PurePosixPath | None, root: Path) -> str | None:
+    """The path of a page of the copy below root; None when it is not there."""
+    file = paths.learner_copy() / page if page else None
+    return file.relative_to(root).as_posix() if file and file.is_relative_to(root) else None
+
+
+def _head(page: PurePosixPath | None) -> tuple[str, str]:
+    """The title of a page of the course and the minutes that it takes."""
+    assert page
+    text = (paths.CHECKOUT / page).read_text(encoding="utf-8")
+    title = re.search(r'"# (?:Lab \d+: )?(.*?)(?:\\n)?"', text)
+    minutes = re.search(r"\*\*Minutes:\*\* (\d+)", text)
+    return title[1].replace("`", "") if title else page.stem, minutes[1] if minutes else ""

@@ -1,0 +1,195 @@
+/* The course in JupyterLab's left side bar.
+ *
+ * A prebuilt extension without a build: JupyterLab calls init() and get() below as it calls those of
+ * a container that webpack made (webpack, "Module Federation": dynamic remote containers). */
+(() => {
+  "use strict";
+  const NAME = "dockyard-course";
+  const WHILE_SETTING_UP = 1500;
+  const OTHERWISE = 10000;
+
+  const STYLE = `
+    #${NAME} { min-width: 300px; overflow-y: auto; padding: 8px 0; background: var(--jp-layout-color1);
+      color: var(--jp-ui-font-color1); font-size: var(--jp-ui-font-size1); line-height: 1.4; }
+    #${NAME} .dockyard-setup { margin: 0 12px 8px; overflow-wrap: anywhere; }
+    #${NAME} .dockyard-setup p { margin: 0 0 4px; }
+    #${NAME} .dockyard-setup progress { width: 100%; accent-color: var(--jp-brand-color1); }
+    #${NAME} .dockyard-setup[data-failed] { padding: 8px; border-radius: 3px;
+      border-left: 4px solid var(--jp-error-color1); background: var(--jp-layout-color2); }
+    #${NAME} ol { list-style: none; margin: 0; padding: 0; }
+    #${NAME} li { display: flex; align-items: stretch; border-left: 4px solid transparent; }
+    #${NAME} li[data-open] { border-left-color: var(--jp-brand-color1);
+      background: var(--jp-layout-color2); }
+    #${NAME} button { font: inherit; color: inherit; background: none; border: 0; cursor: pointer;
+      text-align: left; padding: 5px 8px; }
+    #${NAME} button:hover { background: var(--jp-layout-color3); }
+    #${NAME} button:focus-visible { outline: 2px solid var(--jp-brand-color1);
+      outline-offset: -2px; }
+    #${NAME} .dockyard-lesson { flex: 1; }
+    #${NAME} .dockyard-lesson span { white-space: nowrap; color: var(--jp-ui-font-color2); }
+    #${NAME} .dockyard-lab { flex: none; width: 76px; text-decoration: underline; }
+    #${NAME} .dockyard-terminal { margin: 0 12px 8px; border: 1px solid var(--jp-border-color1);
+      border-radius: 3px; }
+    /* A wide table breaks words before it becomes wider than the page. */
+    .jp-RenderedMarkdown { overflow-wrap: anywhere; }`;
+
+  function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name === "onclick") made.onclick = value;
+      else if (value !== undefined) made.setAttribute(name, value);
+    }
+    made.append(...children);
+    return made;
+  }
+
+  async function ask(settings) {
+    const headers = settings.token ? { Authorization: `token ${settings.token}` } : {};
+    const answer = await fetch(`${settings.baseUrl}dockyard/course`, {
+      headers, cache: "no-store", credentials: "same-origin",
+    });
+    if (!answer.ok) throw new Error(`the course's side bar: status ${answer.status}`);
+    return answer.json();
+  }
+
+  class Panel {
+    constructor(app, node) {
+      this.app = app;
+      this.shown = "";
+      this.folder = "";
+      this.setup = element("div", { class: "dockyard-setup", role: "status" });
+      this.list = element("ol");
+      const terminal = element(
+        "button",
+        { class: "dockyard-terminal", title: "docker reaches the course's engine there",
+          onclick: () => this.openTerminal() },
+        "Open a terminal beside the page",
+      );
+      node.append(
+        element("style", {}, STYLE),
+        this.setup,
+        terminal,
+        element("nav", { "aria-label": "Lessons and labs" }, this.list),
+      );
+    }
+
+    open(path) {
+      void this.app.commands.execute("docmanager:open", { path });
+    }
+
+    async openTerminal() {
+      const { shell, commands } = this.app;
+      const page = shell.currentWidget;
+      const inside = page?.context?.path?.split("/").slice(0, -1) ?? [];
+      // Absolute: the server would look for a relative one in its own working folder first.
+      const cwd = [this.folder, ...inside].join("/");
+      const { name } = await this.app.serviceManager.terminals.startNew({ cwd });
+      const terminal = await commands.execute("terminal:create-new", { name });
+      if (page) shell.add(terminal, "main", { mode: "split-right", ref: page.id });
+    }
+
+    /** Open the first lesson when nothing is open, as after a start without a page in the address. */
+    begin(course) {
+      const open = [...this.app.shell.widgets("main")];
+      const first = course.pages.find(({ lesson }) => lesson);
+      if (first && open.every(({ id }) => id.startsWith("launcher"))) this.open(first.lesson);
+    }
+
+    /** Show what the server has said; nothing is drawn anew as long as it says the same. */
+    show(course) {
+      const text = JSON.stringify(course);
+      if (text === this.shown) return;
+      this.shown = text;
+      this.folder = course.folder;
+      this.showSetup(course.setup);
+      const focused = document.activeElement?.dataset?.path;
+      this.list.replaceChildren(...course.pages.map((page) => this.item(page)));
+      if (focused) this.list.querySelector(`[data-path="${focused}"]`)?.focus();
+      this.mark();
+    }
+
+    showSetup({ running, line, share, failure }) {
+      const failed = !running && failure.length > 0;
+      this.setup.toggleAttribute("data-failed", failed);
+      if (failed) {
+        this.setup.replaceChildren(...failure.map((each) => element("p", {}, each)));
+      } else if (running) {
+        const text = `Getting ready: ${line || "the Docker engine"}`;
+        const bar = element("progress", { max: 1, value: share, "aria-label": "Getting ready" });
+        this.setup.replaceChildren(element("p", {}, text), bar);
+      } else {
+        this.setup.replaceChildren();
+      }
+    }
+
+    item({ number, title, minutes, lesson, lab, done, of }) {
+      const made = element("li");
+      const main = lesson ?? lab;
+      const name = [`${number} ${title}`, element("span", {}, minutes ? ` · ${minutes} min` : "")];
+      if (main) {
+        made.append(element("button",
+          { class: "dockyard-lesson", "data-path": main, onclick: () => this.open(main) }, ...name));
+      }
+      if (lab) {
+        const tasks = of && done === of ? "✓" : `${done}/${of}`;
+        made.append(element("button", {
+          class: "dockyard-lab", "data-path": lab, onclick: () => this.open(lab),
+          "aria-label": `Lab ${number}: ${done} of ${of} tasks done`,
+        }, `Lab ${tasks}`));
+      }
+      return made;
+    }
+
+    /** Mark the entry of the page that is in front. */
+    mark() {
+      const path = this.app.shell.currentWidget?.context?.path;
+      for (const item of this.list.children) {
+        const open = [...item.children].some((button) => button.dataset.path === path);
+        item.toggleAttribute("data-open", open);
+        for (const button of item.children) {
+          if (button.dataset.path === path) button.setAttribute("aria-current", "page");
+          else button.removeAttribute("aria-current");
+        }
+      }
+    }
+  }
+
+  async function activate(app, shared) {
+    const versions = Object.values(shared["@lumino/widgets"]);
+    const { Widget } = (await versions[0].get())();
+    const widget = new Widget();
+    widget.id = NAME;
+    widget.title.label = "Course";
+    widget.title.caption = "Lessons and labs";
+    app.shell.add(widget, "left", { rank: 1 });
+    const panel = new Panel(app, widget.node);
+    app.shell.currentChanged?.connect(() => panel.mark());
+    void app.restored.then(() => app.shell.activateById(NAME));
+    const follow = async () => {
+      let pause = OTHERWISE;
+      if (widget.isVisible && !document.hidden) {
+        try {
+          const course = await ask(app.serviceManager.serverSettings);
+          if (!panel.shown) panel.begin(course);
+          panel.show(course);
+          if (course.setup.running) pause = WHILE_SETTING_UP;
+        } catch {
+          // The server has stopped, or the connection is gone; JupyterLab says so itself.
+          pause = OTHERWISE;
+        }
+      }
+      setTimeout(follow, pause);
+    };
+    void app.restored.then(follow);
+  }
+
+  let shared;
+  window._JUPYTERLAB ??= {};
+  window._JUPYTERLAB[NAME] = {
+    init: (scope) => { shared = scope; },
+    get: async () => () => ({
+      __esModule: true,
+      default: { id: `${NAME}:panel`, autoStart: true, activate: (app) => activate(app, shared) },
+    }),
+  };
+})();

@@ -1,0 +1,1 @@
+"""The learner's copy of the notebooks: generated, kept up to date, never overwritten."""
