@@ -45,6 +45,7 @@ class Changes:
     """A layer compared with the layers below it.
 
     added and changed map paths to sizes in bytes; both are None if there are too many files.
+    removed are files, and folders with all that was in them.
     """
 
     added: dict[str, int] | None
@@ -172,16 +173,37 @@ def compare(stack: list[Contents]) -> list[Changes]:
             seen = None
             found.append(Changes(None, None, layer.removed))
             continue
+        removed = {path for each in layer.removed for path in _hidden(each, layer, seen, folders)}
         added = {path: size for path, size in layer.files.items() if path not in seen}
         changed = {path: size for path, size in layer.files.items() if path in seen}
         if not layer.files and not layer.removed:
             added = {f"{path}/": 0 for path in layer.folders - folders - MOUNTED}
-        found.append(Changes(added, changed, layer.removed))
-        for path in layer.removed:
-            inside = path.removesuffix("*") if path.endswith("/*") else f"{path}/"
-            gone = {each for each in seen if each == path or each.startswith(inside)}
-            seen -= gone
-            folders -= {each for each in folders if each == path or each.startswith(inside)}
+        found.append(Changes(added, changed, sorted(removed)))
+        for path in removed:
+            seen -= {each for each in seen if _is_within(each, path)}
+            folders -= {each for each in folders if _is_within(each, path)}
         seen |= layer.files.keys()
         folders |= layer.folders
     return found
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def _hidden(removed: str, layer: Contents, seen: set[str], folders: set[str]) -> Iterator[str]:
+    """What a whiteout removes, the topmost paths only.
+
+    For a folder that was removed and made anew, Docker's own image store has one opaque whiteout
+    and containerd's has one whiteout per entry. Both are told as the latter.
+    """
+    if not removed.endswith("/*"):
+        yield removed
+        return
+    folder = removed.removesuffix("/*")
+    below = {each for each in seen | folders if each.startswith(f"{folder}/")}
+    for path in {f"{folder}/{each[len(folder) + 1 :].partition('/')[0]}" for each in below}:
+        if path in folders and path in layer.folders:
+            yield from _hidden(f"{path}/*", layer, seen, folders)
+        elif path not in (layer.files or ()):
+            yield path

@@ -99,25 +99,27 @@ def stack(daemon: docker.DockerClient, name: str, named: list[Fact]) -> Fact:
 def _inspect(daemon: docker.DockerClient, id: str) -> Fact:
     if id not in _inspected:
         found = daemon.api.inspect_image(id)
+        # From the lowest step up, like the layers.
+        history = daemon.api.history(id)[::-1]
         _inspected[id] = {
             "id": id,
-            "size": found["Size"],
+            # Not found["Size"], which is that of the packed layers in containerd's image store.
+            "size": sum(step["Size"] for step in history),
             "layers": found["RootFS"].get("Layers") or [],
-            # From the lowest step up, like the layers.
-            "history": daemon.api.history(id)[::-1],
+            "history": history,
         }
     return _inspected[id]
 
 
 def _base(info: Fact, named: list[Fact]) -> Fact | None:
-    """The named image that has the most layers in common with the bottom of this one."""
+    """The named image with the most layers and steps that this one begins with."""
 
     def stands_on(other: Fact) -> bool:
-        count = len(other["layers"])
         return (
-            count > 0
-            and len(other["history"]) < len(info["history"])
-            and other["layers"] == info["layers"][:count]
+            len(other["history"]) < len(info["history"])
+            and other["layers"] != []
+            and other["layers"] == info["layers"][: len(other["layers"])]
+            and _made_by(other) == _made_by(info)[: len(other["history"])]
         )
 
     fitting = [other for other in named if other["id"] != info["id"] and stands_on(other)]
@@ -126,6 +128,10 @@ def _base(info: Fact, named: list[Fact]) -> Fact | None:
         key=lambda other: (len(other["layers"]), len(other["history"]), other["name"]),
         default=None,
     )
+
+
+def _made_by(info: Fact) -> list[str]:
+    return [command(step.get("CreatedBy") or "") for step in info["history"]]
 
 
 def _layers(daemon: docker.DockerClient, info: Fact, base: Fact | None) -> list[Fact]:

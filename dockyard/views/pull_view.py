@@ -74,11 +74,25 @@ class Pull(Progress):
 
     def summary(self) -> str:
         """How many layers are pulled, and how many were there already."""
-        count = len(self._steps)
-        if count == 0 or "up to date" in self._end:
+        if "up to date" in self._end:
             return "nothing to do: this image is here already"
+        self._add_kept()
+        count = len(self._steps)
         new = sum(step["state"] == "done" for step in self._steps.values())
         return f"pulled: {new} of {count} layer{'s' if count != 1 else ''} new"
+
+    def _add_kept(self) -> None:
+        """Add the layers of which containerd's image store says nothing: as a rule the lowest."""
+        image = self.client.api.inspect_image(f"{self._repository}:{self._tag}")
+        layers = image["RootFS"].get("Layers") or []
+        heard, self._steps = self._steps, {}
+        state, note = WORDS["Already exists"]
+        for number, layer in enumerate(layers[: max(0, len(layers) - len(heard))], 1):
+            id = layer.removeprefix("sha256:")[:12]
+            self.step(id, name=f"layer {number}", state=state, note=note)
+            self.announce(f"Layer {number}: {note}.")
+        for number, (id, step) in enumerate(heard.items(), len(self._steps) + 1):
+            self._steps[id] = step | {"name": f"layer {number}", "number": number}
 
     def line(self, step: Fact) -> str:
         """One layer: its name and its state."""

@@ -59,11 +59,8 @@ export default {
       const said = JSON.stringify(manifest);
       if (parts.said !== said) {
         parts.said = said;
-        const count = manifest.parts.length;
-        const what = manifest.kind === "index"
-          ? `an index of ${count} platform${count === 1 ? "" : "s"}`
-          : `a manifest of a configuration and ${count - 1} layer${count === 2 ? "" : "s"}`;
-        const head = element("li", { class: "dy-manifest", tabindex: "-1" }, element("b", {}, what));
+        const about = element("b", {}, manifest.about);
+        const head = element("li", { class: "dy-manifest", tabindex: "-1" }, about);
         for (const line of [manifest.type, manifest.digest])
           head.append(element("div", { class: "dy-fine dy-mono" }, line));
         const items = manifest.parts.map((part) => {

@@ -10,6 +10,7 @@ from traitlets import Bool, Dict, List, Unicode
 
 from dockyard.exceptions import DockyardError, UsageError
 from dockyard.registry import server
+from dockyard.registry.api import Manifest
 from dockyard.views.daemon_objects import Fact
 from dockyard.views.events import Event
 from dockyard.views.layer_archive import as_file, read_layer
@@ -32,6 +33,8 @@ LISTED = 60
 LARGEST = 300_000_000
 """The compressed size in bytes up to which a layer is fetched to list its files."""
 
+ATTESTATION = "how it was built (attestation)"
+
 MANY = 12
 """How many repositories or tags the picture lists."""
 
@@ -46,9 +49,9 @@ class RegistryBrowser(View):
     reference = Unicode(help="The chosen tag, or the digest of one platform's manifest.").tag(
         sync=True
     )
-    manifest = Dict(help="The manifest of the chosen tag: kind, type, digest, parts.").tag(
-        sync=True
-    )
+    manifest = Dict(
+        help="The manifest of the chosen tag: kind, about (in words), type, digest, parts."
+    ).tag(sync=True)
     blob = Dict(help="The blob that was opened last: its digest and content.").tag(sync=True)
     complaint = Unicode(help="Why the registry could not be read.").tag(sync=True)
     looking = Bool(False, help="Whether a request to the registry is running.").tag(sync=True)
@@ -116,7 +119,7 @@ class RegistryBrowser(View):
         if self.blob:
             return f"The {self.blob['kind']} is open: {self.blob['about']}."
         if self.manifest:
-            return f"{self.repository}:{self._short_reference()}: {self._about_manifest()}."
+            return f"{self.repository}:{self._short_reference()}: {self.manifest['about']}."
         if self.repository:
             return f"{self.repository}: {_count(self.tags, 'tag')}."
         return f"{_count(self.repositories, 'repository', 'repositories')}."
@@ -185,7 +188,10 @@ class RegistryBrowser(View):
         else:
             config, *layers = found.blobs()
             named = [("configuration", config)]
-            named += [(f"layer {at}", layer) for at, layer in enumerate(layers, 1)]
+            for at, layer in enumerate(layers, 1):
+                # An attestation is a manifest whose "layers" are documents.
+                kind = "document" if layer["mediaType"].endswith("+json") else "layer"
+                named.append((f"{kind} {at}", layer))
             parts = [
                 {
                     "kind": label.partition(" ")[0],
@@ -198,6 +204,7 @@ class RegistryBrowser(View):
             ]
         return {
             "kind": "index" if found.is_index else "manifest",
+            "about": _about(found, parts),
             "type": found.media_type,
             "digest": found.digest,
             "parts": parts,
@@ -205,7 +212,7 @@ class RegistryBrowser(View):
 
     def _blob(self, part: Fact) -> Fact:
         registry = self._find()
-        if part["kind"] == "configuration":
+        if part["kind"] in ("configuration", "document"):
             content = b"".join(registry.blob(self.repository, part["digest"]))
             lines = json.dumps(json.loads(content), indent=2, ensure_ascii=False).splitlines()
             return {"lines": lines[:LISTED], "more": max(0, len(lines) - LISTED), "about": "JSON"}
@@ -230,12 +237,6 @@ class RegistryBrowser(View):
     def _short_reference(self) -> str:
         return self.reference if self.reference[:7] != "sha256:" else "one platform"
 
-    def _about_manifest(self) -> str:
-        parts = self.manifest["parts"]
-        if self.manifest["kind"] == "index":
-            return f"an index of {_count(parts, 'platform')}"
-        return f"a manifest of a configuration and {_count(parts[1:], 'layer')}"
-
     def words(self) -> str:
         """What is selected, as text."""
         lines = [self.title]
@@ -246,9 +247,9 @@ class RegistryBrowser(View):
             lines.append(f"tags of {self.repository}: {', '.join(self.tags) or 'none'}")
         if self.manifest:
             name = f"{self.repository}:{self._short_reference()}"
-            lines.append(f"{name}: {self._about_manifest()}")
+            lines.append(f"{name}: {self.manifest['about']}")
             if self.manifest["kind"] == "index":
-                platforms = [part["label"] for part in self.manifest["parts"]]
+                platforms = [each["label"] for each in _platforms(self.manifest["parts"])]
                 lines.append(f"platforms: {', '.join(platforms)}")
         return "\n".join(lines)
 
@@ -295,7 +296,7 @@ class RegistryBrowser(View):
         x, width = COLUMNS[2]
         y = TOP - 18
         picture.rect(x, y, width, 50, fill="paper", line="accent", thick=2)
-        picture.text(x + 10, y + 20, self._about_manifest(), size=13, bold=True, room=width - 20)
+        picture.text(x + 10, y + 20, self.manifest["about"], size=13, bold=True, room=width - 20)
         self._draw_varying(picture, x + 10, y + 39, self.manifest["digest"], None, width)
         for row, part in enumerate(parts):
             at = y + 60 + row * PART
@@ -322,7 +323,26 @@ def _named(names: list[str], chosen: str) -> list[str]:
     return kept if chosen in kept or chosen not in names else [*kept[:-1], chosen]
 
 
+def _about(manifest: Manifest, parts: list[Fact]) -> str:
+    if not manifest.is_index:
+        kind = parts[-1]["kind"] if parts[1:] else "layer"
+        return f"a manifest of a configuration and {_count(parts[1:], kind)}"
+    platforms = _platforms(parts)
+    others = parts[len(platforms) :]
+    return f"an index of {_count(platforms, 'platform')}" + (
+        f" and {_count(others, 'attestation')}" if others else ""
+    )
+
+
+def _platforms(parts: list[Fact]) -> list[Fact]:
+    return [each for each in parts if each["label"] != ATTESTATION]
+
+
 def _platform(entry: dict) -> str:
+    # https://docs.docker.com/build/metadata/attestations/attestation-storage/
+    annotations = entry.get("annotations") or {}
+    if annotations.get("vnd.docker.reference.type") == "attestation-manifest":
+        return ATTESTATION
     platform = entry.get("platform") or {}
     parts = [platform.get(key, "") for key in ("os", "architecture", "variant")]
     return "/".join(part for part in parts if part) or "some platform"

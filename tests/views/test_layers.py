@@ -62,6 +62,16 @@ def test_a_layer_says_what_it_adds_changes_and_removes_and_what_images_share(bui
         assert "the same layer as in busybox" in text
 
 
+def test_the_base_is_the_image_that_it_was_built_from_and_no_other_one_with_these_layers(
+    build, scene
+):
+    build("layers-test:4", "ENV FIRST=1", "CMD echo first")
+    build("layers-test:5", "ENV SECOND=1", "RUN echo 5 > /five", "CMD echo second")
+    found, *_ = stack("layers-test:5")
+    assert found["layers"][-1]["label"] == "base busybox:latest"
+    assert "ENV SECOND=1" in found["settings"]
+
+
 def test_a_recreated_folder_hides_its_old_content(build):
     build(
         "layers-test:2",
@@ -72,8 +82,9 @@ def test_a_recreated_folder_hides_its_old_content(build):
     found, *_ = stack("layers-test:2")
     third, second, first, _ = found["layers"]
     assert entries(first) == {"+ /d/a", "+ /d/b"}
-    assert entries(second) == {"+ /d/c", "− /d/*"}
-    assert second["counts"] == "1 added, 1 removed"
+    # Image stores record it in two ways: as a folder made anew, or file by file.
+    assert entries(second) == {"+ /d/c", "− /d/a", "− /d/b"}
+    assert second["counts"] == "1 added, 2 removed"
     # /d/a is new again, because the second layer has hidden the first one's.
     assert entries(third) == {"+ /d/a", "~ /d/c"}
 

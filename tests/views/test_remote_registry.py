@@ -15,13 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from dockyard import views
-from dockyard.engine import system_packages
+from dockyard.engine import engine_root
 from dockyard.registry.api import MANIFESTS, Manifest
 from dockyard.views.remote_registry import connect
 from tests.support.registry_process import RegistryProcess
 
 pytestmark = pytest.mark.skipif(
-    system_packages.which("docker-registry") is None, reason="needs the program docker-registry"
+    not engine_root.can_be_had(), reason="needs the program docker-registry"
 )
 
 USER, PASSWORD = "learner", "harbour"
