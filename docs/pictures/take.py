@@ -1,7 +1,8 @@
-"""Takes the pictures of the README: JupyterLab with a lesson, light and dark.
+"""Takes the pictures of the README: JupyterLab with a lesson that is being worked on.
 
-``python docs/pictures/take.py [NOTEBOOK [CELL]]``; CELL is the id of the cell at the top. Needs
-Chromium (apt-get install chromium) and shows the stored outputs.
+``python3 -m dockyard engine start``, then ``.venv/bin/python docs/pictures/take.py``. Runs the
+lesson that shows a container's life cycle up to the cells below that view. Needs Chromium
+(apt-get install chromium).
 """
 
 from __future__ import annotations
@@ -19,32 +20,48 @@ sys.path.insert(0, str(CHECKOUT))
 
 from tests.browser.jupyterlab_page import THEMES, Lab, headless_chromium, screen  # noqa: E402
 
-NOTEBOOK, CELL = "12-advantages", "speed-predict"
-SIZE = {"width": 1200, "height": 760}
+VIEW = "views.life_cycle("
+BELOW = 4
+"""How many cells below the view are run and may be in the picture."""
+SIZE = {"width": 1200, "height": 900}
 
 
-def main(name: str = NOTEBOOK, cell: str = CELL) -> None:
+def main() -> None:
     """Write lesson-light.png and lesson-dark.png beside this file."""
-    path = f"notebooks/{name}.ipynb"
-    cells = nbformat.read(CHECKOUT / path, as_version=4).cells
-    at = [each.id for each in cells].index(cell)
+    lesson, at, cells = _place()
+    code = [place for place in range(at + BELOW) if cells[place].cell_type == "code"]
     with (
         tempfile.TemporaryDirectory() as folder,
         headless_chromium() as browser,
         Lab(Path(folder)) as lab,
+        screen(lab, browser, viewport=SIZE) as shown,
     ):
+        shown.open(lesson)
+        for place in code:
+            shown.run_cell(place)
+        shown.page.evaluate("window.jupyterapp.shell.currentWidget.context.save()")
         for theme in THEMES:
-            with screen(lab, browser, viewport=SIZE) as shown:
-                shown.open(path)
-                shown.theme(theme)
-                expect(shown.page.locator(".jp-DirListing-item").first).to_be_visible()
-                found = shown.scroll_to(at)
-                # Several times, because cells that are drawn later move the ones after them.
-                for _ in range(4):
-                    found.evaluate("element => element.scrollIntoView({ block: 'start' })")
-                    shown.page.wait_for_timeout(1000)
-                shown.page.screenshot(path=HERE / f"lesson-{theme}.png")
+            shown.theme(theme)
+            expect(shown.page.locator(".jp-DirListing-item").first).to_be_visible()
+            found = shown.scroll_to(at - 2)
+            # Several times, because cells that are drawn later move the ones after them.
+            for _ in range(4):
+                found.evaluate("element => element.scrollIntoView({ block: 'start' })")
+                shown.page.wait_for_timeout(1000)
+            shown.page.screenshot(path=HERE / f"lesson-{theme}.png")
+        (tidy,) = [place for place, cell in enumerate(cells) if cell.source == "%tidy"]
+        shown.run_cell(tidy)
+
+
+def _place() -> tuple[str, int, list[nbformat.NotebookNode]]:
+    """The first lesson with that view, the place of its cell, and all of its cells."""
+    for file in sorted((CHECKOUT / "notebooks").glob("*.ipynb")):
+        cells = nbformat.read(file, as_version=4).cells
+        for at, cell in enumerate(cells):
+            if cell.cell_type == "code" and VIEW in cell.source:
+                return f"notebooks/{file.name}", at, cells
+    raise LookupError(f"no lesson has {VIEW}")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

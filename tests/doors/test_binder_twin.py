@@ -32,7 +32,7 @@ from dockyard.core import paths
 from dockyard.engine import system_packages
 from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.engine.vm import artifacts
-from tests.support import homes
+from tests.support import homes, packages
 
 pytestmark = [
     pytest.mark.engine,
@@ -48,7 +48,6 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc")
 
 PROGRAMS = {
     "curl": "curl",
-    "docker": "docker.io",
     "docker-registry": "docker-registry",
     "fakeroot": "fakeroot",
     "mmdebstrap": "mmdebstrap",
@@ -155,9 +154,9 @@ def outer(tmp_path_factory, jovyan):
         home = tmp_path_factory.mktemp("outer")
         homes.give_engine_root(home)
         patch.setenv("DOCKYARD_HOME", str(home))
-        system_packages.install(system_packages.missing(PROGRAMS), print, agreed=True)
+        packages.install(system_packages.missing(PROGRAMS))
         engine = EmbeddedEngine()
-        address = engine.start(print, install=True).address
+        address = engine.start(print).address
         with closing(docker.DockerClient(base_url=address, timeout=7200)) as client:
             packed = io.BytesIO()
             with tarfile.open(fileobj=packed, mode="w") as archive:
