@@ -1,3 +1,11 @@
 """Loads the plugins for tests and notebooks."""
 
-pytest_plugins = ["tests.support.canary", "tests.support.scene", "tests.support.lab_attempts"]
+pytest_plugins = [
+    "tests.support.canary",
+    "tests.support.lab_attempts",
+    "tests.support.nbval_comparison",
+    "tests.support.scene",
+]
+
+# Their packages are in the guestbook's image, where tests/lessons/test_guestbook.py runs them.
+collect_ignore = ["notebooks/guestbook"]

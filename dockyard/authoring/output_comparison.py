@@ -1,4 +1,4 @@
-"""Compares outputs as nbval does: after the rules of tests/sanitize.cfg.
+"""Compares outputs: docker's tables and progress by content, the rest after tests/sanitize.cfg.
 
 Pictures (PNG) are not compared. They plot measured values, so their pixels differ on every run;
 what a plot shows is in its text/plain description, which is compared.
@@ -15,6 +15,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 from nbval.plugin import coalesce_streams, get_sanitize_patterns
 
+from dockyard.authoring.docker_output import normalise
 from dockyard.authoring.nbval_options import SANITIZE
 
 Rules = dict[str, str]
@@ -38,17 +39,19 @@ def comparable(outputs: list[NotebookNode], rules: Rules) -> dict[str, list[str]
     found = defaultdict(list)
     for output in coalesce_streams(deepcopy(outputs)):
         if output.output_type == "stream":
-            found[output.name].append(_sanitize(output.text, rules))
+            found[output.name].append(sanitize(output.text, rules))
         elif output.output_type == "error":
-            found["error"].append(_sanitize(f"{output.ename}: {output.evalue}", rules))
+            found["error"].append(sanitize(f"{output.ename}: {output.evalue}", rules))
         else:
             for mime, data in output.data.items():
                 if mime not in NOT_COMPARED:
-                    found[mime].append(_sanitize(str(data), rules))
+                    found[mime].append(sanitize(str(data), rules))
     return dict(found)
 
 
-def _sanitize(text: str, rules: Rules) -> str:
+def sanitize(text: str, rules: Rules) -> str:
+    """Return what is compared of a text: normalised, then with each rule applied."""
+    text = normalise(text)
     for expression, replacement in rules.items():
         text = re.sub(expression, replacement, text)
     return text

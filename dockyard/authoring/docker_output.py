@@ -1,0 +1,347 @@
+"""Reduces what docker commands print to what must be equal on every run and engine.
+
+Lessons show plain output: tables, progress of builds and pulls, JSON. Ids, times, sizes, column
+widths and the order of parallel steps differ each time, so a comparison line by line would fail.
+normalise() rewrites such blocks, and only these, into lines that hold what a reader looks at:
+names, images, ports, states, results of steps, the number of rows.
+
+Formats: docker 20.10 to 29, buildx ``--progress=plain``, Compose 2 ``--progress=plain``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Block = Iterator[str]
+
+SHORT_ID = re.compile(r"[0-9a-f]{12}")
+SWARM_ID = re.compile(r"[0-9a-z]{25}|[0-9a-z]{12}")
+RANDOM_NAME = re.compile(r"[a-z]+_[a-z]+\d?")
+"""A container's name that the daemon drew; names in lessons have no underscore."""
+
+AGE = re.compile(
+    r"(?:About an?|Less than an?|\d+) (?:second|minute|hour|day|week|month|year)s?(?: ago)?"
+)
+EPHEMERAL_PORT = re.compile(r"\b(?:3276[89]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|[4-6]\d{4})->")
+IPV6_PORT = re.compile(r"(?:, )?(?:\[::\]|::):\d+(?:-\d+)?->\d+(?:-\d+)?/\w+")
+
+
+def normalise(text: str) -> str:
+    """Return text with its tables, progress and JSON reduced; the rest is unchanged."""
+    lines = text.split("\n")
+    found: list[str] = []
+    position = 0
+    while position < len(lines):
+        for read in (_table, _build, _transfer, _compose, _compose_logs, _inspected):
+            length, block = read(lines, position)
+            if length:
+                found += block
+                position += length
+                break
+        else:
+            found.append(lines[position])
+            position += 1
+    return "\n".join(found)
+
+
+# Tables
+
+
+def _same(cell: str) -> str:
+    return cell
+
+
+def _id(cell: str) -> str:
+    first, _, rest = cell.partition(" ")  # docker node ls marks this node with a star
+    known = SHORT_ID.fullmatch(first) or SWARM_ID.fullmatch(first)
+    return f"<id> {rest}".strip() if known else cell
+
+
+def _short_id(cell: str) -> str:
+    return "<id>" if SHORT_ID.fullmatch(cell) else cell
+
+
+def _varies(_cell: str) -> str:
+    return "<…>"
+
+
+def _state(cell: str) -> str:
+    return AGE.sub("<time>", cell)
+
+
+def _ports(cell: str) -> str:
+    return EPHEMERAL_PORT.sub("<port>->", IPV6_PORT.sub("", cell))
+
+
+def _names(cell: str) -> str:
+    return "<random name>" if RANDOM_NAME.fullmatch(cell) else cell
+
+
+def _size(cell: str) -> str:
+    return cell if cell in ("", "0B") else "<size>"
+
+
+COLUMNS: dict[str, Callable[[str], str]] = {
+    **dict.fromkeys(["CONTAINER ID", "IMAGE ID", "NETWORK ID", "ID", "CONFIG ID"], _id),
+    **dict.fromkeys(["CREATED", "UPDATED", "STIME", "TIME", "PID", "PPID", "C"], _varies),
+    **dict.fromkeys(["CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O"], _varies),
+    **dict.fromkeys(["PIDS", "RECLAIMABLE", "TOTAL", "ENGINE VERSION"], _varies),
+    **dict.fromkeys(["STATUS", "CURRENT STATE"], _state),
+    **dict.fromkeys(["SIZE", "DISK USAGE", "CONTENT SIZE"], _size),
+    **dict.fromkeys(["NAMES", "NAME"], _names),
+    **dict.fromkeys(["REPOSITORY", "TAG", "COMMAND", "CREATED BY", "COMMENT", "EXTRA"], _same),
+    **dict.fromkeys(["DRIVER", "SCOPE", "VOLUME NAME", "SERVICE", "TYPE", "ACTIVE"], _same),
+    **dict.fromkeys(["MODE", "REPLICAS", "NODE", "DESIRED STATE", "ERROR", "HOSTNAME"], _same),
+    **dict.fromkeys(["AVAILABILITY", "MANAGER STATUS", "SERVICES", "DESCRIPTION"], _same),
+    **dict.fromkeys(["DOCKER ENDPOINT", "CONFIG FILES", "UID", "TTY", "CMD", "USER"], _same),
+    **dict.fromkeys(["DIGEST", "LABELS", "ENABLED", "MOUNTS", "LOCAL VOLUMES"], _same),
+    "IMAGE": _short_id,  # docker history has ids in it
+    "PORTS": _ports,
+}
+"""The titles of columns of docker's tables, with what makes their cells comparable."""
+
+
+def _table(lines: list[str], start: int) -> tuple[int, Block]:
+    titles = re.split(r" {2,}", lines[start].strip())
+    if len(titles) < 2 or any(title not in COLUMNS for title in titles):
+        return 0, iter(())
+    starts = _positions(lines[start], titles)
+    rows = []
+    for line in lines[start + 1 :]:
+        cells = _cells(line, starts)
+        if cells is None:
+            break
+        rows.append(cells)
+    return 1 + len(rows), _table_lines(titles, rows)
+
+
+def _positions(header: str, titles: list[str]) -> list[int]:
+    found, after = [], 0
+    for title in titles:
+        # A title must not be found in an earlier, longer one: ID is a part of IMAGE ID.
+        match = re.compile(rf"(?:^|(?<=  )|(?<=^ )){re.escape(title)}(?=  |\s*$)").search(
+            header, after
+        )
+        assert match, "the titles come from this line"
+        found.append(match.start())
+        after = match.end()
+    return found
+
+
+def _cells(line: str, starts: list[int]) -> list[str] | None:
+    """The cells of a row, or None if the line is not a row of the table."""
+    if any(start <= len(line) and line[start - 1] != " " for start in starts[1:]):
+        return None
+    ends = [*starts[1:], None]
+    cells = [line[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+    return cells if sum(map(bool, cells)) > 1 else None
+
+
+def _table_lines(titles: list[str], rows: list[list[str]]) -> Block:
+    # Docker 29 writes name and tag into one column.
+    yield _row(_joined(titles, titles))
+    # The image stores count an empty layer in different ways.
+    columns = COLUMNS | ({"SIZE": _varies} if "CREATED BY" in titles else {})
+    for row in rows:
+        cells = [columns[title](cell) for title, cell in zip(titles, row, strict=True)]
+        yield _row(_joined(titles, cells))
+
+
+def _joined(titles: list[str], cells: list[str]) -> list[str]:
+    if titles[:3] == ["REPOSITORY", "TAG", "IMAGE ID"]:
+        name = "IMAGE" if cells is titles else f"{cells[0]}:{cells[1]}"
+        return [name, "ID" if cells is titles else cells[2]]
+    if titles[:3] == ["IMAGE", "ID", "DISK USAGE"]:
+        return cells[:2]
+    return cells
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+# Builds
+
+STEP = re.compile(r"#(\d+) (.*)")
+BUILD_NOISE = re.compile(
+    r"\.\.\.|(?:sha256:|extracting |resolve |transferring |exporting |unpacking |writing image|"
+    r"sending |loading |importing |copying |reading |preparing |pushing |attestation).*"
+)
+TIMED = re.compile(r"\d+\.\d+ (.*)")
+LASTED = re.compile(r"(?: \d+\.\d+s)?(?: done)?$")
+DIGEST = re.compile(r"@sha256:[0-9a-f]{64}")
+
+
+def _build(lines: list[str], start: int) -> tuple[int, Block]:
+    """The steps of a BuildKit build, sorted, since some run side by side."""
+    end = start
+    while end < len(lines) and (STEP.match(lines[end]) or (end > start and not lines[end])):
+        end += 1
+    while end > start and not lines[end - 1]:
+        end -= 1  # the empty line after the last step belongs to what follows
+    names: dict[str, str] = {}
+    results: dict[str, list[str]] = {}
+    for line in lines[start:end]:
+        if step := STEP.match(line):
+            number, said = step.groups()
+            if number not in names:
+                names[number] = DIGEST.sub("", said)
+                results[number] = []
+            elif DIGEST.sub("", said) != names[number]:
+                results[number] += _step_result(said)
+    return end - start, _build_lines(names, results)
+
+
+def _step_result(said: str) -> Iterator[str]:
+    if timed := TIMED.fullmatch(said):
+        yield timed[1]
+    elif said.startswith("DONE "):
+        yield "DONE"
+    elif not BUILD_NOISE.fullmatch(said):
+        yield LASTED.sub("", said)
+
+
+def _build_lines(names: dict[str, str], results: dict[str, list[str]]) -> Block:
+    steps = []
+    for number, name in names.items():
+        said = results[number]
+        if "internal]" in name or "] FROM " in name:
+            # What is fetched or transferred depends on earlier builds and on the image store.
+            said = [line for line in said if line not in ("DONE", "CACHED")]
+            if "internal]" in name and not said:
+                continue
+        if number != "0":  # the name of the builder
+            steps.append([f"step {name}", *(f"    {line}" for line in said)])
+    for step in sorted(steps):
+        yield from step
+
+
+# Pulls and pushes
+
+LAYER = re.compile(
+    r" ?[0-9a-f]{12}:? (?:Pulling fs layer|Waiting|Downloading|Verifying Checksum|Extracting|"
+    r"Download complete|Pull complete|Already exists|Preparing|Pushing|Pushed|Mounted from|"
+    r"Layer already exists)\b.*"
+)
+
+
+def _transfer(lines: list[str], start: int) -> tuple[int, Block]:
+    """The layers of a pull or push: their number and order depend on store and source."""
+    end = start
+    while end < len(lines) and LAYER.fullmatch(lines[end]):
+        end += 1
+    return end - start, iter(())
+
+
+# Compose
+
+OBJECT = re.compile(
+    r" (?:(Network|Volume|Container|Image|Service|Config|Secret) )?(\S+)  ?"
+    r"(Creating|Created|Starting|Started|Running|Waiting|Healthy|Stopping|Stopped|Removing|Removed|"
+    r"Recreate|Recreated|Restarting|Pulling|Pulled|Building|Built|Exited|Error|Skipped|"
+    r"Warning|Killing|Killed)\b(.*)"
+)
+
+
+def _compose(lines: list[str], start: int) -> tuple[int, Block]:
+    """The last state of each object of Compose, sorted, since it works on several at once."""
+    last: dict[str, str] = {}
+    end = start
+    while end < len(lines):
+        if not LAYER.fullmatch(lines[end]):
+            found = OBJECT.fullmatch(lines[end])
+            if not found:
+                break
+            kind, name, state, more = found.groups()
+            last[f"{kind or 'Service'} {name}"] = f"{state}{more.rstrip()}"
+        end += 1
+    if not last:
+        return 0, iter(())
+    return end - start, (f"{name}: {last[name]}" for name in sorted(last))
+
+
+LOG_LINE = re.compile(r"([\w.-]+-\d+) +\| ?(.*)")
+
+
+def _compose_logs(lines: list[str], start: int) -> tuple[int, Block]:
+    """The lines of several containers, one container after the other."""
+    logs: dict[str, list[str]] = {}
+    end = start
+    while end < len(lines) and (found := LOG_LINE.fullmatch(lines[end])):
+        logs.setdefault(found[1], []).append(found[2].rstrip())
+        end += 1
+    return end - start, (f"{name} | {line}" for name in sorted(logs) for line in logs[name])
+
+
+# JSON
+
+INSPECTED: tuple[tuple[str, ...], ...] = (
+    ("Name",),
+    ("RepoTags",),
+    ("State", "Status"),
+    ("State", "ExitCode"),
+    ("State", "OOMKilled"),
+    ("State", "Health", "Status"),
+    ("RestartCount",),
+    ("Config", "Image"),
+    ("Config", "User"),
+    ("Config", "Env"),
+    ("Config", "Cmd"),
+    ("Config", "Entrypoint"),
+    ("Config", "WorkingDir"),
+    ("Config", "ExposedPorts"),
+    ("HostConfig", "RestartPolicy", "Name"),
+    ("HostConfig", "PortBindings"),
+    ("HostConfig", "Memory"),
+    ("HostConfig", "NanoCpus"),
+    ("HostConfig", "Privileged"),
+    ("HostConfig", "ReadonlyRootfs"),
+    ("Driver",),
+    ("Scope",),
+    ("Internal",),
+    ("Options",),
+)
+"""What is compared of ``docker inspect``: paths of keys."""
+
+STORAGE_DRIVERS = ("overlay2", "overlayfs", "vfs", "fuse-overlayfs", "btrfs", "zfs")
+
+
+def _inspected(lines: list[str], start: int) -> tuple[int, Block]:
+    if lines[start] != "[" or "]" not in lines[start:]:
+        return 0, iter(())
+    end = lines.index("]", start) + 1
+    try:
+        objects = json.loads("\n".join(lines[start:end]))
+    except ValueError:
+        return 0, iter(())
+    if not objects or not all(isinstance(each, dict) for each in objects):
+        return 0, iter(())
+    return end - start, _object_lines(objects)
+
+
+def _object_lines(objects: list[dict[str, Any]]) -> Block:
+    for each in objects:
+        yield "object"
+        for path in INSPECTED:
+            value: Any = each
+            for key in path:
+                value = value.get(key) if isinstance(value, dict) else None
+            if value not in (None, "", [], {}, 0, False) and value not in STORAGE_DRIVERS:
+                yield f"    {'.'.join(path)}: {json.dumps(value, sort_keys=True)}"
+        for mount in each.get("Mounts") or ():
+            yield f"    mount {mount['Type']} {mount['Destination']}"
+        networks = (each.get("NetworkSettings") or {}).get("Networks") or {}
+        for name in sorted(networks):
+            yield f"    network {name}"
+        # A network's containers, and the labels of any object but the course's.
+        containers = each.get("Containers")
+        if isinstance(containers, dict):
+            for container in sorted(value["Name"] for value in containers.values()):
+                yield f"    container {container}"
+        labels = each.get("Labels") or (each.get("Config") or {}).get("Labels") or {}
+        for name in sorted(labels):
+            if not name.startswith(("dockyard.", "org.opencontainers.image.")):
+                yield f"    label {name}={labels[name]}"

@@ -1,0 +1,114 @@
+"""What is compared of docker's plain output: what a reader looks at, and nothing else.
+
+samples/ holds what Docker 28.5.2 printed with each image store, minutes apart.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from dockyard.authoring.docker_output import normalise
+from dockyard.authoring.output_comparison import load_rules, sanitize
+
+SAMPLES = Path(__file__).parent / "samples"
+RULES = load_rules() | {
+    r"\[\w{3} \w{3} \d\d [\d:.]+ \d{4}\]|\d\d \w{3} \d{4} [\d:.]+": "<time>",  # httpd, redis
+}
+
+
+def sample(store):
+    return (SAMPLES / f"{store}.txt").read_text()
+
+
+def compared(text):
+    return sanitize(text, RULES)
+
+
+def test_both_image_stores_print_the_same_to_a_reader():
+    assert compared(sample("containerd")).splitlines() == compared(sample("overlay2")).splitlines()
+
+
+CHANGES = {
+    "a container's name": ("   web\n", "   wed\n"),
+    "an image's name": ("   httpd:2.4   ", "   httpd:2.5   "),
+    "an image's tag": ("\napp           1 ", "\napp           2 "),
+    "a published port": ("0.0.0.0:8098->80", "0.0.0.0:8099->80"),
+    "a container's port": ("127.0.0.1:32768->443", "127.0.0.1:32768->444"),
+    "an address": ("127.0.0.1:32768->443", "  0.0.0.0:32768->443"),
+    "a state": ("Exited (0) 1 second ago   ", "Exited (1) 1 second ago   "),
+    "another state": ("Up 2 seconds   80/tcp", "Paused         80/tcp"),
+    "a command": ('"httpd-foreground" ', '"httpd-background" '),
+    "a driver": ("null      local", "host      local"),
+    "a missing row": ("host      host      local\n", "host      host      local\n"[:0]),
+    "a step of a build": ("[base 3/4] COPY hello.py .\n", "[base 3/4] COPY hello.pi .\n"),
+    "a cached step": ("#7 CACHED", "#7 DONE 0.1s"),
+    "the output of a step": ("#8 0.899 compiled", "#8 0.899 complied"),
+    "the name of what was built": ("naming to docker.io/library/app:1", "naming to app:2"),
+    "a state of Compose": ("Container app-web-1  Started", "Container app-web-1  Error"),
+    "an object of Compose": ("Volume app_logs  Removed\n", ""),
+    "a log of Compose": ("store-1  | 1:M", "stare-1  | 1:M"),
+    "a value of inspect": ('"ExitCode": 0', '"ExitCode": 1'),
+    "an environment of inspect": ('"LANG=C.UTF-8"', '"LANG=C"'),
+    "a process of top": ("httpd -DFOREGROUND", "httpd -DBACKGROUND"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), CHANGES.values(), ids=CHANGES)
+def test_a_change_that_a_reader_would_see_makes_a_difference(old, new):
+    text = sample("containerd")
+    assert old in text
+    assert compared(text.replace(old, new, 1)) != compared(text)
+
+
+def test_an_additional_row_makes_a_difference():
+    table = "NETWORK ID     NAME      DRIVER    SCOPE\n5aa8650cd00e   host      host      local\n"
+    more = table + "6bb8650cd00e   mine      bridge    local\n"
+    assert normalise(more) != normalise(table)
+
+
+def test_a_failed_step_is_compared_with_its_message():
+    build = (
+        "#5 [2/2] RUN false\n#5 0.213 oops\n"
+        '#5 ERROR: process "/bin/sh -c false" did not complete successfully: exit code: 1\n'
+    )
+    assert normalise(build) == (
+        "step [2/2] RUN false\n    oops\n"
+        '    ERROR: process "/bin/sh -c false" did not complete successfully: exit code: 1\n'
+    )
+    assert normalise(build.replace("code: 1", "code: 2")) != normalise(build)
+
+
+def test_names_and_tags_of_docker_29_count_as_those_of_older_clients():
+    old = (
+        "REPOSITORY   TAG       IMAGE ID       CREATED         SIZE\n"
+        "app          1         d630afbfa352   5 seconds ago   223MB\n"
+    )
+    new = (
+        "IMAGE        ID             DISK USAGE   CONTENT SIZE   EXTRA\n"
+        "app:1        d630afbfa352        223MB         55.8MB        \n"
+    )
+    assert normalise(old) == normalise(new)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "hello\n\nworld\n",
+        "[\n",
+        "[]\n",
+        "[\n  1,\n  2\n]\n",
+        "NAME\nweb\n",
+        "A table   of mine\n1         2\n",
+        "Error response from daemon: No such container: web\n[exit code 1]\n",
+        "#!/bin/sh\n# 1 comment\n",
+        " Container, please\n",
+    ],
+)
+def test_other_text_is_unchanged(text):
+    assert normalise(text) == text
+
+
+def test_what_follows_a_table_does_not_belong_to_it():
+    text = "DRIVER    VOLUME NAME\nlocal     notes\n[exit code 1]\n\nlocal     other\n"
+    assert normalise(text).splitlines()[2:] == ["[exit code 1]", "", "local     other"]
