@@ -63,7 +63,7 @@ class Attempt:
         """The folder for the learner's files, ``$WORK``."""
         folder = "solutions" if self.kind == "solution" else "labs"
         name = self.lesson if self.kind == "proof" else self.lab.name
-        return paths.CHECKOUT / folder / "work" / name
+        return paths.learner_copy() / folder / "work" / name
 
     def environment(self) -> dict[str, str]:
         """The variables for a shell or kernel: the values, ``$WORK``, the Docker client's."""
@@ -78,7 +78,7 @@ class Attempt:
         """The text with ``$NAME`` replaced by the values."""
         for name in sorted(self.values, key=len, reverse=True):
             text = text.replace(f"${name}", self.values[name])
-        return text.replace("$WORK", self.work.relative_to(paths.CHECKOUT).as_posix())
+        return text.replace("$WORK", self.work.relative_to(paths.learner_copy()).as_posix())
 
     def run(self, way: Way | str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         """Run a way, or shell commands, in the work folder as a learner would.

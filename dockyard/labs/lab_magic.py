@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from dockyard import preparation
 from dockyard.exceptions import UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.labs import hints, judge, lab_catalog
@@ -33,6 +34,7 @@ def begin(line: str, namespace: dict[str, Any]) -> Attempt:
     if len(names) != 1 or options - {"--new", "--solution"}:
         raise UsageError("Say which lab this is.", next="For example:  %lab 07-containers")
     lab = lab_catalog.load(names[0])
+    preparation.wait_for(lab.name)
     if "--solution" in options:
         attempt = attempts.begin(lab, "solution")
     else:

@@ -25,6 +25,13 @@ COVER = (
 )
 
 
+WITHOUT_BUTTONS = (
+    "There are no buttons here, because this editor shows no widgets. Decide; then delete the "
+    "first line of the cell and run it again.\n"
+    "With buttons:  python3 -m dockyard learn"
+)
+
+
 class Prediction(Form):
     """A form with possible outputs of a cell: choose one, or skip."""
 
@@ -42,9 +49,9 @@ class Prediction(Form):
         )
 
     def static_data(self) -> dict[str, str]:
-        """The options as text."""
+        """The options as text, and what to do where the output would stay covered."""
         options = (f"{each.letter}) {each.text}" for each in self.asked.options)
-        return {"text/plain": "\n".join(options)}
+        return {"text/plain": "\n".join((*options, WITHOUT_BUTTONS))}
 
     def cover(self, outputs: list[Bundle]) -> None:
         """Show the outputs covered, or as they are when the learner has already chosen."""

@@ -11,6 +11,11 @@ from dockyard.quiz import answers, static_page
 from dockyard.quiz.bank import Lesson
 from dockyard.quiz.form import Form
 
+WITHOUT_A_FORM = (
+    "This editor shows no widgets, so answers cannot be given or counted here. "
+    "With a form: `python3 -m dockyard learn`"
+)
+
 
 class Quiz(Form):
     """The questions of a lesson.
@@ -45,7 +50,11 @@ class Quiz(Form):
 
     def static_data(self) -> dict[str, str]:
         """The questions as text, and as HTML with folded answers."""
-        return static_page.data(self.lesson)
+        data = static_page.data(self.lesson)
+        return {
+            "text/plain": f"{data['text/plain']}\n\n{WITHOUT_A_FORM}",
+            "text/html": f"{data['text/html']}\n<p>{static_page.prose(WITHOUT_A_FORM)}</p>",
+        }
 
     def receive(self, message: dict[str, str]) -> None:
         """Judge an answer: ``{"question": NAME, "chosen": LETTER}``."""

@@ -4,6 +4,7 @@ The first right way of each task is proved by nbval: it is the solution notebook
 """
 
 import queue
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 
@@ -38,9 +39,9 @@ def do(attempt, task, way):
     return done.returncode, scene + done.stdout
 
 
-def go_to(attempt, task):
-    """Do the tasks that come before this one."""
-    for name in task.after:
+def go_to(attempt, names):
+    """Do the tasks that come before others."""
+    for name in names:
         earlier = attempt.lab.exercise(name)
         code, printed = do(attempt, earlier, earlier.right[0])
         assert earlier.fails or code == 0, printed
@@ -128,15 +129,29 @@ def untouched(attempt):
     return judge.judge(attempt, [task.name for task in attempt.lab.exercises])
 
 
-def gone_wrong(attempt, task, way):
-    """The verdict on a wrong way, and what its commands printed."""
-    go_to(attempt, task)
-    _, printed = do(attempt, task, way)
-    (verdict,) = judge.judge(attempt, [task.name])
-    return verdict, printed
+def gone_wrong(attempt, earlier, ways):
+    """For each task and wrong way, the verdict and what its commands printed."""
+    go_to(attempt, earlier)
+    came_of_it = {}
+    for task, way in ways:
+        _, printed = do(attempt, task, way)
+        (verdict,) = judge.judge(attempt, [task.name])
+        came_of_it[task.name] = verdict, printed
+    return came_of_it
 
 
-def in_a_place(places, names, work, lab, **others):
+def together(chosen):
+    """Wrong ways by attempt: one of each task of a lab, of tasks that come after the same ones.
+
+    A lab's scene takes longer than most wrong ways.
+    """
+    found = defaultdict(list)
+    for lab, task, way in chosen:
+        found[lab.name, task.after, task.wrong.index(way)].append((lab, task, way))
+    return found.values()
+
+
+def in_a_place(places, names, work, lab, *others):
     """What comes of work in a new attempt at the lab, in a place that is free.
 
     Names of images stay until all is done: two attempts may build the very same image, and if one
@@ -147,7 +162,7 @@ def in_a_place(places, names, work, lab, **others):
         begun = attempts.begin(lab, "proof", place)
         names.extend(begun.values.values())
         try:
-            return work(begun, **others)
+            return work(begun, *others)
         finally:
             with closing(docker_client.connect()) as daemon:
                 cleanup.remove(daemon, lesson=begun.lesson)
@@ -164,17 +179,27 @@ def pool():
 
 @pytest.fixture(scope="module")
 def outcomes(request, pool):
-    """What comes of the work of each test that was chosen, by the test's name."""
+    """What comes of each lab that was chosen, untouched, and of each wrong way, as futures."""
     places, names = queue.SimpleQueue(), []
     for place in PLACES:
         places.put(place)
-    begun = {
-        item.name: pool.submit(
-            in_a_place, places, names, WORK[item.originalname], **item.callspec.params
-        )
-        for item in request.session.items
-        if getattr(item, "originalname", None) in WORK
-    }
+
+    def chosen(test):
+        items = request.session.items
+        found = (item for item in items if getattr(item, "originalname", None) == test.__name__)
+        return [item.callspec.params for item in found]
+
+    def begin(work, lab, *others):
+        return pool.submit(in_a_place, places, names, work, lab, *others)
+
+    begun = {}
+    for each in chosen(test_nothing_is_done_at_the_beginning):
+        begun[each["lab"].name] = begin(untouched, each["lab"])
+    wrong = [tuple(each.values()) for each in chosen(test_a_well_known_mistake_is_recognised)]
+    for ways in together(wrong):
+        lab, first, _ = ways[0]
+        future = begin(gone_wrong, lab, first.after, [(task, way) for _, task, way in ways])
+        begun.update({(lab.name, task.name, way.mistake): future for _, task, way in ways})
     yield begun
     for future in begun.values():
         future.cancel()
@@ -185,8 +210,8 @@ def outcomes(request, pool):
 
 @on_the_engine
 @each_lab
-def test_nothing_is_done_at_the_beginning(lab, outcomes, request):
-    for verdict in outcomes[request.node.name].result():
+def test_nothing_is_done_at_the_beginning(lab, outcomes):
+    for verdict in outcomes[lab.name].result():
         assert not verdict.done, verdict
         assert verdict.saw and verdict.expected
         assert "daemon would not say" not in verdict.saw
@@ -198,17 +223,11 @@ def test_nothing_is_done_at_the_beginning(lab, outcomes, request):
     WRONG,
     ids=[f"{lab.name}/{task.name}-{way.mistake}" for lab, task, way in WRONG],
 )
-def test_a_well_known_mistake_is_recognised(lab, task, way, outcomes, request):
-    verdict, printed = outcomes[request.node.name].result()
+def test_a_well_known_mistake_is_recognised(lab, task, way, outcomes):
+    verdict, printed = outcomes[lab.name, task.name, way.mistake].result()[task.name]
     assert not verdict.done
     assert verdict.mistake and verdict.mistake.name == way.mistake, f"{verdict}\n{printed}"
     assert verdict.mistake.why in str(verdict)
-
-
-WORK = {
-    test_nothing_is_done_at_the_beginning.__name__: untouched,
-    test_a_well_known_mistake_is_recognised.__name__: gone_wrong,
-}
 
 
 def done_rightly(lab, place):
