@@ -112,6 +112,10 @@ def _remove_images(client: docker.DockerClient, wanted: str) -> int:
     for id, names in _images(client, wanted):
         for name in names or [id]:
             count += _removable(client.images.remove, image=name)
+    # The nameless images between the steps of a classic build: Docker's own image store removes
+    # them with the last image built on them, containerd's only lists them from then on.
+    while any([_removable(client.images.remove, image=id) for id, _ in _images(client, wanted)]):
+        pass
     return count
 
 

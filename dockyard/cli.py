@@ -70,11 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--no-browser", action="store_true", help="print the address only")
 
     test = _command(commands, "test", "set up everything and test all notebooks and code")
-    _engine_options(test, (*providers.ALL_CHOICES, "all"))
+    _engine_options(test, None)
     test.add_argument("--cov", action="store_true", help="print how much of the code was tested")
     test.epilog = (
-        "Further arguments go to pytest. With --engine all the notebooks are tested on one engine "
-        "after the other; further arguments are then names of notebooks and engines."
+        "Further arguments go to pytest. Besides the engines for learners, --engine takes those of "
+        "tests/engines. With --engine all the notebooks are tested on one engine after the other; "
+        "further arguments are then names of notebooks and engines."
     )
 
     doctor = _command(commands, "doctor", "show what each engine needs on this computer")
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
     engine = _command(commands, "engine", "start, stop or inspect the Docker engine only")
     engine.add_argument("action", choices=("start", "stop", "status", "env"))
-    _engine_options(engine, providers.ALL_CHOICES)
+    _engine_options(engine, providers.choices())
     _json_option(engine)
     engine.add_argument("--lab", metavar="LAB", help="for env: include the variables of a lab")
 
@@ -102,6 +103,11 @@ def _parser() -> argparse.ArgumentParser:
     progress = _command(commands, "progress", "show what you have done so far")
     _json_option(progress)
 
+    editors = _command(
+        commands, "editors", "let VS Code, PyCharm or another Jupyter use the course's kernel"
+    )
+    editors.add_argument("--remove", action="store_true", help="take the kernel away again")
+
     new = _command(commands, "new", "for authors: create the files of a lesson, lab or view")
     new.add_argument("kind", choices=("lesson", "lab", "view"))
     new.add_argument("name", metavar="NAME", help="16-security for a lesson or lab, or my_view")
@@ -119,7 +125,9 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     reset = _command(
-        commands, "reset", "restore notebooks and remove the containers and images made in them"
+        commands,
+        "reset",
+        "start notebooks afresh and remove the containers and images made in them",
     )
     reset.add_argument("notebook", nargs="?", metavar="NOTEBOOK")
     reset.add_argument("--all", action="store_true", help="all notebooks and all of their objects")
@@ -132,11 +140,10 @@ def _command(
     return commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".")
 
 
-def _engine_options(parser: argparse.ArgumentParser, choices: Iterable[str]) -> None:
+def _engine_options(parser: argparse.ArgumentParser, choices: Iterable[str] | None) -> None:
     parser.add_argument(
         "--engine", choices=choices, default="auto", help="the Docker engine to use (default: auto)"
     )
-    parser.add_argument("--yes", action="store_true", help="install missing packages unasked")
 
 
 def _json_option(parser: argparse.ArgumentParser) -> None:

@@ -5,25 +5,39 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-import docker
-
-from dockyard import exceptions, registry
-from dockyard.core import docker_client, paths, ports, wait
+from dockyard import exceptions
+from dockyard.core import docker_client, paths, ports, wait, wheelhouse
 from dockyard.core.console import Say
 from dockyard.core.process import Lock, Service
-from dockyard.engine import base, client_programs, discovery, providers
+from dockyard.engine import base, client_programs, providers
 from dockyard.engine.base import Endpoint, Engine
+
+# Functions import the registry and the Docker SDK where they use them: most commands only ask
+# whether the course runs, and importing both takes a quarter of a second.
+if TYPE_CHECKING:
+    import docker
+
+    from dockyard.registry import Registry
 
 FRONT_DOOR = Service("frontdoor")
 MIRROR_PORT = 5050
 """The port on the bridge's gateway at which containers reach the course registry."""
+
+DEFAULT_POOL = IPv4Network("172.16.0.0/12")
+"""Where Docker first chooses the addresses of its networks, docker0 included, by default."""
+
+INNER_POOL = "198.18.0.0/16"
+"""For tests of network devices (RFC 2544), so no network around has these addresses."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ def prepare_home() -> None:
         raise exceptions.UnwritableFolder(paths.home(), f"{error.strerror}.") from None
 
 
-def start(choice: str, say: Say, *, install: bool = False) -> State:
+def start(choice: str, say: Say) -> State:
     """Start what is not running yet; choice is a provider's name or ``auto``.
 
     When two commands start the course at once, one waits for the other. Raises EngineError,
@@ -84,18 +98,21 @@ def start(choice: str, say: Say, *, install: bool = False) -> State:
             _stop(say)
         engine = providers.choose(choice)
         try:
-            return _start(engine, say, install)
+            return _start(engine, say)
         except BaseException:
             # Otherwise a registry would keep running without an engine.
             _stop(say)
             raise
 
 
-def _start(engine: Engine, say: Say, install: bool) -> State:
+def _start(engine: Engine, say: Say) -> State:
+    from dockyard import registry
+    from dockyard.engine import discovery
+
     say(f"engine: {engine.title}")
     began = time.monotonic()
-    mirror = registry.start(say, install=install).url if engine.private else ""
-    endpoint = engine.start(say, mirror=mirror or None, install=install)
+    mirror = registry.start(say).url if engine.private else ""
+    endpoint = engine.start(say, mirror=mirror or None)
     inner, options = _forwarding(engine.bridge_gateway, mirror)
     _open_front_door(endpoint, *options)
     inner = inner or (engine.inner_mirror if mirror else "")
@@ -165,31 +182,57 @@ def _check_version() -> dict[str, Any]:
     return found
 
 
-def fill(say: Say, *, install: bool = False) -> None:
+def fill(say: Say, *, source: str = "auto") -> None:
     """Make the lessons' images available: in the registry, and on a learner's own engine.
 
-    With a learner's own engine the registry is only started here, and install allows
-    installing packages for it. Raises EngineNotRunning, RegistryError or SetupError.
+    An image can be used as soon as it is stored, while the others are still being made. The
+    guestbook's wheels are downloaded meanwhile. With a learner's own engine the registry is only
+    started here. source says where images come from, unless ``DOCKYARD_SOURCE`` does: see
+    registry.fill(). Raises EngineNotRunning, RegistryError or SetupError.
     """
+    from dockyard import registry
+
     state = State.load()
     if state is None:
         raise exceptions.EngineNotRunning()
-    with closing(docker_client.connect(timeout=600)) as daemon:
-        server = registry.start(say, install=install, client=daemon)
-        registry.fill(server, daemon, say)
+    with closing(docker_client.connect(timeout=600)) as daemon, _wheels(say):
+        server = registry.start(say, client=daemon)
+
+        def bring(image: registry.Image) -> None:
+            if not state.mirror:
+                registry.pull_into(server, daemon, say, [image.reference])
+
+        registry.fill(server, daemon, say, registry.source(source), stored=bring)
         if not state.mirror:
-            registry.pull_into(server, daemon, say, registry.references())
             _replace_hub(state, server, daemon, say)
 
 
-def _replace_hub(
-    state: State, server: registry.Registry, daemon: docker.DockerClient, say: Say
-) -> None:
+@contextmanager
+def _wheels(say: Say) -> Iterator[None]:
+    """Download the guestbook's wheels in the background; a failure is said, not raised."""
+
+    def fetch() -> None:
+        try:
+            wheelhouse.fetch(say)
+        except exceptions.DockyardError as error:
+            say(f"{error.what} {error.why[:200]}")
+
+    thread = threading.Thread(target=fetch)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _replace_hub(state: State, server: Registry, daemon: docker.DockerClient, say: Say) -> None:
     """Replace the registry mirror, which cannot be configured on a learner's own daemon.
 
     Containers reach the course registry at the gateway of the default bridge, if daemon and front
     door run on the same host. Without Docker Hub, the front door answers pulls of course images.
     """
+    from dockyard import registry
+
     inner, options = _forwarding(_own_gateway(state, daemon), server.url)
     stand_in = not registry.hub_answers()
     changed = replace(state, inner_mirror=inner, stand_in=stand_in)
@@ -205,6 +248,8 @@ def _replace_hub(
 
 def _own_gateway(state: State, daemon: docker.DockerClient) -> str | None:
     """The default bridge's gateway, if it is an address of this host; else None."""
+    import docker
+
     if not state.endpoint["address"].startswith("unix://"):
         return None
     with suppress(docker.errors.APIError, LookupError, TypeError, ValueError):
@@ -225,12 +270,14 @@ def stop(say: Say) -> None:
 
 
 def _stop(say: Say) -> None:
+    from dockyard import registry
+
     if registry.in_container() and answers():
         with closing(docker_client.connect()) as daemon:
             registry.stop(client=daemon)
     FRONT_DOOR.stop()
     # All engines, because the state file may be missing after a crash.
-    for provider in providers.ALL:
+    for provider in providers.every():
         provider.engine().stop(say)
     registry.stop()
     _state_file().unlink(missing_ok=True)
@@ -245,7 +292,7 @@ def status() -> dict[str, Any]:
         "home": str(paths.home()),
         "docker_host": f"unix://{paths.front_door()}",
         "registry": state.mirror if state else None,
-        "remark": providers.named(state.engine).remark() if state else "",
+        "remark": _remark(state.engine) if state else "",
         "version": None,
         "api_version": None,
     }
@@ -256,15 +303,31 @@ def status() -> dict[str, Any]:
     return report
 
 
+def _remark(engine: str) -> str:
+    # An engine that only tests know may be running.
+    with suppress(exceptions.UsageError):
+        return providers.named(engine).remark()
+    return ""
+
+
 def environment(lesson: str | None = None) -> dict[str, str]:
     """The variables with which a shell or kernel uses this course, besides docker_client.UNSET."""
     state = State.load()
     inner = state.inner_mirror if state else ""
-    # With this option an engine inside a container finds the same images.
     return docker_client.environment(lesson) | {
-        "DOCKYARD_MIRROR": f"--registry-mirror={inner}" if inner else "",
+        "DOCKYARD_MIRROR": _inner_options(inner) if inner else "",
         "DOCKER_BUILDKIT": "0" if state and not state.buildkit else "1",
     }
+
+
+def _inner_options(mirror: str) -> str:
+    """The options with which an engine inside a container finds the course's images."""
+    options = [f"--registry-mirror={mirror}"]
+    address = IPv4Address(urlsplit(mirror).hostname or "")
+    if address in DEFAULT_POOL:
+        # The engine inside could give the very address, such as 172.17.0.1, to its own bridge.
+        options.append(f"--default-address-pool=base={INNER_POOL},size=24")
+    return " ".join(options)
 
 
 def whole_environment() -> dict[str, str]:

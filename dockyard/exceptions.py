@@ -6,7 +6,6 @@ Each has a message of three lines: what failed, why if that is known, and what t
     ├── SetupError                   the course cannot be set up on this computer
     │   ├── UnwritableFolder
     │   ├── UnsafeRunFolder
-    │   ├── InstallRefused
     │   └── InstallFailed
     ├── EngineError                  no daemon, or not a suitable one
     │   ├── EngineNotRunning
@@ -103,12 +102,8 @@ class UnsafeRunFolder(SetupError):
         )
 
 
-class InstallRefused(SetupError):
-    """Packages are missing, and the learner did not agree to install them."""
-
-
 class InstallFailed(SetupError):
-    """Packages could not be installed."""
+    """Programs could not be fetched."""
 
 
 class EngineError(DockyardError):

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from io import BytesIO
 
 import pytest
 
@@ -39,3 +40,13 @@ def test_a_container_that_only_inherited_the_label_from_its_image_stays(scene):
         finally:
             theirs.remove()
     assert remove(scene.lesson).images == 1
+
+
+def test_the_nameless_images_between_the_steps_of_classic_builds_are_removed_with_them(scene):
+    recipe = f"FROM busybox\nLABEL dockyard.lesson={scene.lesson}\nRUN true > /1\n"
+    with closing(docker_client.connect()) as daemon:
+        for last in ("RUN true > /2\n", "RUN true > /3\n"):
+            daemon.images.build(fileobj=BytesIO((recipe + last).encode()), tag="steps:1")
+        assert remove(scene.lesson).images == 2, "the first has lost its name to the second"
+        left = daemon.api.images(all=True, filters={"label": f"dockyard.lesson={scene.lesson}"})
+        assert left == []

@@ -47,14 +47,25 @@ def engines(command):
     return set("".join(rest.partition("}")[0].split()).split(","))
 
 
-def test_learn_offers_only_the_engines_for_learners():
+def test_learners_are_offered_only_the_engines_for_learners(monkeypatch):
+    monkeypatch.delenv(providers.VARIABLE, raising=False)
     assert engines("learn") == {"auto", "local", "embedded", "machine"}
+    assert engines("engine") == {"auto", "local", "embedded", "machine"}
 
 
-def test_other_commands_take_every_engine():
-    every = {"auto", *(provider.name for provider in providers.ALL)}
-    assert engines("engine") == every
-    assert engines("test") == every | {"all"}
+def test_learn_refuses_an_engine_of_the_tests_even_where_it_is_known(monkeypatch):
+    monkeypatch.setenv(providers.VARIABLE, "tests.engines")
+    done = run("learn", "--engine", "podman")
+    assert done.returncode == 2
+    assert "invalid choice: 'podman'" in done.stderr
+    assert "podman" in engines("engine")
+
+
+def test_test_refuses_an_engine_that_nobody_knows_and_names_all(tmp_path):
+    done = run("test", "--engine", "docker-27", home=tmp_path)
+    assert done.returncode == 2
+    assert "There is no engine called 'docker-27'." in done.stderr
+    assert "auto, local, embedded, machine, old-store, docker-20, bare, podman" in done.stderr
 
 
 INTERRUPTED = """

@@ -12,6 +12,7 @@ from dockyard.authoring.nbval_options import CELL_TIMEOUT, SANITIZE
 from dockyard.commands.setup import set_up
 from dockyard.core import paths, python_packages
 from dockyard.core.console import say
+from dockyard.engine import providers
 
 ALL = "all"
 """Instead of an engine's name: run the notebooks on all engines that are compared."""
@@ -21,15 +22,18 @@ def run(options: argparse.Namespace) -> int:
     """Run the tests; return pytest's exit code. Stops the engine, unless it was running before."""
     arguments = options.rest
     python_packages.ensure_test()
+    # For this process and for all that it starts, such as pytest and the kernels.
+    os.environ.setdefault(providers.VARIABLE, "tests.engines")
     if options.engine == ALL:
         from dockyard.authoring import engine_comparison
 
-        return engine_comparison.run(arguments, say, install=options.yes)
+        return engine_comparison.run(arguments, say)
     if options.cov:
         # Every Python that is started from here on measures itself (coverage.process_startup).
         os.environ["COVERAGE_PROCESS_START"] = str(paths.CHECKOUT / "pyproject.toml")
         os.environ["COVERAGE_FILE"] = str(paths.CHECKOUT / ".coverage")
-    ran_before = course.answers()
+    running = course.State.load() if course.answers() else None
+    ran_before = running is not None and options.engine in ("auto", running.engine)
     # As with pytest itself, paths replace the default selection and options do not.
     paths_given = [
         word for word in arguments if (paths.CHECKOUT / word.partition("::")[0]).exists()
@@ -43,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         *arguments,
     ]  # fmt: skip
     try:
-        set_up(options.engine, say, install=options.yes)
+        set_up(options.engine, say, source="debian")
         return subprocess.run(
             argv, env=course.whole_environment(), cwd=paths.CHECKOUT, check=False
         ).returncode

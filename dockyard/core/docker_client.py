@@ -14,13 +14,14 @@ import socket
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import docker
+from typing import TYPE_CHECKING, Any
 
 from dockyard.core import paths
 from dockyard.core.labels import LESSON_HEADER, UNTRACED_HEADER
 from dockyard.exceptions import EngineNotRunning
+
+if TYPE_CHECKING:
+    import docker
 
 CONTEXT = "dockyard"
 
@@ -179,7 +180,6 @@ def environment(lesson: str | None = None) -> dict[str, str]:
         "DOCKER_CLI_HINTS": "false",
         "DOCKER_SCAN_SUGGEST": "false",
         "NO_COLOR": "1",
-        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
     }
 
 
@@ -212,6 +212,9 @@ def connect(timeout: int = 60, *, untraced: bool = False) -> docker.DockerClient
     timeout is in seconds. ``%%trace`` does not show the requests of an untraced client. Raises
     EngineNotRunning when the daemon does not answer.
     """
+    # Most commands need no client, and importing the SDK takes a quarter of a second.
+    import docker
+
     address = paths.front_door()
     if not address.exists():
         raise EngineNotRunning()

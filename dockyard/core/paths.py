@@ -38,6 +38,15 @@ def home() -> Path:
     return Path(chosen).expanduser().resolve() if chosen else CHECKOUT / ".dockyard"
 
 
+def learner_copy() -> Path:
+    """The folder with the learner's own copy of the notebooks; it may not exist yet.
+
+    ``my-course`` in the checkout, or in the home when ``$DOCKYARD_HOME`` chooses another one.
+    """
+    # In the checkout where it is easy to find; with another home the checkout may be read-only.
+    return (CHECKOUT if home() == CHECKOUT / ".dockyard" else home()) / "my-course"
+
+
 def token() -> str:
     """Eight hex digits that stand for this home in file names and labels."""
     return hashlib.sha256(str(home()).encode()).hexdigest()[:8]
@@ -85,6 +94,11 @@ def docker_config(lesson: str | None = None) -> Path:
             "For example:  %lesson 05-registries",
         )
     return home() / "docker" / (lesson or "course")
+
+
+def jupyter() -> Path:
+    """The folder with everything that the course's Jupyter reads and writes for itself."""
+    return home() / "jupyter"
 
 
 def logs() -> Path:

@@ -6,17 +6,19 @@ import shutil
 import pytest
 
 from dockyard import course
-from dockyard.core import docker_client, paths
+from dockyard.core import docker_client, paths, wheelhouse
 from dockyard.engine import engine_root
 
 
 def fill(home):
-    """Copy the course registry and the docker client's plugins to a new home."""
+    """Copy the course registry, the client's plugins and the wheels to a new home."""
     filled = paths.home() / "registry"
     if course.State.load() is None or not filled.is_dir():
         pytest.skip("needs the course registry:  python3 -m dockyard engine start")
     shutil.copytree(filled, home / "registry", copy_function=_link)
     give_plugins(home)
+    if wheelhouse.folder().is_dir():
+        shutil.copytree(wheelhouse.folder(), home / wheelhouse.folder().name)
     if engine_root.folder().exists():
         give_engine_root(home)
 
