@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dockyard import exceptions
-from dockyard.core import docker_client, paths, ports, wait, wheelhouse
+from dockyard.core import docker_client, paths, ports, wait, wheelhouse, whole_file
 from dockyard.core.console import Say
 from dockyard.core.process import Lock, Service
 from dockyard.engine import base, client_programs, providers
@@ -63,9 +63,7 @@ class State:
 
     def save(self) -> None:
         """Write the state file; a reader sees either the old or the new content."""
-        part = _state_file().with_suffix(".part")
-        part.write_text(json.dumps(asdict(self), indent=1) + "\n")
-        part.replace(_state_file())
+        whole_file.write(_state_file(), (json.dumps(asdict(self), indent=1) + "\n").encode())
 
 
 def _state_file() -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from dockyard.core import paths
+from dockyard.core import paths, whole_file
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.exceptions import DockyardError
@@ -42,9 +42,7 @@ class SetupState(msgspec.Struct, frozen=True):
     def save(self) -> None:
         """Replace the file as a whole; a disk that is full must not end the set-up."""
         with suppress(OSError):
-            part = _file().with_suffix(".part")
-            part.write_bytes(msgspec.json.encode(self))
-            part.replace(_file())
+            whole_file.write(_file(), msgspec.json.encode(self))
 
 
 def _file() -> Path:

@@ -10,12 +10,11 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dockyard import course
-from dockyard.core import paths
+from dockyard.core import paths, whole_file
 from dockyard.learner_copy import course_folder, trust
 
 HERE = Path(__file__).parent
@@ -37,7 +36,8 @@ def prepare() -> dict[str, str]:
     """
     folder = paths.jupyter()
     (folder / "config").mkdir(parents=True, exist_ok=True)
-    _write(folder / "config" / "jupyter_server_config.json", _server_config())
+    settings = json.dumps(_server_config(), indent=1) + "\n"
+    whole_file.write(folder / "config" / "jupyter_server_config.json", settings.encode())
     variables = {
         "JUPYTER_CONFIG_DIR": folder / "config",
         "JUPYTER_DATA_DIR": trust.folder(),
@@ -85,12 +85,6 @@ def _terminal() -> list[str]:
     """The command of terminals: a shell whose own start-up files cannot change its environment."""
     bash = shutil.which("bash")
     return [bash, "--noprofile", "--rcfile", str(HERE / "terminal.bash")] if bash else ["sh"]
-
-
-def _write(file: Path, content: Mapping[str, Any]) -> None:
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1) + "\n")
-    part.replace(file)
 
 
 def whole() -> dict[str, str]:

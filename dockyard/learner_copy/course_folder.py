@@ -10,12 +10,12 @@ import errno
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from dockyard.core import paths
+from dockyard.core import paths, whole_file
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.exceptions import DiskFull, UnwritableFolder
@@ -249,13 +249,6 @@ def _sources() -> dict[PurePosixPath, Path]:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Write a file as a whole: an interruption leaves the old content or the new one."""
+    """Write a file as a whole, and the folder for it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(file)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise
+    whole_file.write(file, content)

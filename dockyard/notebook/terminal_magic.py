@@ -16,7 +16,7 @@ from pathlib import Path
 
 from comm import create_comm
 
-from dockyard.core import docker_client, paths
+from dockyard.core import docker_client, paths, whole_file
 
 COMM = "dockyard-terminal"
 
@@ -61,9 +61,7 @@ def prepare(title: str, folder: Path, variables: Mapping[str, str]) -> str:
         prompt=shlex.quote(rf"\[\e[1;34m\]{title}\[\e[0m\]:\W\$ "),
         folder=shlex.quote(str(folder)),
     )
-    part = file.with_suffix(".part")
-    part.write_text(text)
-    part.replace(file)
+    whole_file.write(file, text.encode())
     # exec, so that the terminal ends with this shell.
     return f"exec bash --noprofile --rcfile {shlex.quote(str(file))}"
 
