@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -87,6 +87,33 @@ def private_apt(
         *("-o", "Acquire::Languages=none"),
         *("-o", "APT::Sandbox::User="),
     ]
+
+
+def download(
+    run: Callable[[list[str]], None],
+    folder: Path,
+    suite: str,
+    packages: Iterable[str],
+    *,
+    archive: str = "",
+    assumed: Iterable[str] = (),
+) -> list[Path]:
+    """Download packages with their dependencies; returns the files in a fixed order.
+
+    run runs a command and raises an exception if it fails. The other parameters are those of
+    private_apt().
+    """
+    apt = [
+        *private_apt(folder, [suite], archive=archive, assumed=assumed),
+        # A snapshot of a testing suite, as some mirrors keep, may be past its Valid-Until date.
+        *("-o", "Acquire::Check-Valid-Until=false"),
+        *("-o", "Acquire::Retries=3"),
+        # Without this, apt-get update succeeds without a network.
+        *("-o", "APT::Update::Error-Mode=any"),
+    ]
+    run([*apt, "update"])
+    run([*apt, "install", "--download-only", "--no-install-recommends", "--yes", *packages])
+    return sorted((folder / "cache" / "archives").glob("*.deb"))
 
 
 def can_extract() -> bool:

@@ -239,19 +239,11 @@ def _download(scratch: Path, say: Say) -> list[Path]:
 
 
 def _download_from(archive: str, scratch: Path, log: Path) -> list[Path]:
-    apt = [
-        *debian_archive.private_apt(scratch, [SUITE], archive=archive, assumed=_TABLE["assumed"]),
-        # A snapshot of a testing suite, as some mirrors keep, may be past its Valid-Until date.
-        *("-o", "Acquire::Check-Valid-Until=false"),
-        *("-o", "Acquire::Retries=3"),
-        # Without this, apt-get update succeeds without a network.
-        *("-o", "APT::Update::Error-Mode=any"),
-    ]
-    install = ["install", "--download-only", "--no-install-recommends", "--yes", *PACKAGES]
     with log.open("wb") as out:
-        for words in (["update"], install):
+
+        def run(words: list[str]) -> None:
             done = subprocess.run(
-                [*apt, *words],
+                words,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
@@ -264,7 +256,10 @@ def _download_from(archive: str, scratch: Path, log: Path) -> list[Path]:
                     tail(log, 3),
                     f"Check the network and the free disk space, read {log}, then run this again.",
                 )
-    return sorted((scratch / "cache" / "archives").glob("*.deb"))
+
+        return debian_archive.download(
+            run, scratch, SUITE, PACKAGES, archive=archive, assumed=_TABLE["assumed"]
+        )
 
 
 def _link(tree: Path) -> None:

@@ -126,26 +126,12 @@ def build(target: Path, work: Path) -> None:
 def _download(work: Path) -> list[Path]:
     """Download the packages: from the suite, or as it was when it had this version of Docker."""
     try:
-        return _download_from(debian_archive.mirror(), work / "suite")
+        return debian_archive.download(run, work / "suite", SUITE, PACKAGES)
     except InstallFailed as error:
         if "was not found" not in error.why:
             raise
-        return _download_from(SNAPSHOT, work / "snapshot")
-
-
-def _download_from(archive: str, scratch: Path) -> list[Path]:
-    """Download the packages with their dependencies; returns them in a fixed order."""
-    apt = [
-        *debian_archive.private_apt(scratch, [SUITE], archive=archive),
-        # A snapshot of a testing suite, as some mirrors keep, may be past its Valid-Until date.
-        *("-o", "Acquire::Check-Valid-Until=false"),
-        *("-o", "Acquire::Retries=3"),
-        # Without this, apt-get update succeeds without a network.
-        *("-o", "APT::Update::Error-Mode=any"),
-    ]
-    run([*apt, "update"])
-    run([*apt, "install", "--download-only", "--no-install-recommends", "--yes", *PACKAGES])
-    return sorted((scratch / "cache" / "archives").glob("*.deb"))
+        scratch = work / "snapshot"
+        return debian_archive.download(run, scratch, SUITE, PACKAGES, archive=SNAPSHOT)
 
 
 def pack(packages: Iterable[Path], archive: Path) -> int:
