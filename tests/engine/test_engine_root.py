@@ -51,8 +51,7 @@ def test_two_fetches_at_once_unpack_it_once(home):
 @pytest.mark.slow
 def test_a_version_that_the_suite_no_longer_has_comes_from_a_snapshot(home, monkeypatch):
     """Debian's suite of today takes the place of the snapshot, an older suite that of today's."""
-    monkeypatch.setattr(debian_archive, "SNAPSHOTS", debian_archive.mirror().rpartition("/")[0])
-    monkeypatch.setitem(engine_root._TABLE, "snapshot", "debian")
+    monkeypatch.setattr(engine_root, "SNAPSHOT", debian_archive.mirror())
     asked = []
     download = engine_root._download_from
 
