@@ -17,6 +17,12 @@ class DownloadFailed(Exception):
     """The download failed; the message says why. Nothing is left of it."""
 
 
+def sha256_of(file: Path) -> str:
+    """The SHA-256 digest of a file, in hexadecimal."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 def fetch(url: str, target: Path, *, sha256: str, size: int, timeout: float = 60) -> None:
     """Download url to target, which appears only when size (in bytes) and digest are right.
 

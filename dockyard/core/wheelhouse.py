@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from dockyard.core import paths
+from dockyard.core import download, paths
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.exceptions import InstallFailed
@@ -37,7 +36,7 @@ def is_complete() -> bool:
     """Whether every package is there for both machines, with the contents the requirements name."""
     text = REQUIREMENTS.read_text()
     known = set(HASH.findall(text))
-    whole = [file.name for file in folder().glob("*.whl") if _sha256(file) in known]
+    whole = [file.name for file in folder().glob("*.whl") if download.sha256_of(file) in known]
     return all(
         any(_is_wheel_of(package, tags, name) for name in whole)
         for package in PACKAGE.findall(text)
@@ -73,11 +72,6 @@ def fetch(say: Say) -> Path:
                 file.unlink()
         say(f"downloaded {len(keep)} wheels of the guestbook")
     return folder()
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _download(tags: tuple[str, ...], target: Path) -> None:

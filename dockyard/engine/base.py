@@ -12,6 +12,9 @@ from typing import ClassVar
 from dockyard.core import paths
 from dockyard.core.console import Say
 
+LARGER_DISK = "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn"
+"""What to type when a disk is too small; further options of the command may follow."""
+
 MINIMUM_API = (1, 41)
 """The oldest Docker Engine API the lessons work with: that of Docker 20.10."""
 

@@ -31,7 +31,7 @@ from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.core.wait import tail
 from dockyard.engine import debian_archive, root_archive
-from dockyard.engine.base import Need, free_space
+from dockyard.engine.base import LARGER_DISK, Need, free_space
 from dockyard.exceptions import DiskFull, InstallFailed
 
 TABLE = Path(__file__).with_name("engine_root.toml")
@@ -187,8 +187,7 @@ def _check_room(root: Path) -> None:
         raise DiskFull(
             f"Only {free / 1e6:.0f} MB are free in {paths.home()}.",
             f"Docker {VERSION} needs {ROOM_NEEDED / 1e6:.0f} MB while it is unpacked.",
-            "Free some space, or choose another disk:  "
-            "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn",
+            f"Free some space, or choose another disk:  {LARGER_DISK}",
         )
 
 
@@ -338,11 +337,19 @@ def command(
     return [*unshare, "sh", "-ec", script, root, *words]
 
 
+def rootlesskit() -> Path:
+    """The program that enters user namespaces.
+
+    It starts itself again as /proc/self/exe, so it cannot be started by a launcher. It needs a C
+    library of 2021, unlike other programs.
+    """
+    return folder() / "usr/bin/rootlesskit"
+
+
 def in_user_namespace(*words: str) -> list[str]:
     """A command like that of command() for another user than root, who becomes root in it.
 
     Needs newuidmap(1) and subordinate ids.
     """
     script = f'{over_usr(folder())}exec "$@"\n'
-    kit = folder() / "usr/bin/rootlesskit"
-    return [str(kit), "--pidns", "sh", "-ec", script, str(folder()), *words]
+    return [str(rootlesskit()), "--pidns", "sh", "-ec", script, str(folder()), *words]

@@ -93,7 +93,7 @@ def run(*words: str, input: str = "") -> str:
         return ""
     command = [*engine_root.outside(f"bin/{words[0]}"), *words[1:]]
     if words[0].startswith(FAMILIES):
-        command = [*engine_root.outside(f"sbin/xtables-{kind()}-multi"), *words]
+        command = [*_multi(), *words]
     done = subprocess.run(
         command,
         capture_output=True,
@@ -105,6 +105,11 @@ def run(*words: str, input: str = "") -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
+def _multi() -> list[str]:
+    """The beginning of a command; the name of an iptables program comes next."""
+    return engine_root.outside(f"sbin/xtables-{kind()}-multi")
+
+
 def _plugins(root: Path) -> str:
     return str(next((root / "usr/lib").glob("*-linux-gnu*/xtables")))
 
@@ -113,7 +118,7 @@ def write_wrappers(folder: Path, prefix: str) -> None:
     """Write the programs iptables and ip6tables for a dockerd whose chains begin with prefix."""
     root = engine_root.folder()
     folder.mkdir(parents=True, exist_ok=True)
-    program = shlex.join(engine_root.outside(f"sbin/xtables-{kind()}-multi"))
+    program = shlex.join(_multi())
     for family in FAMILIES:
         wrapper = folder / family
         wrapper.write_text(

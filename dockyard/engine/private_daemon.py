@@ -14,7 +14,15 @@ import psutil
 from dockyard.core import paths, wait
 from dockyard.core.console import Say
 from dockyard.core.process import Service, end
-from dockyard.engine.base import Endpoint, Engine, Need, answers, disk_space, free_space
+from dockyard.engine.base import (
+    LARGER_DISK,
+    Endpoint,
+    Engine,
+    Need,
+    answers,
+    disk_space,
+    free_space,
+)
 from dockyard.exceptions import (
     DiskFull,
     EngineStartFailed,
@@ -24,8 +32,6 @@ from dockyard.exceptions import (
 
 ROOM_NEEDED = 3 * 1024**3
 """Free bytes below which no daemon is started: the images and layers of all lessons."""
-
-LARGER_DISK = "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn"
 
 
 class DaemonEngine(Engine):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import lzma
 import os
 import re
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dockyard.core import download
+from dockyard.engine.base import LARGER_DISK
 from dockyard.exceptions import DiskFull, InstallFailed
 
 FILTERS = [{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2, "preset": 6}]
@@ -74,8 +74,7 @@ def disk_full(folder: Path, error: OSError) -> OSError | DiskFull:
     return DiskFull(
         f"The disk of {folder} became full while Docker was unpacked.",
         f"{error.strerror}.",
-        "Free some space, or choose another disk:  "
-        "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn",
+        f"Free some space, or choose another disk:  {LARGER_DISK}",
     )
 
 
@@ -100,8 +99,7 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 def note(table: Path, machine: str, url: str, recipe: str, archive: Path) -> None:
     """Write URL, digest and size of an archive into engine_root.toml."""
-    with archive.open("rb") as opened:
-        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    digest = download.sha256_of(archive)
     text = re.sub(r'(?m)^url = ".*"$', f'url = "{url}"', table.read_text())
     text = re.sub(rf"\n\[archive\.{machine}\]\n(?:[^\[\n].*\n)*", "", text)
     text += (

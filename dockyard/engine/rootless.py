@@ -129,7 +129,7 @@ class RootlessEngine(EmbeddedEngine):
 
     def _rootlesskit(self) -> list[str | Path]:
         return [
-            _rootlesskit(),
+            engine_root.rootlesskit(),
             "--net=slirp4netns",
             f"--slirp4netns-binary={engine_root.program('slirp4netns')}",
             f"--cidr={self.outside}",
@@ -188,12 +188,6 @@ class RootlessEngine(EmbeddedEngine):
         shutil.rmtree(self.state, ignore_errors=True)
 
 
-def _rootlesskit() -> Path:
-    # It starts itself again as /proc/self/exe, so it cannot be started by a launcher. It needs a C
-    # library of 2021, unlike other programs.
-    return engine_root.folder() / "usr/bin/rootlesskit"
-
-
 def _needs_fuse() -> bool:
     found = re.match(r"(\d+)\.(\d+)", platform.release())
     return found is not None and (int(found[1]), int(found[2])) < OVERLAY_SINCE
@@ -224,8 +218,8 @@ def _count(file: Path, user: str) -> int:
 def _namespaces() -> Need:
     """The need for user namespaces, found by creating one as the engine would."""
     words = ["unshare", "--user", "--map-root-user"]
-    if _rootlesskit().exists():
-        words = [str(_rootlesskit())]
+    if engine_root.rootlesskit().exists():
+        words = [str(engine_root.rootlesskit())]
     try:
         done = subprocess.run(
             [*words, "true"], capture_output=True, text=True, timeout=20, check=False,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dockyard.engine import debian_archive, system_packages
+from dockyard.engine.base import LARGER_DISK
 from dockyard.engine.vm import kernel, root_image
 from dockyard.engine.vm.build_log import run
 from dockyard.exceptions import DiskFull, InstallFailed
@@ -99,8 +100,7 @@ def check_room(folder: Path) -> None:
         raise DiskFull(
             f"Only {free / 1e9:.1f} GB are free in {folder}.",
             f"Building the machine temporarily needs {ROOM_TO_BUILD / 1e9:.1f} GB.",
-            "Free some space, or choose another disk:  "
-            "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn --engine machine",
+            f"Free some space, or choose another disk:  {LARGER_DISK} --engine machine",
         )
 
 

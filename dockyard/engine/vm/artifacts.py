@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockyard.core import paths
+from dockyard.core import download, paths
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.engine import engine_root, system_packages
@@ -137,7 +137,7 @@ def differing(kernels: Iterable[str]) -> list[str]:
         for name in (*kernels, *OTHERS):
             again.mkdir(parents=True, exist_ok=True)
             build(name, again / name)
-            if downloads.digest(again / name) != downloads.digest(place(name)):
+            if download.sha256_of(again / name) != download.sha256_of(place(name)):
                 different.append(name)
             (again / name).unlink()
     finally:
@@ -165,7 +165,7 @@ def main() -> int:
         if options.publish:
             downloads.write(made, options.publish, options.url)
         for artifact in made:
-            print(f"{downloads.digest(artifact)}  {artifact}")
+            print(f"{download.sha256_of(artifact)}  {artifact}")
     except DockyardError as error:
         print(error, file=sys.stderr)
         return error.exit_code

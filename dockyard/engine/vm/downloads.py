@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tomllib
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
 
+from dockyard.core import download
 from dockyard.core.console import Say
 from dockyard.engine.vm.build_log import run
 from dockyard.exceptions import InstallFailed
@@ -23,12 +23,6 @@ def table() -> dict[str, str]:
     """
     published = tomllib.loads(TABLE.read_text())
     return {"url": published["url"], **published["sha256"]} if published["url"] else {}
-
-
-def digest(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def fetch(name: str, target: Path, say: Say) -> bool:
@@ -51,7 +45,7 @@ def fetch(name: str, target: Path, say: Say) -> bool:
         return False
     finally:
         packed.unlink(missing_ok=True)
-    if digest(target) != known[name]:
+    if download.sha256_of(target) != known[name]:
         say("the download has the wrong digest; building it instead")
         target.unlink()
         return False
@@ -66,5 +60,5 @@ def write(artifacts: Iterable[Path], target: Path, url: str) -> None:
     for artifact in artifacts:
         packed = target / f"{artifact.name}.zst"
         run(["zstd", "-19", "--threads=0", "--force", "-o", packed, artifact])
-        lines.append(f'"{artifact.name}" = "{digest(artifact)}"')
+        lines.append(f'"{artifact.name}" = "{download.sha256_of(artifact)}"')
     (target / "published.toml").write_text("\n".join(lines) + "\n")

@@ -20,7 +20,7 @@ from dockyard.core import paths, wait
 from dockyard.core.console import Say
 from dockyard.core.process import Lock, Service
 from dockyard.engine import engine_root
-from dockyard.engine.base import Endpoint, Engine, Need, disk_space
+from dockyard.engine.base import LARGER_DISK, Endpoint, Engine, Need, disk_space
 from dockyard.engine.discovery import Candidate, architecture, probe
 from dockyard.engine.vm import artifacts, guest_folder, qemu, resources, selection
 from dockyard.engine.vm.backend import Backend, Boot
@@ -73,7 +73,7 @@ class MachineEngine(Engine):
         )
         yield disk_space(
             ROOM_TO_RUN,
-            "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn --engine machine",
+            f"{LARGER_DISK} --engine machine",
         )
         solutions = [trial.next for trial in trials if trial.next]
         yield Need(

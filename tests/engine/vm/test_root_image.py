@@ -5,8 +5,9 @@ import tarfile
 
 import pytest
 
+from dockyard.core import download
 from dockyard.engine import debian_archive, engine_root
-from dockyard.engine.vm import artifact_builds, artifacts, downloads, root_image
+from dockyard.engine.vm import artifact_builds, artifacts, root_image
 from dockyard.exceptions import InstallFailed
 from tests.support import machines
 
@@ -94,4 +95,4 @@ def test_the_root_image_is_small_and_the_same_every_time(own_home, tmp_path):
     assert built.stat().st_size <= 400 * 2**20
     again = tmp_path / "again.ext4"
     artifact_builds.build("root.ext4", again)
-    assert downloads.digest(again) == downloads.digest(built)
+    assert download.sha256_of(again) == download.sha256_of(built)
