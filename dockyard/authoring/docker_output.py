@@ -18,7 +18,9 @@ from typing import Any
 Block = Iterator[str]
 
 SHORT_ID = re.compile(r"[0-9a-f]{12}")
-SWARM_ID = re.compile(r"[0-9a-z]{25}|[0-9a-z]{12}")
+ANY_ID = re.compile(r"[0-9a-z]{25}|[0-9a-z]{12}")
+"""An id of an object of a swarm, or a short one."""
+
 RANDOM_NAME = re.compile(r"[a-z]+_[a-z]+\d?")
 """A container's name that the daemon drew; names in lessons have no underscore."""
 
@@ -56,8 +58,7 @@ def _same(cell: str) -> str:
 
 def _id(cell: str) -> str:
     first, _, rest = cell.partition(" ")  # docker node ls marks this node with a star
-    known = SHORT_ID.fullmatch(first) or SWARM_ID.fullmatch(first)
-    return f"<id> {rest}".strip() if known else cell
+    return f"<id> {rest}".strip() if ANY_ID.fullmatch(first) else cell
 
 
 def _short_id(cell: str) -> str:
@@ -140,23 +141,22 @@ def _cells(line: str, starts: list[int]) -> list[str] | None:
     return cells if sum(map(bool, cells)) > 1 else None
 
 
+IMAGES = ["REPOSITORY", "TAG", "IMAGE ID"]
+IMAGES_OF_29 = ["IMAGE", "ID", "DISK USAGE"]
+"""The first columns of ``docker images``: Docker 29 writes name and tag into one."""
+
+
 def _table_lines(titles: list[str], rows: list[list[str]]) -> Block:
-    # Docker 29 writes name and tag into one column.
-    yield _row(_joined(titles, titles))
+    yield _row(["IMAGE", "ID"] if titles[:3] in (IMAGES, IMAGES_OF_29) else titles)
     # The image stores count an empty layer in different ways.
     columns = COLUMNS | ({"SIZE": _varies} if "CREATED BY" in titles else {})
     for row in rows:
         cells = [columns[title](cell) for title, cell in zip(titles, row, strict=True)]
-        yield _row(_joined(titles, cells))
-
-
-def _joined(titles: list[str], cells: list[str]) -> list[str]:
-    if titles[:3] == ["REPOSITORY", "TAG", "IMAGE ID"]:
-        name = "IMAGE" if cells is titles else f"{cells[0]}:{cells[1]}"
-        return [name, "ID" if cells is titles else cells[2]]
-    if titles[:3] == ["IMAGE", "ID", "DISK USAGE"]:
-        return cells[:2]
-    return cells
+        if titles[:3] == IMAGES:
+            cells = [f"{cells[0]}:{cells[1]}", cells[2]]
+        elif titles[:3] == IMAGES_OF_29:
+            cells = cells[:2]
+        yield _row(cells)
 
 
 def _row(cells: list[str]) -> str:
@@ -187,11 +187,10 @@ def _build(lines: list[str], start: int) -> tuple[int, Block]:
     for line in lines[start:end]:
         if step := STEP.match(line):
             number, said = step.groups()
-            if number not in names:
-                names[number] = DIGEST.sub("", said)
-                results[number] = []
-            elif DIGEST.sub("", said) != names[number]:
-                results[number] += _step_result(said)
+            name = names.setdefault(number, DIGEST.sub("", said))
+            result = results.setdefault(number, [])
+            if DIGEST.sub("", said) != name:
+                result += _step_result(said)
     return end - start, _build_lines(names, results)
 
 
