@@ -54,7 +54,9 @@ def fetch(found: Published, tree: Path) -> None:
     try:
         download.fetch(found.url, packed, sha256=found.sha256, size=found.size)
         with tarfile.open(packed) as archive:
-            archive.extractall(tree, filter="tar")
+            # Debian 12's Python 3.11.2 has no filters, and later ones want one to be chosen.
+            archive.extraction_filter = getattr(tarfile, "tar_filter", lambda member, _: member)
+            archive.extractall(tree)
     except download.DownloadFailed as error:
         raise InstallFailed(
             "The archive with Docker could not be downloaded.",

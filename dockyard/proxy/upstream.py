@@ -9,6 +9,7 @@ import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from dockyard.proxy.tls_stream import TlsStream
 
 CONNECT_TIMEOUT = 20.0
 EXIT_TIMEOUT = 5.0
+SESSIONS = 10
+"""How many connections sshd carries over one sign-in unless it is set otherwise."""
 
 
 class Upstream(ABC):
@@ -186,29 +189,47 @@ class SshUpstream(ProcessUpstream):
     Signing in takes a third of a second and more, so it is done once: by a connection through which
     the others go (ssh_config(5), ControlMaster). That connection also is the first one to the
     daemon, and asks whether it answers. It ends with this process, however that ends, because its
-    input does.
+    input does. A server carries a few connections at once over one sign-in (sshd_config(5),
+    MaxSessions), so more of them sign in again, one after the other: a server refuses many who
+    sign in at once (MaxStartups).
     """
 
     def __init__(self, address: str) -> None:
         super().__init__()
         self.address = address
         ssh.command(address)  # raises UsageError now
-        self._first: ProcessStream | None = None
+        self._sign_ins: list[_SignIn] = []
         self._number = 0
         self._signing_in = asyncio.Lock()
 
     async def connect(self) -> Stream:
         """Open a connection. Raises OSError with the reason."""
         async with self._signing_in:
-            if self._first is None or self._first.eof:
-                if self._first:
-                    self._first.close()
-                self._first = await self._sign_in()
-        return await self._ssh("ControlMaster=no")
+            self._close_unused()
+            used = next((each for each in self._sign_ins if each.has_room), None)
+            if not used:
+                used = await self._sign_in()
+                self._sign_ins.append(used)
+            stream = await self._ssh("ControlMaster=no", used.control)
+            used.others.append(stream)
+        return stream
 
-    async def _sign_in(self) -> ProcessStream:
+    async def _until_closed(self, stream: ProcessStream) -> None:
+        await super()._until_closed(stream)
+        self._close_unused()
+
+    def _close_unused(self) -> None:
+        """Close the sign-ins that ended, and those that became too many."""
+        for number, each in enumerate(self._sign_ins):
+            if each.first.eof or (number and each.unused):
+                each.first.close()
+        self._sign_ins = [each for each in self._sign_ins if not each.first.closed]
+
+    async def _sign_in(self) -> _SignIn:
+        # A name of its own for each sign-in: an earlier one may be ending.
         self._number += 1
-        stream = await self._ssh("ControlMaster=yes")
+        control = paths.run_dir() / f"ssh-{os.getpid()}-{self._number}"
+        stream = await self._ssh("ControlMaster=yes", control)
         try:
             await stream.send(b"GET /_ping HTTP/1.1\r\nHost: docker\r\n\r\n")
             async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -223,14 +244,30 @@ class SshUpstream(ProcessUpstream):
         except BaseException:
             stream.close()
             raise
-        return stream
+        return _SignIn(control, stream)
 
-    async def _ssh(self, role: str) -> ProcessStream:
-        # A name of its own for each sign-in: an earlier one may be ending.
-        path = paths.run_dir() / f"ssh-{os.getpid()}-{self._number}"
-        options = ("-o", role, "-o", f"ControlPath={path}", "-o", "ControlPersist=no")
+    async def _ssh(self, role: str, control: Path) -> ProcessStream:
+        options = ("-o", role, "-o", f"ControlPath={control}", "-o", "ControlPersist=no")
         words = ssh.command(self.address, *options)
         return await self._start(words, partial(_SshStream, self.address))
+
+
+@dataclass
+class _SignIn:
+    """What was signed in, and the further connections through it."""
+
+    control: Path
+    first: ProcessStream
+    others: list[ProcessStream] = field(default_factory=list)
+
+    @property
+    def unused(self) -> bool:
+        self.others = [each for each in self.others if each.process.returncode is None]
+        return not self.others
+
+    @property
+    def has_room(self) -> bool:
+        return self.unused or len(self.others) < SESSIONS - 1
 
 
 class _SshStream(ProcessStream):

@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from dockyard import course
-from dockyard.core import paths, wheelhouse
+from dockyard.core import wheelhouse
 from dockyard.engine.discovery import architecture
 from dockyard.registry.image_catalog import by_reference
+from tests.support.command_line import docker
 
 
 @pytest.fixture
@@ -82,16 +82,3 @@ def test_the_guestbook_is_built_without_a_network(tmp_path):
         )
     finally:
         docker("rmi", "--force", "wheeltest:1")
-
-
-def docker(*words, stdin=None):
-    done = subprocess.run(
-        ["docker", *words],
-        input=stdin,
-        capture_output=True,
-        env=course.whole_environment(),
-        cwd=paths.CHECKOUT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()

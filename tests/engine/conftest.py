@@ -6,6 +6,16 @@ import pytest
 
 from dockyard import course
 from dockyard.core import docker_client
+from tests.support import homes
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """An empty home, which shares the engine root of the course's home."""
+    made = tmp_path / "home"
+    homes.give_engine_root(made)
+    monkeypatch.setenv("DOCKYARD_HOME", str(made))
+    return made
 
 
 @pytest.fixture

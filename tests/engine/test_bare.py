@@ -15,20 +15,11 @@ from dockyard.core import paths, wait
 from dockyard.engine import base, netfilter
 from dockyard.exceptions import DockyardError
 from tests.engines.bare import TodaysEngine
-from tests.support import homes
 
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(os.geteuid() != 0, reason="this engine is started as root"),
 ]
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    made = tmp_path / "home"
-    homes.give_engine_root(made)
-    monkeypatch.setenv("DOCKYARD_HOME", str(made))
-    return made
 
 
 def outside():

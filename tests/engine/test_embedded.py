@@ -29,15 +29,6 @@ pytestmark = [
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
-    """An empty home, which shares the engine root of the course's home."""
-    made = tmp_path / "home"
-    homes.give_engine_root(made)
-    monkeypatch.setenv("DOCKYARD_HOME", str(made))
-    return made
-
-
-@pytest.fixture
 def engine(home):
     embedded = EmbeddedEngine()
     yield embedded
@@ -342,6 +333,17 @@ def _client(engine, mirror):
     return docker.DockerClient(base_url=engine.start(print, mirror=mirror).address)
 
 
+def start_after(script):
+    """Start the engine on a host that a script has changed; return what was printed."""
+    program = "from dockyard.engine.embedded import EmbeddedEngine; EmbeddedEngine().start(print)"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-ec", script, "sh", sys.executable, "-c", program],
+        cwd=paths.CHECKOUT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_the_settings_of_the_hosts_own_daemon_are_ignored(engine, tmp_path):
     (tmp_path / "etc/docker").mkdir(parents=True)
     (tmp_path / "etc/docker/daemon.json").write_text('{"no-such-setting": true}')
@@ -350,13 +352,7 @@ def test_the_settings_of_the_hosts_own_daemon_are_ignored(engine, tmp_path):
         cat /etc/docker/daemon.json
         exec "$@"
     """
-    program = "from dockyard.engine.embedded import EmbeddedEngine; EmbeddedEngine().start(print)"
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-ec", script, "sh", sys.executable, "-c", program],
-        cwd=paths.CHECKOUT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "no-such-setting" in done.stdout
+    assert "no-such-setting" in start_after(script)
     assert engine.endpoint()
 
 
@@ -379,12 +375,7 @@ def test_programs_of_the_same_names_on_this_host_are_not_used(engine, busybox, t
         export PATH=/usr/local/sbin:/usr/local/bin:$PATH
         exec "$@"
     """
-    program = "from dockyard.engine.embedded import EmbeddedEngine; EmbeddedEngine().start(print)"
-    done = subprocess.run(
-        ["unshare", "--mount", "sh", "-ec", script, "sh", sys.executable, "-c", program],
-        cwd=paths.CHECKOUT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    start_after(script)
     with closing(docker.DockerClient(base_url=engine.endpoint().address)) as client:
         client.images.load(busybox)
         port = {"80/tcp": ("127.0.0.1", None)}

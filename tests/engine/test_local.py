@@ -156,7 +156,7 @@ def test_reset_keeps_what_was_not_made_through_this_courses_front_door(
     other.stop()
     monkeypatch.setenv("DOCKYARD_HOME", str(home))
     # The notebooks of this checkout stay as they are.
-    monkeypatch.setattr(reset, "_all", list)
+    monkeypatch.setattr(reset, "_known", list)
     with closing(docker.DockerClient(base_url=own)) as client:
         theirs = {"volumes": ["theirs:/d"], "stdin_open": True}
         client.containers.run("given-on", name="theirs", detach=True, **theirs)

@@ -11,20 +11,12 @@ import pytest
 from dockyard.core import paths
 from dockyard.engine import netfilter
 from dockyard.engine.embedded import EmbeddedEngine
-from tests.support import homes
 from tests.support.front_door import short_folder
 
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(os.geteuid() != 0, reason="changes networks"),
 ]
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    homes.give_engine_root(tmp_path / "home")
-    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
 
 
 def test_a_client_of_another_daemons_published_port_loses_no_request(busybox, home, tmp_path):

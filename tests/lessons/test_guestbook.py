@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import subprocess
 import time
 import uuid
 
 import pytest
 
-from dockyard import course
 from dockyard.core import paths, wait, wheelhouse
+from tests.support.command_line import docker
 
 pytestmark = pytest.mark.engine
 
@@ -25,18 +24,6 @@ COPY . .
 CMD ["python", "app.py"]
 """
 ASK = "import sys, urllib.request as u; print(u.urlopen(u.Request(*sys.argv[1:])).read().decode())"
-
-
-def docker(*words, check=True):
-    done = subprocess.run(
-        ["docker", *words],
-        capture_output=True,
-        text=True,
-        env=course.whole_environment(),
-        check=False,
-    )
-    assert done.returncode == 0 or not check, done.stderr
-    return done.stdout if done.returncode == 0 else done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,10 @@
-"""Runs ``python -m dockyard`` as a learner does."""
+"""Runs ``python -m dockyard`` and ``docker`` as a learner does."""
 
 import os
 import subprocess
 import sys
 
+from dockyard import course
 from dockyard.core import paths
 
 
@@ -20,3 +21,20 @@ def run(*words, home=None, checkout=paths.CHECKOUT, **variables):
         capture_output=True, text=True, env=environment, cwd=checkout,
         stdin=subprocess.DEVNULL, timeout=300, check=False,
     )  # fmt: skip
+
+
+def docker(*words, check=True, stdin=None):
+    """Run a docker command on the course's daemon; return its output, or the error if it failed.
+
+    With check, it must succeed. stdin are bytes.
+    """
+    done = subprocess.run(
+        ["docker", *words],
+        input=stdin,
+        capture_output=True,
+        env=course.whole_environment(),
+        cwd=paths.CHECKOUT,
+        check=False,
+    )
+    assert done.returncode == 0 or not check, done.stderr.decode()
+    return (done.stdout if done.returncode == 0 else done.stderr).decode()

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -73,6 +73,15 @@ class SshServer:
         """The processes that serve connections, and what they run."""
         return self.process.children(recursive=True)
 
+    def commands(self) -> list[psutil.Process]:
+        """The docker commands that run for them."""
+        found = []
+        for process in self.sessions():
+            with suppress(psutil.NoSuchProcess):
+                if process.name() == "docker":
+                    found.append(process)
+        return found
+
 
 @functools.cache
 def _unpacked() -> Path:
@@ -95,12 +104,11 @@ def serving(folder: Path, **variables: str) -> Iterator[SshServer]:
     host_key = (folder / "host_key.pub").read_text()
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {host_key}")
     users = [
-        line
-        for line in Path("/etc/passwd").read_text().splitlines()
-        if not line.startswith("sshd:")
+        # The start-up files of whoever runs the tests do not take part.
+        f"root:x:0:0:root:{folder}:/bin/sh",
+        "sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin",
     ]
-    users.append("sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n")
-    (folder / "passwd").write_text("\n".join(users))
+    (folder / "passwd").write_text("\n".join(users) + "\n")
     given = " ".join(f'"{name}={value}"' for name, value in variables.items())
     settings = {"folder": folder, "port": port, "variables": given}
     (folder / "sshd_config").write_text(CONFIG.format(**settings))

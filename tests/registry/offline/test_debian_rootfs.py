@@ -22,7 +22,6 @@ def test_a_root_file_system_made_again_is_the_same(filled, home):
     image = by_reference()["debian:trixie-slim"]
     if not origin(filled, image):
         pytest.skip("Docker Hub has its own debian")
-    home.mkdir()
     born = debian_rootfs.released(image.suite)
     root, lists = debian_rootfs.make(image, architecture(), born, home, on_host)
     manifest = filled.manifest(image.repository, image.tags[0])
