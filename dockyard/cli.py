@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     _json_option(registry)
 
     check = _command(commands, "check", "check which tasks of a lab are done")
-    check.add_argument("lab", metavar="LAB", help="for example 07-containers, or 07")
+    check.add_argument("lab", metavar="LAB", help="for example 03-containers, or 07")
     check.add_argument("tasks", nargs="*", metavar="TASK", help="default: all of them")
     check.add_argument("--watch", action="store_true", help="report tasks as you complete them")
     check.add_argument("--hint", action="store_true", help="print the next hint for the tasks")
@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 
     new = _command(commands, "new", "for authors: create the files of a lesson, lab or view")
     new.add_argument("kind", choices=("lesson", "lab", "view"))
-    new.add_argument("name", metavar="NAME", help="16-security for a lesson or lab, or my_view")
+    new.add_argument("name", metavar="NAME", help="17-security for a lesson or lab, or my_view")
 
     store = _command(commands, "store", "for authors: run notebooks and store their outputs")
     store.add_argument("notebooks", nargs="*", metavar="NOTEBOOK")

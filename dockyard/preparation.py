@@ -29,7 +29,7 @@ WIDTH = 20
 def wait_for(page: str) -> None:
     """Wait until the daemon answers and the images of a lesson or lab are there.
 
-    page is its name, such as 05-registries. Prints what is being done, in one line that changes.
+    page is its name, such as 08-registries. Prints what is being done, in one line that changes.
     Raises the error with which the set-up failed, or EngineNotRunning when there is none to wait
     for.
     """

@@ -15,7 +15,7 @@ PAGES = [
 FOLDERS = ("dockyard", "tests", "docs", "notebooks", "labs", "solutions", "benchmarks", "binder")
 PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./*-]*[\w/*]")
 LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
-EXAMPLES = re.compile(r"NAME|NN-|16-security|my_view|/path/")
+EXAMPLES = re.compile(r"NAME|NN-|17-security|my_view|/path/")
 """Words of paths that stand for a learner's own."""
 
 EXCEPTIONS = {("labs", "notebook"), ("authoring", "commands")}

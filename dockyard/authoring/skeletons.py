@@ -111,7 +111,7 @@ SKELETONS: dict[str, Callable[[str], Skeleton]] = {"lesson": lesson, "lab": lab,
 
 
 def _title(name: str, others: str) -> str:
-    """The title in a name such as ``16-security``. Raises UsageError.
+    """The title in a name such as ``17-security``. Raises UsageError.
 
     others is a pattern for the files that have such names. Two of them must not begin with the
     same number, which is short for the name.
@@ -120,7 +120,7 @@ def _title(name: str, others: str) -> str:
         raise UsageError(
             f"{name!r} is not the name of a lesson or lab.",
             "It has two digits, a hyphen, and words in lower case with hyphens between them.",
-            "For example:  16-security",
+            "For example:  17-security",
         )
     for file in sorted(paths.CHECKOUT.glob(others)):
         if file.stem != name and file.stem.startswith(name[:3]):

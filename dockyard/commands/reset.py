@@ -32,7 +32,7 @@ def reset(name: str | None, say: Say, *, everything: bool) -> int:
     if (name is None) != everything:
         raise UsageError(
             "Say which notebook to reset, or --all.",
-            next="For example:  python3 -m dockyard reset 05-registries",
+            next="For example:  python3 -m dockyard reset 08-registries",
         )
     chosen = _known() if name is None else [_find(name)]
     course_folder.renew(chosen, say)

@@ -91,7 +91,7 @@ def docker_config(lesson: str | None = None) -> Path:
             f"{lesson!r} is not a lesson's name.",
             "A name has only letters, digits, dots, hyphens and underscores, and begins with a "
             "letter or a digit.",
-            "For example:  %lesson 05-registries",
+            "For example:  %lesson 08-registries",
         )
     return home() / "docker" / (lesson or "course")
 

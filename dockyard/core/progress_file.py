@@ -1,10 +1,10 @@
 """The learner's progress: one small JSON file in the course's home. Nothing leaves the machine.
 
     {"version": 1,
-     "labs": {"07-containers": {"values": {…}, "begun": "2026-01-31 09:00",
+     "labs": {"03-containers": {"values": {…}, "begun": "2026-01-31 09:00",
                                 "tasks": {"web": {"done": "…", "edition": "…", "hints": 2}}}},
-     "answers": {"07-containers": {"stopped": {"chosen": "b", "right": true, "when": "…"}}},
-     "guesses": {"07-containers": {"one-process-run": {"chosen": "b", "right": true, …}}}}
+     "answers": {"03-containers": {"stopped": {"chosen": "b", "right": true, "when": "…"}}},
+     "guesses": {"03-containers": {"one-process-run": {"chosen": "b", "right": true, …}}}}
 
 Several notebooks may write at once: each change is read, made and written under a lock, and the
 file is replaced as a whole. A file that cannot be read is renamed, and the previous one is used.

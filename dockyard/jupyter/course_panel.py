@@ -4,7 +4,7 @@
 
     {"folder": "/home/me/dockyard/my-course",
      "pages": [{"title": "Registries: where images are kept", "number": "05", "minutes": "45",
-                "lesson": "notebooks/05-registries.ipynb", "lab": "labs/05-registries.ipynb",
+                "lesson": "notebooks/08-registries.ipynb", "lab": "labs/08-registries.ipynb",
                 "done": 2, "of": 8}, …],
      "setup": {"running": true, "line": "unpacking Docker", "share": 0.25, "failure": ["…", "…"]}}
 

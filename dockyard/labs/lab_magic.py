@@ -32,7 +32,7 @@ def begin(line: str, namespace: dict[str, Any]) -> Attempt:
     names = [word for word in words if not word.startswith("--")]
     options = set(words) - set(names)
     if len(names) != 1 or options - {"--new", "--solution"}:
-        raise UsageError("Say which lab this is.", next="For example:  %lab 07-containers")
+        raise UsageError("Say which lab this is.", next="For example:  %lab 03-containers")
     lab = lab_catalog.load(names[0])
     preparation.wait_for(lab.name)
     if "--solution" in options:

@@ -18,7 +18,7 @@ PAGE_NAME = re.compile(r"(?<!\[)`((?:notebooks|labs|solutions)/[\w.-]+\.ipynb)`"
 def make(source: str, page: PurePosixPath, pages: set[PurePosixPath]) -> str:
     """The text of the copy of a notebook.
 
-    page is its path in the course, such as ``labs/05-registries.ipynb``; pages are those that can
+    page is its path in the course, such as ``labs/08-registries.ipynb``; pages are those that can
     be linked to. Raises ValueError when source is not a notebook.
     """
     notebook = json.loads(source)

@@ -82,7 +82,7 @@ class LessonMagics:
         if not name:
             self.broken = True
             raise UsageError(
-                "Say which lesson this is.", next="For example:  %lesson 05-registries"
+                "Say which lesson this is.", next="For example:  %lesson 08-registries"
             )
         with self._beginning():
             docker_client.write_config(name)  # refuses a name that is a path

@@ -163,9 +163,9 @@ def test_one_engine_can_be_run_alone_and_named_notebooks_are_run_on_any(
     tests_engines, monkeypatch, tmp_path
 ):
     ran = Ran(monkeypatch, tmp_path)
-    assert engine_comparison.run(["bare", "podman", "00", "07"], print) == 0
+    assert engine_comparison.run(["bare", "podman", "00", "03"], print) == 0
     assert [where for where, _ in ran.done] == ["bare", "bare", "podman", "podman"]
-    assert {name[:2] for _, name in ran.done} == {"00", "07"}
+    assert {name[:2] for _, name in ran.done} == {"00", "03"}
 
 
 def test_every_reason_names_an_engine_a_notebook_and_cells_that_exist(tests_engines):

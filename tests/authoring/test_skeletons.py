@@ -46,50 +46,50 @@ def evaluate(checkout, program):
 
 
 def test_a_new_lesson_has_its_frame_in_canonical_form(checkout):
-    done = new(checkout, "lesson", "16-image-signing")
+    done = new(checkout, "lesson", "17-image-signing")
     assert done.returncode == 0, done.stderr
-    file = checkout / "notebooks" / "16-image-signing.ipynb"
+    file = checkout / "notebooks" / "17-image-signing.ipynb"
     notebook = nbformat.read(file, as_version=4)
     nbformat.validate(notebook)
     assert file.read_text() == notebook_form.canonical(notebook)
     assert notebook.cells[0].source.startswith("# Image signing\n")
     first, *_, quiz, last = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert first.source == "%load_ext dockyard\n%lesson 16-image-signing"
+    assert first.source == "%load_ext dockyard\n%lesson 17-image-signing"
     assert (quiz.source, last.source) == ("%quiz", "%tidy")
-    assert "dockyard store 16-image-signing" in done.stdout
+    assert "dockyard store 17-image-signing" in done.stdout
 
 
 def test_a_new_lessons_questions_can_be_loaded(checkout):
-    assert new(checkout, "lesson", "16-image-signing").returncode == 0
+    assert new(checkout, "lesson", "17-image-signing").returncode == 0
     program = (
         "from dockyard.quiz import bank\n"
-        "lesson = bank.load('16')\n"
+        "lesson = bank.load('17')\n"
         "print(lesson.name, lesson.questions[0].right.text)"
     )
-    assert evaluate(checkout, program) == "16-image-signing `docker ps --all`"
+    assert evaluate(checkout, program) == "17-image-signing `docker ps --all`"
 
 
 def test_a_new_lab_can_be_loaded_and_its_task_has_a_check(checkout):
-    done = new(checkout, "lab", "16-image-signing")
+    done = new(checkout, "lab", "17-image-signing")
     assert done.returncode == 0, done.stderr
     program = (
         "from dockyard.labs import judge, lab_catalog\n"
-        "lab = lab_catalog.load('16')\n"
+        "lab = lab_catalog.load('17')\n"
         "(task,) = lab.tasks\n"
         "assert len(task.right) == 2 and task.where and task.shape\n"
         "assert task.wrong[0].mistake in lab_catalog.mistakes()\n"
         "print(lab.title, judge.check_of(lab, task).__name__)"
     )
     assert evaluate(checkout, program) == "Image signing returns"
-    assert "dockyard store --labs 16-image-signing" in done.stdout
+    assert "dockyard store --labs 17-image-signing" in done.stdout
 
 
 @pytest.mark.engine
 def test_all_ways_of_a_new_lab_get_the_right_verdicts(checkout):
-    assert new(checkout, "lab", "16-image-signing").returncode == 0
+    assert new(checkout, "lab", "17-image-signing").returncode == 0
     program = (
         "from dockyard.labs import attempt, judge, lab_catalog\n"
-        "lab = lab_catalog.load('16')\n"
+        "lab = lab_catalog.load('17')\n"
         "(task,) = lab.tasks\n"
         "for way in (*task.right, *task.wrong):\n"
         "    present = attempt.begin(lab, 'proof', '1')\n"
@@ -119,7 +119,7 @@ def test_a_new_view_can_be_imported_and_has_its_own_script_and_style(checkout):
 
 
 def test_what_is_created_keeps_to_the_code_style(checkout):
-    assert new(checkout, "lab", "16-image-signing").returncode == 0
+    assert new(checkout, "lab", "17-image-signing").returncode == 0
     assert new(checkout, "view", "disk_usage").returncode == 0
     files = ("dockyard/labs/checks/image_signing.py", "dockyard/views/disk_usage.py")
     for action in (["check"], ["format", "--check"]):
@@ -130,8 +130,8 @@ def test_what_is_created_keeps_to_the_code_style(checkout):
 @pytest.mark.parametrize(
     ("words", "existing"),
     [
-        (("lesson", "16-signing"), "dockyard/quiz/questions/16-signing.toml"),
-        (("lab", "16-signing"), "dockyard/labs/checks/signing.py"),
+        (("lesson", "17-signing"), "dockyard/quiz/questions/17-signing.toml"),
+        (("lab", "17-signing"), "dockyard/labs/checks/signing.py"),
         (("view", "disk_usage"), "dockyard/views/disk_usage.css"),
     ],
 )
@@ -152,8 +152,8 @@ def test_nothing_is_written_when_one_of_the_files_exists(checkout, words, existi
         ("lesson", "signing", "'signing' is not the name of a lesson or lab."),
         ("lesson", "16-../x", "'16-../x' is not the name of a lesson or lab."),
         ("lab", "16-Signing", "'16-Signing' is not the name of a lesson or lab."),
-        ("lesson", "07-new", "The number 07 is taken by 07-containers."),
-        ("lab", "15-new", "The number 15 is taken by 15-clinic."),
+        ("lesson", "03-new", "The number 03 is taken by 03-containers."),
+        ("lab", "16-new", "The number 16 is taken by 16-clinic."),
         ("view", "disk-usage", "'disk-usage' is not the name of a view."),
         ("view", "class", "'class' is not the name of a view."),
     ],

@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.engine]
 LESSONS = sorted(path.name for path in paths.NOTEBOOKS.glob("*.ipynb"))
 LIVE = {
     "01-what-docker-is.ipynb": ".dockyard-panel",
-    "07-containers.ipynb": ".dockyard-view",
-    "08-networks-volumes-plugins.ipynb": ".dockyard-network-map",
+    "03-containers.ipynb": ".dockyard-view",
+    "06-networks-and-plugins.ipynb": ".dockyard-network-map",
 }
 """The lessons with a view that changes while later cells run, with its CSS selector."""
 

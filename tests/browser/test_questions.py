@@ -11,7 +11,7 @@ from dockyard.quiz import bank
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
-LESSON = bank.load("07-containers")
+LESSON = bank.load("03-containers")
 ASKED = LESSON.prediction("restart-run")
 QUESTION = LESSON.questions[0]
 ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}

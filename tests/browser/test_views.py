@@ -204,7 +204,7 @@ def until_watched(screen, count):
 
 
 def test_a_static_page_has_the_picture_and_shows_the_words(lab, page_of):
-    screen = page_of("notebooks/07-containers.ipynb", kernel=False)
+    screen = page_of("notebooks/03-containers.ipynb", kernel=False)
     at, source = screen.page.evaluate(
         """() => {
             const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];

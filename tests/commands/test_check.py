@@ -34,7 +34,7 @@ def run(*arguments):
 def test_check_in_a_terminal_prints_what_a_cell_shows():
     attempt = attempts.begin(LAB)
     start_web(attempt)
-    done = run("check", "07")
+    done = run("check", "03")
     assert done.returncode == 1
     assert done.stdout.strip() == str(Checker(attempt)())
     assert "1 of 4 done." in done.stdout
@@ -42,7 +42,7 @@ def test_check_in_a_terminal_prints_what_a_cell_shows():
 
 def test_check_of_one_task_that_is_done_exits_with_0_and_is_saved():
     start_web(attempts.begin(LAB))
-    assert run("check", "07", "web").returncode == 0
+    assert run("check", "03", "web").returncode == 0
     document = json.loads(run("progress", "--json").stdout)
     (lab,) = [each for each in document["labs"] if each["lab"] == LAB.name]
     assert lab["done"] == ["web"]
@@ -50,14 +50,14 @@ def test_check_of_one_task_that_is_done_exits_with_0_and_is_saved():
 
 def test_check_as_json_prints_one_document_and_nothing_else():
     attempts.begin(LAB)
-    document = json.loads(run("check", "07", "--json").stdout)
+    document = json.loads(run("check", "03", "--json").stdout)
     assert [task["state"] for task in document["tasks"]] == ["not yet"] * 4
 
 
 def test_new_draws_other_values_and_removes_what_the_old_attempt_made():
     attempt = attempts.begin(LAB)
     start_web(attempt)
-    done = run("check", "07", "web", "--new")
+    done = run("check", "03", "web", "--new")
     assert done.returncode == 1
     assert attempts.current(LAB).values != attempt.values
     with closing(docker_client.connect()) as daemon:
@@ -74,7 +74,7 @@ def failing_check(checks_log):
 
 
 def test_a_check_that_fails_itself_is_reported_as_text_and_as_json(failing_check, checks_log):
-    done = run("check", "07", "web")
+    done = run("check", "03", "web")
     assert done.returncode == 1
     line, counted = done.stdout.splitlines()
     assert line.startswith("✘ web: check failed.")
@@ -83,7 +83,7 @@ def test_a_check_that_fails_itself_is_reported_as_text_and_as_json(failing_check
     assert counted == "0 of 1 done."
     assert "Traceback" not in done.stdout + done.stderr
     assert "ValueError" in checks_log.read_text()
-    (task,) = json.loads(run("check", "07", "web", "--json").stdout)["tasks"]
+    (task,) = json.loads(run("check", "03", "web", "--json").stdout)["tasks"]
     assert task["state"] == "check failed"
     assert str(checks_log) in task["saw"]
 
@@ -114,7 +114,7 @@ def watching(*tasks, log):
     """``check 07 TASKS --watch`` after its first line, with the file that it writes to."""
     with log.open("w") as output:
         watcher = subprocess.Popen(
-            [sys.executable, "-m", "dockyard", "check", "07", *tasks, "--watch"],
+            [sys.executable, "-m", "dockyard", "check", "03", *tasks, "--watch"],
             stdout=output,
             stderr=output,
             cwd=paths.CHECKOUT,
@@ -141,7 +141,7 @@ def test_watching_prints_a_task_when_it_is_done(task, way, tmp_path):
 
 
 def test_watching_ignores_the_events_of_its_own_checks():
-    with proof("06-images") as images, closing(docker_client.connect()) as daemon:
+    with proof("04-images") as images, closing(docker_client.connect()) as daemon:
         for name in ("page", "secret"):
             assert images.run(images.lab.exercise(name).right[0]).returncode == 0
         begin = time.time()
@@ -173,10 +173,10 @@ def test_reset_of_a_lab_removes_its_objects_and_keeps_the_learners_notebook():
 def test_an_unknown_lab_or_task_is_a_usage_error():
     for arguments, said in (
         (("check", "99"), "There is no lab called '99'."),
-        (("check", "07", "nothing"), "07-containers has no task 'nothing'."),
-        (("check", "07", "--hint"), "Say which task you want a hint for."),
-        (("check", "07", "--watch", "--json"), "--json does not go with"),
-        (("check", "07", "web", "--hint", "--json"), "--json does not go with"),
+        (("check", "03", "nothing"), "03-containers has no task 'nothing'."),
+        (("check", "03", "--hint"), "Say which task you want a hint for."),
+        (("check", "03", "--watch", "--json"), "--json does not go with"),
+        (("check", "03", "web", "--hint", "--json"), "--json does not go with"),
     ):
         done = run(*arguments)
         assert (done.returncode, said in done.stderr) == (2, True), done.stderr

@@ -37,7 +37,7 @@ def folder(tmp_path):
         paths.CHECKOUT / "dockyard", made / "dockyard", ignore=shutil.ignore_patterns("__pycache__")
     )
     shutil.copy(paths.CHECKOUT / "requirements.txt", made)
-    for name in ("notebooks/00-start-here", "notebooks/05-registries", "labs/05-registries"):
+    for name in ("notebooks/00-start-here", "notebooks/08-registries", "labs/08-registries"):
         file = made / f"{name}.ipynb"
         file.parent.mkdir(exist_ok=True)
         file.write_text(json.dumps(ORIGINAL))
@@ -50,7 +50,7 @@ def copy(folder):
     made = folder / "home" / "my-course"
     for place in ("notebooks", "labs"):
         (made / place).mkdir(parents=True)
-        (made / place / "05-registries.ipynb").write_text("mine")
+        (made / place / "08-registries.ipynb").write_text("mine")
     return made
 
 
@@ -61,23 +61,23 @@ def reset(folder, *words, **variables):
 @pytest.mark.parametrize(
     ("name", "fresh", "left"),
     [
-        ("05-registries", "notebooks", "labs"),
-        ("05", "notebooks", "labs"),
-        ("labs/05-registries.ipynb", "labs", "notebooks"),
-        ("labs/05", "labs", "notebooks"),
+        ("08-registries", "notebooks", "labs"),
+        ("08", "notebooks", "labs"),
+        ("labs/08-registries.ipynb", "labs", "notebooks"),
+        ("labs/08", "labs", "notebooks"),
     ],
 )
 def test_reset_renews_the_lesson_and_the_lab_only_when_it_is_named(folder, copy, name, fresh, left):
     done = reset(folder, name)
     assert done.returncode == 0, done.stderr
-    found = copy / fresh / "05-registries.ipynb"
+    found = copy / fresh / "08-registries.ipynb"
     (cell,) = json.loads(found.read_text())["cells"]
     assert cell["source"] == "!docker ps"
-    (kept,) = found.parent.glob("05-registries.2*.ipynb")
+    (kept,) = found.parent.glob("08-registries.2*.ipynb")
     assert kept.read_text() == "mine"
-    assert f"05-registries.ipynb is as it came; your version is {kept.name}" in done.stderr
-    assert (copy / left / "05-registries.ipynb").read_text() == "mine"
-    assert json.loads((folder / fresh / "05-registries.ipynb").read_text()) == ORIGINAL
+    assert f"08-registries.ipynb is as it came; your version is {kept.name}" in done.stderr
+    assert (copy / left / "08-registries.ipynb").read_text() == "mine"
+    assert json.loads((folder / fresh / "08-registries.ipynb").read_text()) == ORIGINAL
 
 
 def test_a_deleted_notebook_is_restored_without_another_version(folder, copy):
@@ -90,17 +90,17 @@ def test_a_deleted_notebook_is_restored_without_another_version(folder, copy):
 
 @pytest.fixture
 def begun(folder, monkeypatch):
-    """A progress file in which lab 05 has begun."""
+    """A progress file in which lab 08 has begun."""
     file = folder / "progress.json"
     monkeypatch.setenv("DOCKYARD_PROGRESS", str(file))
     with progress_file.change() as data:
-        data["labs"] = {"05-registries": {"id": "abcd", "values": {}, "tasks": {}}}
+        data["labs"] = {"08-registries": {"id": "abcd", "values": {}, "tasks": {}}}
     return file
 
 
 def test_an_error_names_the_lock_that_another_command_holds(folder, begun):
     with progress_file.change():
-        done = reset(folder, "labs/05-registries")
+        done = reset(folder, "labs/08-registries")
     assert done.returncode == 1
     assert "has been busy for 10 seconds." in done.stderr
     assert str(folder / ".progress.json.lock") in done.stderr
@@ -111,7 +111,7 @@ def test_an_error_of_the_system_has_three_lines(folder, begun):
     lock = folder / ".progress.json.lock"
     lock.unlink()
     lock.mkdir()
-    done = reset(folder, "labs/05-registries")
+    done = reset(folder, "labs/08-registries")
     assert done.returncode == 1
     assert "The command could not be carried out." in done.stderr
     assert str(lock) in done.stderr

@@ -53,17 +53,17 @@ def rewriting(lesson):
 
 
 def test_a_reset_removes_what_a_lesson_added(home):
-    folder = docker_client.write_config("07-containers")
+    folder = docker_client.write_config("03-containers")
     before = names(folder)
     (folder / "config.json").write_text('{"currentContext": "mine", "auths": {"a": {}}}')
     for added in ("contexts/meta/mine", "contexts/tls/mine", "cli-plugins", "buildx/refs"):
         (folder / added).mkdir(parents=True, exist_ok=True)
         (folder / added / "file").write_text("mine")
-    assert docker_client.write_config("07-containers") == folder
+    assert docker_client.write_config("03-containers") == folder
     assert names(folder) == before
     settings = json.loads((folder / "config.json").read_text())
     assert settings["currentContext"] == docker_client.CONTEXT
-    assert settings["HttpHeaders"] == {"X-Dockyard-Lesson": "07-containers"}
+    assert settings["HttpHeaders"] == {"X-Dockyard-Lesson": "03-containers"}
     assert "auths" not in settings
 
 
@@ -94,7 +94,7 @@ def test_the_configuration_is_complete_at_every_moment_of_a_reset(home):
 
 def test_the_variables_for_a_client_come_with_a_configuration(home):
     assert not (home / "docker").exists()
-    folder = Path(docker_client.environment("07-containers")["DOCKER_CONFIG"])
+    folder = Path(docker_client.environment("03-containers")["DOCKER_CONFIG"])
     assert json.loads((folder / "config.json").read_text())["currentContext"]
 
 

@@ -17,7 +17,7 @@ import sys
 from dockyard.core import progress_file
 for number in range(25):
     with progress_file.change() as data:
-        lesson = data.setdefault("answers", {}).setdefault("07-containers", {})
+        lesson = data.setdefault("answers", {}).setdefault("03-containers", {})
         lesson[f"{sys.argv[1]}-{number}"] = {}
         data["count"] = data.get("count", 0) + 1
 """
@@ -53,7 +53,7 @@ def test_notebooks_that_write_at_once_lose_nothing(tmp_path, monkeypatch, homes)
     assert [each.wait(timeout=120) for each in writers] == [0, 0, 0]
     found = progress_file.read()
     assert found["count"] == 75
-    assert len(found["answers"]["07-containers"]) == 75
+    assert len(found["answers"]["03-containers"]) == 75
 
 
 def test_a_change_that_fails_changes_nothing():
@@ -87,7 +87,7 @@ def test_without_a_file_there_is_no_progress_and_none_is_made():
 
 
 def tick(edition):
-    lab = lab_catalog.load("07-containers")
+    lab = lab_catalog.load("03-containers")
     task = lab.exercises[0]
     with progress_file.change() as data:
         data["labs"] = {lab.name: {"tasks": {task.name: {"done": "…", "edition": edition}}}}
@@ -104,15 +104,15 @@ def test_a_task_that_was_changed_drops_its_tick():
 
 
 def test_the_edition_of_a_task_is_another_when_its_goal_is():
-    task = lab_catalog.load("07-containers").exercises[0]
+    task = lab_catalog.load("03-containers").exercises[0]
     assert msgspec.structs.replace(task, goal=task.goal + " And more.").edition != task.edition
 
 
 def test_the_command_tells_the_progress_as_data_and_as_a_table():
     with progress_file.change() as data:
-        data["answers"] = {"07-containers": {"a": {"right": True}, "b": {"right": False}}}
+        data["answers"] = {"03-containers": {"a": {"right": True}, "b": {"right": False}}}
     document = json.loads(dockyard("progress", "--json").stdout)
-    assert document["answers"] == [{"lesson": "07-containers", "given": 2, "right": 1}]
+    assert document["answers"] == [{"lesson": "03-containers", "given": 2, "right": 1}]
     assert {each["lab"] for each in document["labs"]} == set(lab_catalog.names())
     assert document["file"] == str(progress_file.path())
     table = dockyard("progress").stdout

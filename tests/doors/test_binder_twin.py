@@ -5,7 +5,7 @@ no capabilities, no new privileges, default seccomp, no device, no daemon's sock
 Measures the time from the launch to the first ``docker run`` answered in JupyterLab, then runs the
 whole course under nbval beside that JupyterLab. It takes an hour:
 ``python3 -m dockyard test -m binder tests/doors/test_binder_twin.py``. With ``--capture=no`` it
-prints the measurements; with ``-k 11-services`` build, launch and one lesson take six minutes.
+prints the measurements; with ``-k 12-services`` build, launch and one lesson take six minutes.
 
 It differs from Binder: programs are this host's instead of those of repo2docker's base image
 (Ubuntu), Python is this one instead of conda's and finds the checkout by PYTHONPATH instead of an

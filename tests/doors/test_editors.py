@@ -18,7 +18,7 @@ from dockyard.core import docker_client, paths
 from dockyard.quiz import bank
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-LESSON = "07-containers"
+LESSON = "03-containers"
 TIMEOUT = 60
 
 

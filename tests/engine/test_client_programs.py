@@ -103,10 +103,10 @@ def test_docker_runs_the_engines_plugins_and_not_those_that_were_fetched_earlier
     (root / "usr/bin").mkdir()
     (root / "usr/bin/docker").symlink_to(docker)
     client_programs.ensure(pytest.fail, root)
-    docker_client.write_config("05-registries")
+    docker_client.write_config("08-registries")
     for name in ("buildx", "compose"):
         done = subprocess.run(
-            ["docker", name], env={**os.environ, **docker_client.environment("05-registries")},
+            ["docker", name], env={**os.environ, **docker_client.environment("08-registries")},
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert done.stdout.strip() == "the engine's"

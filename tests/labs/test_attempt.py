@@ -34,7 +34,7 @@ TIDIED = """
 from IPython.core.interactiveshell import InteractiveShell
 
 shell = InteractiveShell.instance()
-for line in ("%load_ext dockyard", "%lab 07-containers", "%tidy"):
+for line in ("%load_ext dockyard", "%lab 03-containers", "%tidy"):
     assert shell.run_cell(line).success
 """
 
@@ -95,7 +95,7 @@ def test_the_next_attempt_removes_the_objects_of_a_scene_that_failed():
 
 
 def test_a_port_in_use_changes_only_that_value_of_a_solution():
-    clinic = lab_catalog.load("15-clinic")
+    clinic = lab_catalog.load("16-clinic")
     usual = attempts.draw(clinic, "solution")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", int(usual["SHOP_PORT"])))
@@ -105,7 +105,7 @@ def test_a_port_in_use_changes_only_that_value_of_a_solution():
 
 
 def test_values_of_other_labs_are_not_drawn_again():
-    clinic = lab_catalog.load("15-clinic")
+    clinic = lab_catalog.load("16-clinic")
     names = [f"shop-{word}" for word in attempts.WORDS]
     assert clinic.values["SHOP"] == "name:shop"
     left = names.pop()

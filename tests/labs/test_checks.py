@@ -14,12 +14,12 @@ from tests.support.lab_attempts import proof
 pytestmark = pytest.mark.engine
 
 ODD = {
-    "05-registries/listed": """
+    "08-registries/listed": """
 docker rm --force $SHELF
 docker run --name $SHELF --detach --publish 127.0.0.1:$SHELFPORT:5000 busybox sleep 1000
 touch repositories.txt
 """,
-    "09-basic-commands/last-line": """
+    "02-basic-commands/last-line": """
 docker rm $TALKER
 docker run --name $TALKER busybox true
 touch last.txt
@@ -33,7 +33,7 @@ and if the daemon is running: dial unix /var/run/docker.sock: connect: no such f
 
 
 def test_the_message_of_docker_29_is_right_too():
-    with proof("03-daemon") as attempt:
+    with proof("10-daemon") as attempt:
         (attempt.work / "error.txt").write_text(DOCKER_29)
         (verdict,) = judge.judge(attempt, ["nobody-home"])
     assert verdict.done, verdict.saw
@@ -50,7 +50,7 @@ def test_an_unexpected_state_has_a_verdict_of_its_own(task):
 
 
 def test_a_registry_on_this_computer_is_asked_without_a_proxy(monkeypatch):
-    with proof("05-registries") as attempt, closing(docker_client.connect()) as daemon:
+    with proof("08-registries") as attempt, closing(docker_client.connect()) as daemon:
         assert attempt.run("docker pull --quiet 127.0.0.1:$SHELFPORT/$NEWS:1").returncode == 0
         values = {"PORT": attempt.values["SHELFPORT"], "SHOP": attempt.values["NEWS"]}
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")

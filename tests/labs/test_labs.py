@@ -92,9 +92,9 @@ def test_the_stored_solution_is_done_at_every_check(lab):
 
 @each_lab
 def test_a_lab_has_three_to_six_tasks_and_three_reps(lab):
-    bounds = {"14-capstone": (12, 20), "15-clinic": (10, 20)}.get(lab.name, (3, 6))
+    bounds = {"15-capstone": (12, 20), "16-clinic": (10, 20)}.get(lab.name, (3, 6))
     assert bounds[0] <= len(lab.tasks) <= bounds[1]
-    if lab.name not in ("14-capstone", "15-clinic"):
+    if lab.name not in ("15-capstone", "16-clinic"):
         assert len(lab.reps) >= 3
 
 

@@ -16,8 +16,8 @@ from dockyard.core import paths, wait
 from dockyard.exceptions import DiskFull, UnwritableFolder
 from dockyard.learner_copy import course_folder, trust
 
-LESSON = PurePosixPath("notebooks/05-registries.ipynb")
-LAB = PurePosixPath("labs/05-registries.ipynb")
+LESSON = PurePosixPath("notebooks/08-registries.ipynb")
+LAB = PurePosixPath("labs/08-registries.ipynb")
 
 
 def write(file, *cells):
@@ -139,9 +139,9 @@ def test_a_page_with_the_learners_work_is_kept_and_the_update_put_beside_it(cour
     write(course / LESSON, "!docker pull debian")
     (said,) = update()
     assert said == (
-        "05-registries.ipynb was updated: the new one is 05-registries.new.ipynb, yours is kept"
+        "08-registries.ipynb was updated: the new one is 08-registries.new.ipynb, yours is kept"
     )
-    beside = copy / "notebooks" / "05-registries.new.ipynb"
+    beside = copy / "notebooks" / "08-registries.new.ipynb"
     assert sources(copy / LESSON)[1:] == ["!docker pull alpine"]
     assert sources(beside)[1:] == ["!docker pull debian"]
     beside.unlink()
@@ -154,14 +154,14 @@ def test_a_second_update_replaces_the_first_one_unless_that_was_used_too(course,
     for edition in ("one", "two"):
         write(course / LESSON, f"!echo {edition}")
         update()
-    beside = copy / "notebooks" / "05-registries.new.ipynb"
+    beside = copy / "notebooks" / "08-registries.new.ipynb"
     assert sources(beside)[1:] == ["!echo two"]
     type_into(beside, "!echo mine")
     write(course / LESSON, "!echo three")
     (said,) = update()
-    assert "05-registries.new2.ipynb" in said
+    assert "08-registries.new2.ipynb" in said
     assert sources(beside)[1:] == ["!echo mine"]
-    assert sources(copy / "notebooks" / "05-registries.new2.ipynb")[1:] == ["!echo three"]
+    assert sources(copy / "notebooks" / "08-registries.new2.ipynb")[1:] == ["!echo three"]
 
 
 def test_a_page_that_is_again_as_given_becomes_the_new_edition(course, copy):
@@ -171,7 +171,7 @@ def test_a_page_that_is_again_as_given_becomes_the_new_edition(course, copy):
     type_into(copy / LESSON, "!docker pull busybox")
     assert update() == []
     assert sources(copy / LESSON)[1:] == ["!docker pull debian"]
-    assert not (copy / "notebooks" / "05-registries.new.ipynb").exists()
+    assert not (copy / "notebooks" / "08-registries.new.ipynb").exists()
 
 
 def test_a_deleted_page_comes_back(copy):
@@ -195,7 +195,7 @@ def test_without_its_record_every_page_that_differs_counts_as_the_learners(cours
     write(course / LESSON, "!docker pull debian")
     update()
     assert sources(copy / LESSON)[1:] == ["!docker pull busybox"]
-    assert (copy / "notebooks" / "05-registries.new.ipynb").exists()
+    assert (copy / "notebooks" / "08-registries.new.ipynb").exists()
 
 
 def test_renewing_keeps_the_learners_version_and_removes_a_new_edition_beside_it(course, copy):
@@ -205,10 +205,10 @@ def test_renewing_keeps_the_learners_version_and_removes_a_new_edition_beside_it
     said = []
     course_folder.renew([LESSON, LAB], said.append)
     assert sources(copy / LESSON)[1:] == ["!docker pull debian"]
-    (kept,) = (copy / "notebooks").glob("05-registries.2*.ipynb")
+    (kept,) = (copy / "notebooks").glob("08-registries.2*.ipynb")
     assert sources(kept)[1:] == ["!docker pull alpine"]
-    assert said == [f"05-registries.ipynb is as it came; your version is {kept.name}"]
-    assert not (copy / "notebooks" / "05-registries.new.ipynb").exists()
+    assert said == [f"08-registries.ipynb is as it came; your version is {kept.name}"]
+    assert not (copy / "notebooks" / "08-registries.new.ipynb").exists()
 
 
 @contextmanager

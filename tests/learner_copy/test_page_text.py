@@ -8,9 +8,9 @@ import pytest
 
 from dockyard.learner_copy import course_folder, page_text
 
-LESSON = PurePosixPath("notebooks/05-registries.ipynb")
-LAB = PurePosixPath("labs/05-registries.ipynb")
-SOLUTION = PurePosixPath("solutions/05-registries.ipynb")
+LESSON = PurePosixPath("notebooks/08-registries.ipynb")
+LAB = PurePosixPath("labs/08-registries.ipynb")
+SOLUTION = PurePosixPath("solutions/08-registries.ipynb")
 PAGES = {LESSON, LAB, SOLUTION}
 
 
@@ -46,9 +46,9 @@ def test_a_cell_for_the_learners_own_turn_is_empty():
 @pytest.mark.parametrize(
     ("page", "link"),
     [
-        (LESSON, "](../labs/05-registries.ipynb)"),
-        (LAB, "](../notebooks/05-registries.ipynb)"),
-        (SOLUTION, "](../notebooks/05-registries.ipynb)"),
+        (LESSON, "](../labs/08-registries.ipynb)"),
+        (LAB, "](../notebooks/08-registries.ipynb)"),
+        (SOLUTION, "](../notebooks/08-registries.ipynb)"),
     ],
 )
 def test_lesson_and_lab_lead_to_each_other_from_the_title(page, link):
@@ -59,22 +59,22 @@ def test_lesson_and_lab_lead_to_each_other_from_the_title(page, link):
 
 
 def test_a_title_that_has_the_link_already_gets_no_second_one():
-    (title,) = made(text("# Registries [lab](../labs/05-registries.ipynb)"))
+    (title,) = made(text("# Registries [lab](../labs/08-registries.ipynb)"))
     assert title.source.count("ipynb") == 1
 
 
 def test_a_page_without_a_partner_has_no_link():
-    (title,) = made(text("# Clinic"), page=PurePosixPath("labs/15-clinic.ipynb"))
+    (title,) = made(text("# Clinic"), page=PurePosixPath("labs/16-clinic.ipynb"))
     assert title.source == "# Clinic"
 
 
 def test_a_page_that_a_text_names_can_be_clicked():
     _, cell = made(
         text("# A lab"),
-        text("See `solutions/05-registries.ipynb`, not `solutions/99-nothing.ipynb`."),
+        text("See `solutions/08-registries.ipynb`, not `solutions/99-nothing.ipynb`."),
         page=LAB,
     )
-    assert "[`solutions/05-registries.ipynb`](../solutions/05-registries.ipynb)" in cell.source
+    assert "[`solutions/08-registries.ipynb`](../solutions/08-registries.ipynb)" in cell.source
     assert "not `solutions/99-nothing.ipynb`." in cell.source
 
 

@@ -11,7 +11,7 @@ from dockyard.core import docker_client
 from dockyard.notebook import terminal_magic
 
 SETTINGS = {
-    "DOCKER_CONFIG": "/course/docker/05-registries",
+    "DOCKER_CONFIG": "/course/docker/08-registries",
     "MINE": 'it\'s "here" $HOME {x}\nand `there`',
     "NO_COLOR": "1",
     "not a name": "x",
@@ -25,7 +25,7 @@ def shell(tmp_path, monkeypatch):
     home = tmp_path / "learner"
     home.mkdir()
     (home / ".bashrc").write_text("export DOCKER_HOST=tcp://elsewhere:2375 PATH=/elsewhere\n")
-    command = terminal_magic.prepare("05-registries", tmp_path / "work" / "a folder", SETTINGS)
+    command = terminal_magic.prepare("08-registries", tmp_path / "work" / "a folder", SETTINGS)
     environment = {
         **os.environ,
         "HOME": str(home),

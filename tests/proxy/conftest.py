@@ -67,6 +67,6 @@ def direct(dockerd_folder, dockerd):
 @pytest.fixture(scope="package")
 def docker(dockerd_folder, door, direct):
     """The docker client of a lesson."""
-    made = Docker(dockerd_folder, door.socket, lesson="05-registries")
+    made = Docker(dockerd_folder, door.socket, lesson="08-registries")
     build_busybox(direct, dockerd_folder)
     return made

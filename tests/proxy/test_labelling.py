@@ -18,7 +18,7 @@ COURSE = {"dockyard.course": "1"}
 
 def test_only_the_lesson_header_is_removed(start_door):
     daemon, door = start_door(respond_ok)
-    exchange(door, request("GET", "/info", b"", "X-Dockyard-Lesson: 05-registries", "A: b"))
+    exchange(door, request("GET", "/info", b"", "X-Dockyard-Lesson: 08-registries", "A: b"))
     assert bytes(daemon.got) == request("GET", "/info", b"", "A: b")
 
 
@@ -26,9 +26,9 @@ def test_only_the_lesson_header_is_removed(start_door):
 def test_created_objects_get_the_labels(start_door, target):
     daemon, door = start_door(respond_ok)
     body = b'{"Image": "busybox", "Labels": {"mine": "1"}}'
-    exchange(door, request("POST", target, body, "x-dockyard-lesson: 05-registries"))
+    exchange(door, request("POST", target, body, "x-dockyard-lesson: 08-registries"))
     sent = daemon.got_json()
-    added = {"dockyard.course": "1", "dockyard.lesson": "05-registries"}
+    added = {"dockyard.course": "1", "dockyard.lesson": "08-registries"}
     assert unmarked(sent.pop("Labels")) == {"mine": "1"} | added
     assert sent == {"Image": "busybox"}
 

@@ -71,14 +71,14 @@ def test_a_long_body_is_shortened(start_door):
 
 def test_a_subscriber_gets_its_lesson_and_requests_without_a_lesson(start_door):
     _, door = start_door(respond_ok)
-    with recorder(door) as every, recorder(door, "05-registries") as some:
-        exchange(door, request("GET", "/a", b"", "X-Dockyard-Lesson: 05-registries"))
-        exchange(door, request("GET", "/b", b"", "X-Dockyard-Lesson: 06-images"))
+    with recorder(door) as every, recorder(door, "08-registries") as some:
+        exchange(door, request("GET", "/a", b"", "X-Dockyard-Lesson: 08-registries"))
+        exchange(door, request("GET", "/b", b"", "X-Dockyard-Lesson: 04-images"))
         exchange(door, request("GET", "/c"))
         exchange(door, request("GET", "/d", b"", "X-Dockyard-Untraced: 1"))
     assert [each.path for each in every.exchanges] == ["/a", "/b", "/c"]
     assert [each.path for each in some.exchanges] == ["/a", "/c"]
-    assert every.exchanges[0].lesson == "05-registries"
+    assert every.exchanges[0].lesson == "08-registries"
 
 
 def test_a_record_is_complete_after_the_client_is_killed(start_door):

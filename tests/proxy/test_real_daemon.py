@@ -25,7 +25,7 @@ from tests.support.front_door import Docker, Dockerd, Door, needs_dockerd, short
 pytestmark = needs_dockerd
 
 COURSE = {"dockyard.course": "1"}
-LESSON = COURSE | {"dockyard.lesson": "05-registries"}
+LESSON = COURSE | {"dockyard.lesson": "08-registries"}
 GIGABYTE = 1024**3
 
 
@@ -392,7 +392,7 @@ def test_a_run_is_recorded_the_same_way_every_time(docker, door):
         ("POST", "/containers/{id}/start", 204, "plain"),
     ]
     for _ in range(5):
-        with Recorder("05-registries", socket_path=door.records) as seen:
+        with Recorder("08-registries", socket_path=door.records) as seen:
             docker("run", "--rm", "busybox", "true")
         assert [
             (each.method, exchange_text.path(each), each.status, each.kind)

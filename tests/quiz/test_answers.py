@@ -6,7 +6,7 @@ from dockyard.quiz import answers, bank
 
 def test_an_answer_is_saved_with_its_verdict_and_the_number_of_tries(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
-    lesson = bank.load("07")
+    lesson = bank.load("03")
     question = lesson.questions[0]
     wrong = next(option for option in question.options if not option.right)
     for letter in (wrong.letter, question.right.letter):

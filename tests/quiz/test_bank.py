@@ -148,13 +148,13 @@ def test_the_daemon_settles_the_question_and_nothing_is_left(lesson, question):
 
 
 def test_an_unknown_lesson_or_question_is_named_with_those_there_are():
-    with pytest.raises(UsageError, match="07-containers"):
+    with pytest.raises(UsageError, match="03-containers"):
         bank.load("no-such-lesson")
     with pytest.raises(UsageError, match="program-ends"):
-        bank.load("07").question("no-such-question")
+        bank.load("03").question("no-such-question")
 
 
-TEXT = (bank.FOLDER / "07-containers.toml").read_text()
+TEXT = (bank.FOLDER / "03-containers.toml").read_text()
 
 
 @pytest.mark.parametrize(

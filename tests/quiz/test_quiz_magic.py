@@ -15,7 +15,7 @@ from dockyard.quiz import bank, static_page
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 TIMEOUT = 60
-LESSON = "07-containers"
+LESSON = "03-containers"
 
 
 class Front:

@@ -8,7 +8,7 @@ import pytest
 from dockyard.labs import attempt as attempts
 from dockyard.labs import judge, lab_catalog
 
-LAB = lab_catalog.load("07-containers")
+LAB = lab_catalog.load("03-containers")
 
 
 @pytest.fixture

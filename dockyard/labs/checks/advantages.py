@@ -1,4 +1,4 @@
-"""Lab 12: advantages. Also asks the daemon in the container ``$BOAT``."""
+"""Lab 13: advantages. Also asks the daemon in the container ``$BOAT``."""
 
 from __future__ import annotations
 

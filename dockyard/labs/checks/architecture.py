@@ -1,4 +1,4 @@
-"""Lab 02: architecture."""
+"""Lab 09: architecture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lab 09: the basic commands."""
+"""Lab 02: the basic commands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def last_line(probe: Probe) -> str:
     if not lines:
         raise NotYet(
             f"{probe['TALKER']} has written nothing. "
-            "For another attempt:  %lab 09-basic-commands --new"
+            "For another attempt:  %lab 02-basic-commands --new"
         )
     said = probe.file("last.txt").strip()
     if said != lines[-1].strip():
@@ -102,7 +102,7 @@ def grow(probe: Probe) -> str:
         anew = probe.read(container, "/since") is None
         raise NotYet(
             f"{container.name} has forgotten its thought. "
-            "For another attempt:  %lab 09-basic-commands --new",
+            "For another attempt:  %lab 02-basic-commands --new",
             mistake="made-anew-not-changed" if anew else "forgot-at-the-restart",
         )
     if memory != 128 * MEGABYTE:
@@ -138,7 +138,7 @@ def clean(probe: Probe) -> str:
     if keep not in every:
         raise NotYet(
             f"{keep} is gone, and it belonged to somebody else. "
-            "For another attempt:  %lab 09-basic-commands --new",
+            "For another attempt:  %lab 02-basic-commands --new",
             mistake="filter-finds-parts",
         )
     left = {name: each for name, each in every.items() if each.labels.get("project") == project}

@@ -1,4 +1,4 @@
-"""Lab 14: capstone. Asks the daemon in the container ``$BOAT``."""
+"""Lab 15: capstone. Asks the daemon in the container ``$BOAT``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lab 04: the client."""
+"""Lab 11: the client."""
 
 from __future__ import annotations
 

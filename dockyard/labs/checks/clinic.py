@@ -1,4 +1,4 @@
-"""Lab 15: the clinic, twelve broken scenes to repair."""
+"""Lab 16: the clinic, twelve broken scenes to repair."""
 
 from __future__ import annotations
 

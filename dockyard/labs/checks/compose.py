@@ -1,4 +1,4 @@
-"""Lab 10: Compose."""
+"""Lab 07: Compose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lab 07: containers."""
+"""Lab 03: containers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lab 03: the daemon."""
+"""Lab 10: the daemon."""
 
 from __future__ import annotations
 

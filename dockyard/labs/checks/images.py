@@ -1,4 +1,4 @@
-"""Lab 06: images."""
+"""Lab 04: images."""
 
 from __future__ import annotations
 

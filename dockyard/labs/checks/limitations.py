@@ -1,4 +1,4 @@
-"""Lab 13: limitations. Reads the rights of containers from inside, as the kernel shows them."""
+"""Lab 14: limitations. Reads the rights of containers from inside, as the kernel shows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lab 05: registries."""
+"""Lab 08: registries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lab 11: services. Asks the swarm's daemons, which run in containers."""
+"""Lab 12: services. Asks the swarm's daemons, which run in containers."""
 
 from __future__ import annotations
 
