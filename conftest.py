@@ -3,6 +3,7 @@
 pytest_plugins = [
     "tests.support.canary",
     "tests.support.lab_attempts",
+    "tests.support.lesson_runs",
     "tests.support.nbval_comparison",
     "tests.support.scene",
 ]

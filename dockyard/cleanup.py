@@ -46,7 +46,8 @@ def remove(
     Similar to ``docker rm --force --volumes``, ``docker network rm``, ``docker volume rm`` and
     ``docker rmi`` with ``--filter label=…``. Keeps the course registry, objects that were not
     created through this home's front door, and images that one of them uses. brought are image
-    names that the course pulled to the daemon; images with the course's label lose these names.
+    names that the course pulled to the daemon; images with the course's label lose these names,
+    and those that have no name are removed.
     Raises docker.errors.APIError when the daemon refuses a removal for another reason.
     """
     api = client.api
@@ -59,6 +60,12 @@ def remove(
     volumes = [each for each in volumes if _removable(api.remove_volume, each["Name"])]
     images = _remove_images(client, only["label"] if lesson else LESSON)
     images += _untag(client, lambda name: name.removeprefix("docker.io/library/") in brought)
+    if brought:
+        images += sum(
+            _removable(client.images.remove, image=id)
+            for id, names in _images(client, f"{COURSE}=1")
+            if not names
+        )
     return Removed(len(containers), len(networks), len(volumes), images)
 
 

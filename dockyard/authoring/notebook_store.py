@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from dockyard import course
-from dockyard.authoring import output_comparison
+from dockyard.authoring import fresh_state, output_comparison
 from dockyard.authoring.notebook_form import canonical, write
 from dockyard.core import paths
 from dockyard.core.console import Say
@@ -90,12 +90,12 @@ def record(
     Returns the notebook as it ran, and how many cells differed between two runs (0 unless twice).
     """
     say(f"running {path.name}")
-    ran = _run(notebook, path.parent)
+    ran = _run(notebook, path)
     rules = output_comparison.load_rules()
     varying = 0
     if twice:
         say(f"running {path.name} again")
-        varying = _report_varying(ran, _run(notebook, path.parent), rules, say)
+        varying = _report_varying(ran, _run(notebook, path), rules, say)
     result = deepcopy(ran)
     if not renew and (committed := _committed(path)):
         before = {cell.id: cell.get("outputs", []) for cell in committed.cells}
@@ -107,9 +107,10 @@ def record(
     return ran, varying
 
 
-def _run(notebook: NotebookNode, folder: Path) -> NotebookNode:
+def _run(notebook: NotebookNode, path: Path) -> NotebookNode:
     ran = deepcopy(notebook)
-    execute(ran, folder)
+    fresh_state.make(path)
+    execute(ran, path.parent)
     return nbformat.reads(canonical(ran), as_version=4)
 
 

@@ -74,7 +74,7 @@ def check(
     if fresh:
         print(attempts.describe(attempt), file=sys.stderr)
     if watch:
-        return _watch(attempt, tasks)
+        return _watch(attempt, tasks or [task.name for task in lab.exercises])
     verdicts = judge.judge(attempt, tasks)
     if as_json:
         document = {
@@ -88,9 +88,8 @@ def check(
     return 0 if all(verdict.done for verdict in verdicts) else 1
 
 
-def _watch(attempt: Attempt, tasks: list[str]) -> int:
+def _watch(attempt: Attempt, wanted: list[str]) -> int:
     """Tick tasks off as they come true. Raises EngineNotRunning when the daemon ends."""
-    wanted = list(tasks) or [task.name for task in attempt.lab.exercises]
     with closing(docker_client.connect(untraced=True)) as daemon:
         print(f"Watching {attempt.lab.name}; press Ctrl-C to end.", file=sys.stderr)
         try:

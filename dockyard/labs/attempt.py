@@ -25,7 +25,7 @@ from typing import Any
 from dockyard import cleanup, course
 from dockyard.core import docker_client, paths, ports, progress_file
 from dockyard.exceptions import SceneFailed
-from dockyard.labs.lab_catalog import Lab, Way
+from dockyard.labs.lab_catalog import Lab, Page, Way
 from dockyard.notebook.shell_runner import SHELL
 
 # fmt: off
@@ -46,21 +46,32 @@ PORTS = range(20000, 32000)
 
 @dataclass(frozen=True)
 class Attempt:
-    """A lab with the values drawn for it."""
+    """A lab with the values drawn for it, or a lesson's tasks."""
 
-    lab: Lab
+    lab: Page
     values: Mapping[str, str]
     kind: str = "lab"
     id: str = ""
+    folder: Path | None = None
+    """The folder of a lesson; that of a lab follows from its name."""
+
+    @property
+    def is_learners(self) -> bool:
+        """Whether its tasks count in the learner's progress."""
+        return self.kind in ("lab", "lesson")
 
     @property
     def lesson(self) -> str:
         """The lesson label of this attempt's objects. Each of a learner's attempts has its own."""
+        if self.kind == "lesson":
+            return self.lab.name
         return "-".join(filter(None, (self.kind, self.lab.name, self.id)))
 
     @property
     def work(self) -> Path:
         """The folder for the learner's files, ``$WORK``."""
+        if self.folder:
+            return self.folder
         folder = "solutions" if self.kind == "solution" else "labs"
         name = self.lesson if self.kind == "proof" else self.lab.name
         return paths.learner_copy() / folder / "work" / name
@@ -119,7 +130,7 @@ def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
         # Before the scene: if it fails, the next attempt can still remove what it made.
         _save(lab, values=dict(attempt.values), id=id, begun=None)
     docker_client.write_config(attempt.lesson)
-    _make_folder(attempt)
+    make_folder(attempt)
     set_scene(attempt, lab.scene)
     if kind == "lab":
         _save(lab, begun=progress_file.now())
@@ -159,7 +170,7 @@ def finish(attempt: Attempt) -> cleanup.Removed:
     return removed
 
 
-def current(lab: Lab) -> Attempt | None:
+def current(lab: Page) -> Attempt | None:
     """The learner's attempt at a lab, or None before it begins and after it ends."""
     entry = _entry(lab)
     # After an update of the course, the lab may need other values than those that were drawn.
@@ -167,7 +178,7 @@ def current(lab: Lab) -> Attempt | None:
     return _from(lab, entry) if entry.get("begun") and fits else None
 
 
-def last(lab: Lab) -> Attempt | None:
+def last(lab: Page) -> Attempt | None:
     """The learner's latest attempt, even if it has ended: its objects may still exist."""
     entry = _entry(lab)
     return _from(lab, entry) if "id" in entry else None
@@ -187,7 +198,7 @@ def resume(lab: Lab) -> Attempt:
     return attempt
 
 
-def forget(lab: Lab) -> None:
+def forget(lab: Page) -> None:
     """End the learner's attempt without tidying: the next one draws new values.
 
     Keeps its id, because its objects may still exist, and the tasks that are done.
@@ -197,7 +208,7 @@ def forget(lab: Lab) -> None:
 
 
 @contextmanager
-def change_tasks(lab: Lab) -> Iterator[dict[str, Any]]:
+def change_tasks(lab: Page) -> Iterator[dict[str, Any]]:
     """The learner's progress with the tasks of a lab, to change in place: hints, ticks.
 
     Raises Busy or OSError, as progress_file.change() does.
@@ -207,22 +218,22 @@ def change_tasks(lab: Lab) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def _change_entry(lab: Lab) -> Iterator[dict[str, Any]]:
+def _change_entry(lab: Page) -> Iterator[dict[str, Any]]:
     with progress_file.change() as data:
-        entry = data.setdefault("labs", {}).setdefault(lab.name, {})
+        entry = data.setdefault(lab.SECTION, {}).setdefault(lab.name, {})
         entry.setdefault("tasks", {})
         yield entry
 
 
-def _entry(lab: Lab) -> dict[str, Any]:
+def _entry(lab: Page) -> dict[str, Any]:
     return progress_file.read().get("labs", {}).get(lab.name, {})
 
 
-def _from(lab: Lab, entry: dict[str, Any]) -> Attempt:
+def _from(lab: Page, entry: dict[str, Any]) -> Attempt:
     return Attempt(lab, entry.get("values", {}), id=entry["id"])
 
 
-def _save(lab: Lab, **facts: Any) -> None:
+def _save(lab: Page, **facts: Any) -> None:
     with _change_entry(lab) as entry:
         entry.update(facts)
 
@@ -236,7 +247,9 @@ def set_scene(attempt: Attempt, scene: str) -> None:
         raise SceneFailed(
             f"The scene of {attempt.lab.name} could not be set.",
             "\n".join(done.stdout.splitlines()[-5:]),
-            f"Begin anew:  python3 -m dockyard reset labs/{attempt.lab.name}",
+            f"Begin anew:  python3 -m dockyard reset labs/{attempt.lab.name}"
+            if attempt.kind != "lesson"
+            else f"Begin anew:  %lesson {attempt.lab.name} --fresh",
         )
 
 
@@ -284,10 +297,11 @@ def _port(source: random.Random, among: range, taken: set[str]) -> int:
     return port
 
 
-def _make_folder(attempt: Attempt) -> None:
+def make_folder(attempt: Attempt) -> None:
+    """Make an empty folder for the learner's files; keep an earlier one's beside it."""
     folder = attempt.work
     if folder.exists():
-        if attempt.kind == "lab" and any(folder.iterdir()):
+        if attempt.is_learners and any(folder.iterdir()):
             folder.rename(folder.with_name(f"{folder.name}.{time.strftime('%Y-%m-%d-%H%M%S')}"))
         else:
             shutil.rmtree(folder)

@@ -17,7 +17,7 @@ from dockyard.core import docker_client, paths, progress_file
 from dockyard.exceptions import EngineNotRunning
 from dockyard.labs import lab_catalog
 from dockyard.labs.attempt import Attempt, change_tasks
-from dockyard.labs.lab_catalog import Exercise, Lab
+from dockyard.labs.lab_catalog import Assignment, Page
 from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import NotYet, Verdict
 
@@ -28,10 +28,10 @@ AT_ONCE = 4
 """Checks that run at the same time; most of a check is waiting for containers."""
 
 
-def check_of(lab: Lab, task: Exercise) -> Check:
-    """The check of a task: the function named after it in checks/<lab>.py."""
-    module = lab.name.split("-", 1)[-1].replace("-", "_")
-    found = importlib.import_module(f"dockyard.labs.checks.{module}")
+def check_of(page: Page, task: Assignment) -> Check:
+    """The check of a task: the function named after it in the page's module of checks."""
+    module = page.name.split("-", 1)[-1].replace("-", "_")
+    found = importlib.import_module(f"{page.CHECKS}.{module}")
     return getattr(found, task.name.replace("-", "_"))
 
 
@@ -50,12 +50,12 @@ def judge(attempt: Attempt, tasks: Iterable[str] = ()) -> list[Verdict]:
     with closing(docker_client.connect()) as daemon, ThreadPoolExecutor(AT_ONCE) as pool:
         probe = Probe(daemon, attempt)
         verdicts = list(pool.map(lambda task: _verdict(attempt, task, probe), chosen))
-    if attempt.kind == "lab":
+    if attempt.is_learners:
         _save(attempt.lab, verdicts)
     return verdicts
 
 
-def _verdict(attempt: Attempt, task: Exercise, probe: Probe) -> Verdict:
+def _verdict(attempt: Attempt, task: Assignment, probe: Probe) -> Verdict:
     try:
         return Verdict(task.name, "done", check_of(attempt.lab, task)(probe))
     except NotYet as found:
@@ -82,7 +82,7 @@ def _is_the_daemons(error: Exception) -> bool:
     return isinstance(error, requests.RequestException)
 
 
-def _report(lab: Lab, task: Exercise) -> str:
+def _report(lab: Page, task: Assignment) -> str:
     """Log the exception that is being handled; return what to tell the learner."""
     entry = f"{lab.name}/{task.name}\n{traceback.format_exc()}"
     try:
@@ -101,7 +101,7 @@ def _report(lab: Lab, task: Exercise) -> str:
     )
 
 
-def _save(lab: Lab, verdicts: list[Verdict]) -> None:
+def _save(lab: Page, verdicts: list[Verdict]) -> None:
     with change_tasks(lab) as tasks:
         for verdict in verdicts:
             if verdict.check_failed:

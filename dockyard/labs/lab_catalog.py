@@ -22,9 +22,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar, Protocol, TypeVar
 
 from msgspec import Meta, structs
 
@@ -56,22 +56,30 @@ class Way(Record):
         return (self.shell or self.python).strip("\n")
 
 
-class Exercise(Record):
-    """What tasks and reps have in common."""
+class Assignment(Record):
+    """What a learner is asked to do, in a lab or a lesson."""
 
     name: str
     goal: str
     right: Annotated[tuple[Way, ...], Meta(min_length=1)]
+
+    @property
+    def edition(self) -> str:
+        """A short hash of the goal. Progress made on another edition does not count."""
+        return hashlib.sha256(self.goal.encode()).hexdigest()[:8]
+
+
+class Exercise(Assignment):
+    """What tasks and reps have in common."""
+
     start: str = ""
     scene: str = ""
     after: tuple[str, ...] = ()
     breaks: bool = False
     fails: bool = False
 
-    @property
-    def edition(self) -> str:
-        """A short hash of the goal. Progress made on another edition does not count."""
-        return hashlib.sha256(self.goal.encode()).hexdigest()[:8]
+
+A = TypeVar("A", bound=Assignment)
 
 
 class Rep(Exercise):
@@ -105,18 +113,50 @@ class LabFile(Record, kw_only=True):
         return (*self.reps, *self.tasks)
 
 
+class Page(Protocol):
+    """A page with tasks: a lab or a lesson."""
+
+    SECTION: ClassVar[str]
+    """Where the progress file has the tasks of such pages."""
+    CHECKS: ClassVar[str]
+    """The package with a module of checks for each of them."""
+
+    @property
+    def name(self) -> str:
+        """Its name, such as ``03-containers``."""
+
+    @property
+    def values(self) -> Mapping[str, Recipe]:
+        """What is drawn for each attempt."""
+
+    @property
+    def tasks(self) -> Sequence[Assignment]:
+        """The tasks that are counted."""
+
+    def exercise(self, name: str) -> Assignment:
+        """The task with this name. Raises UsageError, which lists all names."""
+
+
+def find(page: str, among: Sequence[A], name: str) -> A:
+    """The assignment of a page with this name. Raises UsageError, which lists all names."""
+    for each in among:
+        if each.name == name:
+            return each
+    known = ", ".join(each.name for each in among)
+    raise UsageError(f"{page} has no task {name!r}.", next=f"Choose one of: {known}.")
+
+
 class Lab(LabFile, kw_only=True):
     """The exercises that belong to one lesson."""
+
+    SECTION: ClassVar[str] = "labs"
+    CHECKS: ClassVar[str] = "dockyard.labs.checks"
 
     name: str
 
     def exercise(self, name: str) -> Exercise:
         """The rep or task with this name. Raises UsageError, which lists all names."""
-        for exercise in self.exercises:
-            if exercise.name == name:
-                return exercise
-        known = ", ".join(exercise.name for exercise in self.exercises)
-        raise UsageError(f"{self.name} has no task {name!r}.", next=f"Choose one of: {known}.")
+        return find(self.name, self.exercises, name)
 
 
 class MistakeRecord(Record):

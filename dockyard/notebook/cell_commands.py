@@ -47,7 +47,8 @@ class CellCommands:
     def __init__(self, shell: InteractiveShell, permit: Callable[[], None]) -> None:
         self._shell = shell
         self._permit = permit
-        self._first_folder = os.getcwd()
+        self.first_folder = Path.cwd()
+        """The folder of the notebook, in which its kernel was started."""
 
     def install(self) -> None:
         """Replace IPython's runners."""
@@ -118,7 +119,7 @@ class CellCommands:
         except FileNotFoundError:
             raise UsageError(
                 "The folder in which this notebook works has been removed, so no command can run.",
-                next=f"Go to another one:  %cd {shlex.quote(self._first_folder)}",
+                next=f"Go to another one:  %cd {shlex.quote(str(self.first_folder))}",
             ) from None
 
     def _check(self) -> None:

@@ -1,9 +1,9 @@
 """The IPython extension of the course: ``%load_ext dockyard``.
 
 It replaces the runners of ``!`` lines and ``%%bash`` cells (cell_commands.py) and defines the
-magics ``%lesson`` and ``%tidy``, which begin and end a lesson, ``%lab``, which begins a lab,
-``%terminal``, ``%%trace``, and those of the quiz package: ``%quiz``, ``%%predict`` and
-``%progress``.
+magics ``%lesson`` and ``%tidy``, which begin and end a lesson, ``%check``, which looks at its
+tasks, ``%lab``, which begins a lab, ``%terminal``, ``%%trace``, and those of the quiz package:
+``%quiz``, ``%%predict`` and ``%progress``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dockyard import cleanup, course, preparation
 from dockyard.core import docker_client
 from dockyard.exceptions import UnwritableFolder, UsageError
 from dockyard.labs import attempt as attempts
+from dockyard.lessons import lesson_catalog, lesson_check, visit
 from dockyard.notebook import cell_commands, terminal_magic
 from dockyard.notebook.cell_commands import CellCommands
 from dockyard.quiz import quiz_magic
@@ -30,6 +31,7 @@ def load(ipython: InteractiveShell) -> None:
     magics.commands.install()
     register = ipython.magics_manager.register_function
     register(magics.begin, "line", "lesson")
+    register(magics.check, "line", "check")
     register(magics.lab, "line", "lab")
     register(magics.tidy, "line", "tidy")
     register(magics.terminal, "line", "terminal")
@@ -53,6 +55,7 @@ class LessonMagics:
         self.commands = CellCommands(shell, self.permit)
         self.lesson: str | None = None
         self.attempt: attempts.Attempt | None = None
+        self.visit: attempts.Attempt | None = None
         self.environment = dict(os.environ)
         """The environment of the kernel before this course changed it."""
         self.broken = False
@@ -77,21 +80,47 @@ class LessonMagics:
         self.broken = False
 
     def begin(self, line: str) -> None:
-        """``%lesson NAME``: connect to the daemon and remove what an earlier run made."""
-        name = line.strip()
-        if not name:
+        """``%lesson NAME``: connect to the daemon, set the scene, or go on where it was left.
+
+        With ``--fresh``, remove what an earlier run made and begin anew.
+        """
+        words = line.split()
+        names = [word for word in words if word != "--fresh"]
+        if len(names) != 1 or names[0].startswith("-"):
             self.broken = True
             raise UsageError(
                 "Say which lesson this is.", next="For example:  %lesson 08-registries"
             )
+        (name,) = names
         with self._beginning():
             docker_client.write_config(name)  # refuses a name that is a path
             preparation.wait_for(name)
             os.environ.update(course.environment(name))
-            with closing(docker_client.connect()) as daemon:
-                cleanup.remove(daemon, lesson=name)
+            if name not in lesson_catalog.names():
+                with closing(docker_client.connect()) as daemon:
+                    cleanup.remove(daemon, lesson=name)
+                self.visit, goes_on = None, False
+            else:
+                here = self.commands.first_folder
+                self.visit, goes_on = visit.begin(name, here, fresh="--fresh" in words)
+                os.chdir(self.visit.work)
         self.lesson, self.attempt = name, None
-        print(f"Ready. A Docker daemon answers, and nothing is left of an earlier run of {name}.")
+        if goes_on:
+            print("Ready. What you made in this lesson is still there; to begin anew:", end="  ")
+            print(f"%lesson {name} --fresh")
+        else:
+            print(
+                f"Ready. A Docker daemon answers, and nothing is left of an earlier run of {name}."
+            )
+
+    def check(self, line: str) -> None:
+        """``%check [TASK…]``: look at tasks of the lesson; ``--hint`` gives a hint instead."""
+        if not self.visit:
+            raise UsageError("No lesson with tasks has begun here.", next="Run the first cell.")
+        words = line.split()
+        print(
+            lesson_check.report(self.visit, [w for w in words if w != "--hint"], "--hint" in words)
+        )
 
     def lab(self, line: str) -> None:
         """``%lab NAME``: begin or resume a lab; defines ``check`` and ``hint``."""
@@ -99,6 +128,7 @@ class LessonMagics:
 
         with self._beginning():
             self.attempt = lab_magic.begin(line, self.shell.user_ns)
+            self.visit = None
         self.lesson = self.attempt.lesson
 
     def tidy(self, line: str) -> None:
@@ -110,6 +140,8 @@ class LessonMagics:
             return
         with closing(docker_client.connect()) as daemon:
             print(cleanup.remove(daemon, lesson=self.lesson))
+        if self.visit:
+            visit.end(self.visit)
 
     def terminal(self, _: str) -> None:
         """``%terminal``: open a terminal with the settings and in the folder of this lesson.
@@ -123,7 +155,8 @@ class LessonMagics:
             folder, variables = self.attempt.work, self.attempt.environment()
         else:
             here = self.commands.folder()
-            folder = here / "work" / self.lesson if self.lesson else here
+            own = here / "work" / self.lesson if self.lesson else here
+            folder = self.visit.work if self.visit else own
             variables = course.environment(self.lesson)
         title = self.lesson or "course"
         try:

@@ -1,0 +1,1 @@
+"""The checks of the lessons' tasks, a module each, a function a task."""

@@ -1,0 +1,74 @@
+"""A learner's visit to a lesson: its folder, its scene, and its tasks.
+
+A visit lasts until ``%tidy``. When the first cell is run again, or in another kernel, the learner
+goes on with what is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from dockyard import cleanup
+from dockyard.core import docker_client, paths, wheelhouse, whole_file
+from dockyard.labs import attempt as attempts
+from dockyard.labs.attempt import Attempt
+from dockyard.lessons import lesson_catalog
+from dockyard.lessons.lesson_catalog import Lesson
+
+SOURCE = paths.NOTEBOOKS / "guestbook"
+MARK = ".visit.json"
+"""In the lesson's folder: which daemon has the scene, and of which lesson's edition."""
+
+
+def attempt_at(name: str, here: Path) -> Attempt:
+    """The learner's attempt at a lesson's tasks; here is the folder of its page."""
+    return Attempt(lesson_catalog.load(name), {}, "lesson", folder=here / "work" / name)
+
+
+def begin(name: str, here: Path, *, fresh: bool = False) -> tuple[Attempt, bool]:
+    """Begin a visit, or go on with it; says whether it goes on.
+
+    A new one starts without the objects of an earlier one; files of the learner are kept beside
+    the new folder. Raises EngineNotRunning, SceneFailed, InstallFailed, Busy or OSError.
+    """
+    lesson = lesson_catalog.load(name)
+    attempt = attempt_at(name, here)
+    with closing(docker_client.connect()) as daemon:
+        now = {"daemon": daemon.info()["ID"], "scene": _edition(lesson)}
+        if not fresh and _mark(attempt.work) == now:
+            return attempt, True
+        cleanup.remove(daemon, lesson=name)
+    attempts.make_folder(attempt)
+    if lesson.guestbook:
+        _copy_guestbook(attempt.work / "guestbook")
+    attempts.set_scene(attempt, lesson.scene)
+    whole_file.write(attempt.work / MARK, json.dumps(now).encode())
+    return attempt, False
+
+
+def end(attempt: Attempt) -> None:
+    """End a visit: the next one begins anew."""
+    (attempt.work / MARK).unlink(missing_ok=True)
+
+
+def _mark(folder: Path) -> Any:
+    try:
+        return json.loads((folder / MARK).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _edition(lesson: Lesson) -> str:
+    """Changes with the scene: after an update of the course, the lesson may need another one."""
+    return hashlib.sha256(repr((lesson.guestbook, lesson.scene)).encode()).hexdigest()[:8]
+
+
+def _copy_guestbook(folder: Path) -> None:
+    wheels = wheelhouse.folder() if wheelhouse.is_complete() else wheelhouse.fetch(print)
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    shutil.copytree(wheels, folder / "wheels")
