@@ -89,7 +89,8 @@ class Attempt:
         """The text with ``$NAME`` replaced by the values."""
         for name in sorted(self.values, key=len, reverse=True):
             text = text.replace(f"${name}", self.values[name])
-        return text.replace("$WORK", self.work.relative_to(paths.learner_copy()).as_posix())
+        parent = self.folder.parents[1] if self.folder else paths.learner_copy()
+        return text.replace("$WORK", self.work.relative_to(parent).as_posix())
 
     def run(self, way: Way | str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         """Run a way, or shell commands, in the work folder as a learner would.
