@@ -6,26 +6,20 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
-from pathlib import Path
-from typing import Any
+from contextlib import closing
 
 import docker
 import requests
 
-from dockyard.core import docker_client, paths
-from dockyard.core.labels import CHECK
+from dockyard.core import docker_client
 from dockyard.exceptions import EngineNotRunning, UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.labs import hints, judge, lab_catalog
 from dockyard.labs.attempt import Attempt
+from dockyard.labs.watch import Watch
 
 PAUSE = 1
 """Seconds between two looks at the daemon with ``--watch``."""
-
-READING = ("exec_", "archive-path", "top", "save")
-"""Events that a check itself causes when it looks into an object, and that change nothing."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -94,9 +88,12 @@ def _watch(attempt: Attempt, wanted: list[str]) -> int:
         print(f"Watching {attempt.lab.name}; press Ctrl-C to end.", file=sys.stderr)
         try:
             failed: set[str] = set()
-            for _ in _changes(daemon, attempt):
-                if not (wanted := _tick(attempt, wanted, failed)):
-                    break
+            watch = Watch(attempt)
+            while wanted:
+                if watch.changed(daemon):
+                    wanted = _tick(attempt, wanted, failed)
+                else:
+                    time.sleep(PAUSE)
         except KeyboardInterrupt:
             return 1
         except (docker.errors.DockerException, requests.RequestException):
@@ -114,50 +111,3 @@ def _tick(attempt: Attempt, wanted: list[str], failed: set[str]) -> list[str]:
         if verdict.check_failed:
             failed.add(verdict.task)
     return [verdict.task for verdict in verdicts if not verdict.done]
-
-
-def _changes(daemon: docker.DockerClient, attempt: Attempt) -> Iterator[None]:
-    """Yield at once, and then whenever something happened that could complete a task."""
-    since, before = time.time(), None
-    helpers: set[str] = set()
-    while True:
-        until = time.time()
-        # With fractions of a second, which the daemon accepts and the SDK's types do not.
-        span: dict[str, Any] = {"since": f"{since:.9f}", "until": f"{until:.9f}"}
-        # A list, so that all events are read: a helper is recognised by its first one.
-        happened = list(foreign(daemon.events(decode=True, **span), helpers))
-        since, now = until, _silent(daemon, attempt)
-        if happened or now != before:
-            before = now
-            yield
-        else:
-            time.sleep(PAUSE)
-
-
-def foreign(events: Iterable[dict[str, Any]], helpers: set[str]) -> Iterator[dict[str, Any]]:
-    """The events that could complete a task and were not caused by a check.
-
-    Otherwise each check would trigger the next one. helpers are the ids of the checks' own
-    containers; new ones are added.
-    """
-    for event in events:
-        attributes = event["Actor"]["Attributes"] or {}
-        if CHECK in attributes:
-            helpers.add(event["Actor"]["ID"])
-        # Events of networks and volumes carry no labels, but the id of the container.
-        elif attributes.get("container") not in helpers and not event["Action"].startswith(READING):
-            yield event
-
-
-def _silent(daemon: docker.DockerClient, attempt: Attempt) -> tuple[object, object]:
-    """What changes without an event: images built by BuildKit, and the learner's files."""
-    images = sorted([image["Id"], *(image["RepoTags"] or ())] for image in daemon.api.images())
-    return images, [_files(each) for each in (attempt.work, paths.docker_config(attempt.lesson))]
-
-
-def _files(folder: Path) -> dict[Path, int]:
-    files: dict[Path, int] = {}
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            files[path] = path.lstat().st_mtime_ns
-    return files

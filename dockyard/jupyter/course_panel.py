@@ -9,12 +9,18 @@
      "setup": {"running": true, "line": "unpacking Docker", "share": 0.25, "failure": ["…", "…"]}}
 
 with paths as JupyterLab knows them; lesson or lab is null where there is none.
+
+``GET dockyard/tasks?page=notebooks/03-containers.ipynb`` returns that page's tasks:
+
+    [{"name": "stop-it", "goal": "Stop the container `web` and keep it.", "done": false}, …]
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +34,8 @@ from dockyard.learner_copy import course_folder
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
+    from dockyard.jupyter.task_list import TaskList
+
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
     return [{"module": __name__}]
@@ -35,7 +43,9 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 def _load_jupyter_server_extension(server: ServerApp) -> None:
     address = url_path_join(server.base_url, "dockyard/course")
-    server.web_app.add_handlers(".*$", [(address, CoursePanelHandler)])
+    tasks = url_path_join(server.base_url, "dockyard/tasks")
+    handlers = [(address, CoursePanelHandler), (tasks, TasksHandler)]
+    server.web_app.add_handlers(".*$", handlers)
 
 
 class CoursePanelHandler(APIHandler):
@@ -48,6 +58,28 @@ class CoursePanelHandler(APIHandler):
         # In a thread, because it reads files and asks the course registry.
         found = await asyncio.to_thread(document, root)
         self.finish(found)
+
+
+class TasksHandler(APIHandler):
+    """Answers with the tasks of the page that is open."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """``GET dockyard/tasks?page=PATH``: a list of name, goal and done."""
+        root = Path(self.settings["server_root_dir"]).expanduser().absolute()
+        file = root / self.get_query_argument("page")
+        copy = paths.learner_copy()
+        page = PurePosixPath(file.relative_to(copy)) if file.is_relative_to(copy) else None
+        found = await asyncio.to_thread(_tasks().look, page) if page else []
+        self.finish(json.dumps(found))
+
+
+@cache
+def _tasks() -> TaskList:
+    # It brings in the Docker SDK, which would delay JupyterLab's start.
+    from dockyard.jupyter.task_list import TaskList
+
+    return TaskList()
 
 
 def document(root: Path) -> dict[str, Any]:

@@ -43,12 +43,20 @@ def begin(name: str, here: Path, *, fresh: bool = False) -> tuple[Attempt, bool]
         if not fresh and _mark(attempt.work) == now:
             return attempt, True
         cleanup.remove(daemon, lesson=name)
+    with attempts.change_tasks(lesson) as tasks:
+        tasks.clear()
     attempts.make_folder(attempt)
     if lesson.guestbook:
         _copy_guestbook(attempt.work / "guestbook")
     attempts.set_scene(attempt, lesson.scene)
     whole_file.write(attempt.work / MARK, json.dumps(now).encode())
     return attempt, False
+
+
+def current(name: str, here: Path) -> Attempt | None:
+    """The visit to a lesson that goes on, for readers who do not ask the daemon."""
+    attempt = attempt_at(name, here)
+    return attempt if _mark(attempt.work) else None
 
 
 def end(attempt: Attempt) -> None:

@@ -10,10 +10,9 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from dockyard.commands import check
 from dockyard.core import docker_client, paths, progress_file, wait
 from dockyard.labs import attempt as attempts
-from dockyard.labs import judge
+from dockyard.labs import judge, watch
 from dockyard.labs.lab_magic import Checker
 from tests.support.lab_attempts import LAB, proof, start_web
 
@@ -100,7 +99,7 @@ def test_watching_reports_a_check_that_fails_itself_once(failing_check, tmp_path
 
 def test_engine_env_exports_the_values_of_the_attempt():
     attempt = attempts.begin(LAB)
-    done = run("engine", "env", "--lab", "07")
+    done = run("engine", "env", "--lab", "03")
     assert f"export WEB={attempt.values['WEB']}\n" in done.stdout
     assert f"export DOCKER_CONFIG={paths.docker_config(attempt.lesson)}\n" in done.stdout
 
@@ -111,7 +110,7 @@ BUILT = "printf 'FROM busybox\\nRUN echo %s > /note\\n' $TOKEN | docker build --
 
 @contextmanager
 def watching(*tasks, log):
-    """``check 07 TASKS --watch`` after its first line, with the file that it writes to."""
+    """``check 03 TASKS --watch`` after its first line, with the file that it writes to."""
     with log.open("w") as output:
         watcher = subprocess.Popen(
             [sys.executable, "-m", "dockyard", "check", "03", *tasks, "--watch"],
@@ -150,7 +149,7 @@ def test_watching_ignores_the_events_of_its_own_checks():
         events = list(daemon.events(decode=True, **span))
     assert all(verdict.done for verdict in verdicts)
     assert {"connect", "die"} <= {event["Action"] for event in events}
-    assert not list(check.foreign(events, set()))
+    assert not list(watch.foreign(events, set()))
 
 
 def test_reset_of_a_lab_removes_its_objects_and_keeps_the_learners_notebook():

@@ -7,6 +7,7 @@
   const NAME = "dockyard-course";
   const WHILE_SETTING_UP = 1500;
   const OTHERWISE = 10000;
+  const BETWEEN_TASKS = 2500;
 
   const STYLE = `
     #${NAME} { min-width: 300px; overflow-y: auto; padding: 8px 0; background: var(--jp-layout-color1);
@@ -30,6 +31,17 @@
     #${NAME} .dockyard-lab { flex: none; width: 76px; text-decoration: underline; }
     #${NAME} .dockyard-terminal { margin: 0 12px 8px; border: 1px solid var(--jp-border-color1);
       border-radius: 3px; }
+    #${NAME} li[data-open] { flex-wrap: wrap; }
+    #${NAME} .dockyard-tasks { flex: 1 0 100%; list-style: none; margin: 0; padding: 0 8px 8px; }
+    #${NAME} .dockyard-tasks li { display: block; border: 0; padding: 3px 0 3px 22px;
+      text-indent: -22px; background: none; overflow-wrap: anywhere; }
+    #${NAME} .dockyard-tasks li::before { content: "○"; display: inline-block; width: 22px;
+      text-indent: 0; }
+    #${NAME} .dockyard-tasks li[data-done]::before { content: "✔"; color: var(--jp-success-color1); }
+    #${NAME} .dockyard-tasks li[data-done] { color: var(--jp-ui-font-color2); }
+    #${NAME} .dockyard-tasks code { font-family: var(--jp-code-font-family); text-indent: 0; }
+    #${NAME} .dockyard-said { position: absolute; clip-path: inset(50%); height: 1px; width: 1px;
+      overflow: hidden; white-space: nowrap; }
     /* A wide table breaks words before it becomes wider than the page. */
     .jp-RenderedMarkdown { overflow-wrap: anywhere; }`;
 
@@ -43,9 +55,14 @@
     return made;
   }
 
-  async function ask(settings) {
+  /** The text of a goal, in which commands and names stand between backticks. */
+  function withCode(text) {
+    return text.split("`").map((part, at) => (at % 2 ? element("code", {}, part) : part));
+  }
+
+  async function ask(settings, what) {
     const headers = settings.token ? { Authorization: `token ${settings.token}` } : {};
-    const answer = await fetch(`${settings.baseUrl}dockyard/course`, {
+    const answer = await fetch(`${settings.baseUrl}dockyard/${what}`, {
       headers, cache: "no-store", credentials: "same-origin",
     });
     if (!answer.ok) throw new Error(`the course's side bar: status ${answer.status}`);
@@ -59,6 +76,9 @@
       this.folder = "";
       this.setup = element("div", { class: "dockyard-setup", role: "status" });
       this.list = element("ol");
+      this.tasks = element("ul", { class: "dockyard-tasks", "aria-label": "Tasks of this page" });
+      this.done = undefined;
+      this.said = element("p", { class: "dockyard-said", role: "status" });
       const terminal = element(
         "button",
         { class: "dockyard-terminal", title: "docker reaches the course's engine there",
@@ -70,6 +90,7 @@
         this.setup,
         terminal,
         element("nav", { "aria-label": "Lessons and labs" }, this.list),
+        this.said,
       );
     }
 
@@ -140,12 +161,41 @@
       return made;
     }
 
+    /** The path of the page that is in front; undefined for a terminal, say. */
+    path() {
+      return this.app.shell.currentWidget?.context?.path;
+    }
+
+    /** Show the tasks of a page below its entry, and say which ones have become done. */
+    showTasks(path, tasks) {
+      const done = tasks.filter((task) => task.done).map(({ name }) => name);
+      if (this.done?.path === path) {
+        const news = done.filter((name) => !this.done.names.includes(name));
+        if (news.length) this.said.textContent = `Done: ${news.join(", ")}.`;
+      }
+      this.done = { path, names: done };
+      const shown = JSON.stringify([path, tasks]);
+      if (shown === this.tasksShown) return;
+      this.tasksShown = shown;
+      this.tasks.replaceChildren(...tasks.map((task) => {
+        const item = element("li", {}, ...withCode(task.goal));
+        item.toggleAttribute("data-done", task.done);
+        item.append(element("span", { class: "dockyard-said" }, task.done ? " (done)" : " (to do)"));
+        return item;
+      }));
+      this.mark();
+    }
+
     /** Mark the entry of the page that is in front. */
     mark() {
-      const path = this.app.shell.currentWidget?.context?.path;
+      // With a terminal in front, the page beside it stays marked.
+      const path = this.path() ?? this.marked;
+      this.marked = path;
+      this.tasks.remove();
       for (const item of this.list.children) {
         const open = [...item.children].some((button) => button.dataset.path === path);
         item.toggleAttribute("data-open", open);
+        if (open && this.done?.path === path && this.tasks.children.length) item.append(this.tasks);
         for (const button of item.children) {
           if (button.dataset.path === path) button.setAttribute("aria-current", "page");
           else button.removeAttribute("aria-current");
@@ -169,7 +219,7 @@
       let pause = OTHERWISE;
       if (widget.isVisible && !document.hidden) {
         try {
-          const course = await ask(app.serviceManager.serverSettings);
+          const course = await ask(app.serviceManager.serverSettings, "course");
           if (!panel.shown) panel.begin(course);
           panel.show(course);
           if (course.setup.running) pause = WHILE_SETTING_UP;
@@ -181,6 +231,19 @@
       setTimeout(follow, pause);
     };
     void app.restored.then(follow);
+    const followTasks = async () => {
+      const path = panel.path() ?? panel.marked;
+      if (widget.isVisible && !document.hidden && path?.endsWith(".ipynb")) {
+        try {
+          const { serverSettings } = app.serviceManager;
+          panel.showTasks(path, await ask(serverSettings, `tasks?page=${encodeURIComponent(path)}`));
+        } catch {
+          // As above.
+        }
+      }
+      setTimeout(followTasks, BETWEEN_TASKS);
+    };
+    void app.restored.then(followTasks);
   }
 
   let shared;

@@ -1,0 +1,88 @@
+"""The tasks of an open page for the side bar, which tick by themselves while the learner works."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from pathlib import PurePosixPath
+from typing import Any
+
+import docker
+import requests
+
+from dockyard import course
+from dockyard.core import docker_client, paths, progress_file
+from dockyard.exceptions import DockyardError
+from dockyard.labs import attempt as attempts
+from dockyard.labs import judge, lab_catalog
+from dockyard.labs.attempt import Attempt
+from dockyard.labs.lab_catalog import Page
+from dockyard.labs.watch import Watch
+from dockyard.lessons import lesson_catalog, visit
+
+
+class TaskList:
+    """Looks at tasks only when something has happened that could complete one."""
+
+    def __init__(self) -> None:
+        self._looking = threading.Lock()
+        self._attempt: Attempt | None = None
+        self._watch: Watch | None = None
+
+    def look(self, page: PurePosixPath) -> list[dict[str, Any]]:
+        """The tasks of a page, such as ``notebooks/03-containers.ipynb``: name, goal, done.
+
+        Empty for a page without tasks. Task that are done are saved as if ``%check`` had been run.
+        """
+        if not (known := _known(page)):
+            return []
+        attempt = _attempt(page, known)
+        if attempt and course.answers():
+            with self._looking:
+                self._judge(attempt)
+        done = _done(known)
+        return [
+            {
+                "name": task.name,
+                "goal": " ".join((attempt.fill(task.goal) if attempt else task.goal).split()),
+                "done": task.name in done,
+            }
+            for task in known.tasks
+        ]
+
+    def _judge(self, attempt: Attempt) -> None:
+        try:
+            with closing(docker_client.connect(untraced=True)) as daemon:
+                if attempt != self._attempt or not self._watch:
+                    self._attempt, self._watch = attempt, Watch(attempt)
+                if self._watch.changed(daemon):
+                    done = _done(attempt.lab)
+                    pending = [task.name for task in attempt.lab.tasks if task.name not in done]
+                    if pending:
+                        judge.judge(attempt, pending)
+        except (docker.errors.DockerException, requests.RequestException, DockyardError, OSError):
+            # The daemon is being stopped, or the disk is full: commands in cells say so.
+            self._watch = None
+
+
+def _known(page: PurePosixPath) -> Page | None:
+    if page.parent.name == "notebooks" and page.stem in lesson_catalog.names():
+        return lesson_catalog.load(page.stem)
+    if page.parent.name == "labs" and page.stem in lab_catalog.names():
+        return lab_catalog.load(page.stem)
+    return None
+
+
+def _attempt(page: PurePosixPath, known: Page) -> Attempt | None:
+    if page.parent.name == "notebooks":
+        return visit.current(known.name, paths.learner_copy() / "notebooks")
+    return attempts.current(known)
+
+
+def _done(page: Page) -> set[str]:
+    saved = progress_file.read().get(page.SECTION, {}).get(page.name, {}).get("tasks", {})
+    return {
+        task.name
+        for task in page.tasks
+        if saved.get(task.name, {}).get("done") and saved[task.name].get("edition") == task.edition
+    }
