@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from dockyard import registry
-from dockyard.core import paths
-from dockyard.notebook import expansion
+from dockyard.core import docker_client, paths
+from dockyard.notebook import container_hints, expansion
 
 TERMINAL = "a terminal, which  %terminal  opens"
 
@@ -277,6 +277,72 @@ def _engine_stopped(run: Finished) -> str | None:
     return None
 
 
+def _other_daemon(run: Finished) -> str | None:
+    said = re.search(
+        r"(?:Cannot connect to the Docker daemon at |failed to connect to the docker API at |"
+        r"permission denied while trying to connect to the (?:Docker daemon socket|docker API) at )"
+        r"(?P<address>[a-z]+://[^\s;?]+?)[.:;?]?(?:\s|$)",
+        run.output,
+    )
+    if not (run.code and said) or str(paths.front_door()) in said["address"]:
+        return None
+    if re.search(r"DOCKER_\w+=|\bdocker\s+-|\b(?:sudo|sh|bash|exec|run|ssh)\b", run.command):
+        # The address was chosen in the command, or the client is another one.
+        return None
+    set_by = next((name for name in docker_client.UNSET if run.environment.get(name)), None)
+    advice = f"%env {set_by}=" if set_by else "docker context use default"
+    return (
+        f"docker asked the daemon at {said['address']}, which is not the course's. To ask that "
+        f"one again:  {advice}"
+    )
+
+
+_DESKTOP = [
+    "ai",
+    "debug",
+    "desktop",
+    "extension",
+    "init",
+    "mcp",
+    "model",
+    "offload",
+    "pass",
+    "sandbox",
+    "scout",
+]
+"""Commands of plug-ins that come with Docker Desktop only, or are installed one by one."""
+
+
+def _missing_plugin(run: Finished) -> str | None:
+    found = re.search(
+        r"(?m)^(?:docker: unknown command: docker |docker: ')(?P<word>[a-z]+)\b", run.output
+    )
+    if run.code and found and found["word"] in _DESKTOP:
+        return (
+            f"docker {found['word']} is a plug-in that comes with Docker Desktop. The course's "
+            "client does not have it."
+        )
+    return None
+
+
+def _other_processor(run: Finished) -> str | None:
+    if not run.code:
+        return None
+    if found := re.search(r"no matching manifest for (\S+) in the manifest list", run.output):
+        return f"This image does not exist for this computer's kind of processor, {found[1]}."
+    found = re.search(
+        r"requested image's platform \((\S+)\) does not match the detected host platform "
+        r"\((\S+?)\)",
+        run.output,
+    )
+    if found and "exec format error" in run.output:
+        return (
+            f"The programs of this image are for {found[1]}, and this computer is {found[2]}. "
+            "Leave out --platform, or choose an image for this one."
+        )
+    return None
+
+
 def _shell_of_its_own(run: Finished) -> str | None:
     if re.fullmatch(r"\s*cd(?:\s+[^\s;&|]+)?\s*", run.command) and not run.code:
         return "Each ! line has a shell of its own, so this changes nothing for the next. Use  %cd."
@@ -294,8 +360,13 @@ RULES: tuple[Callable[[Finished], str | None], ...] = (
     _no_hub,
     _name_in_use,
     _port_in_use,
+    _missing_plugin,
     _misspelt_command,
     _misspelt_program,
     _engine_stopped,
+    _other_daemon,
+    _other_processor,
+    container_hints.gone,
+    container_hints.cut_id,
     _shell_of_its_own,
 )

@@ -50,11 +50,11 @@ def test_a_page_that_nobody_has_begun_shows_its_tasks_unticked(window):
 
 def test_a_page_of_the_learners_own_has_no_tasks(window):
     asked = """async () => {
-        const { serverSettings } = window.jupyterapp.serviceManager;
-        const headers = { Authorization: `token ${serverSettings.token}` };
+        const { baseUrl, token } = window.jupyterapp.serviceManager.serverSettings;
+        const headers = { Authorization: `token ${token}` };
         const told = [];
         for (const page of ["mine.ipynb", "../outside.ipynb", "notebooks/99-none.ipynb"]) {
-            const address = `${serverSettings.baseUrl}dockyard/tasks?page=${encodeURIComponent(page)}`;
+            const address = `${baseUrl}dockyard/tasks?page=${encodeURIComponent(page)}`;
             const answer = await fetch(address, { headers });
             told.push(await answer.text());
         }

@@ -119,6 +119,31 @@ def hint(command, output="", code=1, names=()):
             f"failed to connect to the docker API at unix://{DOOR}; check if the path is correct",
             "engine start",
         ),
+        (
+            "docker ps",
+            "Cannot connect to the Docker daemon at unix:///mine.sock. Is it running?",
+            "docker context use default",
+        ),
+        (
+            "docker ps",
+            "permission denied while trying to connect to the Docker daemon socket at "
+            'unix:///var/run/docker.sock: Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.51/info"',
+            "unix:///var/run/docker.sock, which is not the course's",
+        ),
+        ("docker scout cves web", "docker: unknown command: docker scout\n", "Docker Desktop"),
+        ("docker init", "docker: 'init' is not a docker command.\n", "Docker Desktop"),
+        (
+            "docker run arm32v7/busybox",
+            DAEMON + "no matching manifest for linux/amd64 in the manifest list entries",
+            "kind of processor, linux/amd64",
+        ),
+        (
+            "docker run --platform linux/arm64 busybox",
+            "WARNING: The requested image's platform (linux/arm64) does not match the detected "
+            "host platform (linux/amd64/v4) and no specific platform was requested\n"
+            "exec /bin/sh: exec format error",
+            "for linux/arm64, and this computer is linux/amd64/v4",
+        ),
     ],
 )
 def test_a_mistake_gets_its_hint(command, output, words, monkeypatch):
@@ -170,6 +195,12 @@ def test_a_mistake_that_does_not_fail_gets_its_hint(command, words):
         ("docker exec box docker ps", "/bin/sh: 1: docke: not found in this house"),
         ("dockerd", "/bin/bash: line 1: dockerd: command not found"),
         ("rocked", "/bin/bash: line 1: rocked: command not found"),
+        ("docker exec box ./program", "exec ./program: exec format error"),
+        ("docker logs box", "docker: unknown command: docker scoot"),
+        (
+            "DOCKER_HOST=unix:///mine.sock docker ps",
+            "Cannot connect to the Docker daemon at unix:///mine.sock. Is it running?",
+        ),
         (
             "docker --host tcp://127.0.0.1:1 ps",
             "Cannot connect to the Docker daemon at tcp://127.0.0.1:1. Is the daemon running?",
