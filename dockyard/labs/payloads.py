@@ -6,6 +6,7 @@ import gzip
 import io
 import tarfile
 from collections.abc import Collection
+from pathlib import PurePosixPath
 from typing import IO
 
 STDOUT, STDERR = 1, 2
@@ -32,6 +33,16 @@ def first_file(archive: bytes) -> str | None:
             if file := open_member(tar, member):
                 return file.read().decode(errors="replace")
     return None
+
+
+def files(archive: IO[bytes]) -> dict[str, str]:
+    """The texts of the files in a tar archive, by path. Raises tarfile.TarError."""
+    with tarfile.open(fileobj=archive) as tar:
+        return {
+            str(PurePosixPath(member.name)): file.read().decode(errors="replace")
+            for member in tar
+            if (file := open_member(tar, member))
+        }
 
 
 def open_member(tar: tarfile.TarFile, member: tarfile.TarInfo | str) -> IO[bytes] | None:

@@ -7,6 +7,7 @@ programs. Containers that it makes for this are removed before the check ends.
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import tarfile
 import tempfile
@@ -197,6 +198,15 @@ class Probe(Inspection):
         image = self.image_id("busybox:latest")
         with cleanup.helper(self.daemon, image, NEVER_STARTED, volumes=mount) as container:
             return self.read(container, f"/volume/{path.lstrip('/')}")
+
+    def files_of_volume(self, volume: str) -> dict[str, str]:
+        """The texts of all files in a volume, by path. Raises NotYet when there is no volume."""
+        self.volume(volume)
+        mount = {volume: {"bind": "/volume", "mode": "ro"}}
+        image = self.image_id("busybox:latest")
+        with cleanup.helper(self.daemon, image, NEVER_STARTED, volumes=mount) as container:
+            chunks, _ = container.get_archive("/volume/.")
+            return payloads.files(io.BytesIO(b"".join(chunks)))
 
     def read_image(self, reference: str, path: str) -> str | None:
         """The text of a file in an image; None when there is none."""
