@@ -1,7 +1,7 @@
 """Sphinx's settings for the website. ``python -m dockyard.authoring.site`` copies and uses them."""
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pygments.lexer import Lexer
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
@@ -9,6 +9,7 @@ from pygments.token import Comment
 from pygments.util import ClassNotFound
 
 from dockyard.authoring import launch_links
+from dockyard.learner_copy import course_folder
 
 PACKAGE = Path(launch_links.__file__).parents[1]
 
@@ -94,8 +95,9 @@ def _tokens(language, text, at):
 
 def _add_links(app, pagename, templatename, context, doctree):
     """Give a page's template the links that lead from this page."""
-    notebook = f"{pagename}.ipynb" if pagename.startswith(("notebooks/", "labs/")) else ""
-    context["binder"] = launch_links.binder(notebook)
+    page = PurePosixPath(f"{pagename}.ipynb")
+    known = page in course_folder.pages()
+    context["binder"] = launch_links.binder(page if known else course_folder.START)
     context["codespaces"] = launch_links.codespaces()
     context["repository"] = launch_links.repository()
     # What scrolls sideways must be reachable by keyboard.

@@ -12,17 +12,15 @@ import os
 import re
 import sys
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote, urlencode
 
 from dockyard.core import paths
+from dockyard.learner_copy import course_folder
 
 GITHUB = "https://github.com"
 README = paths.CHECKOUT / "README.md"
 PROJECT = paths.CHECKOUT / "pyproject.toml"
-
-COPY = "my-course"
-"""The folder of the learner's copy, in which a launch opens a page; relative to the checkout."""
 
 
 def named() -> str:
@@ -47,13 +45,13 @@ def source(path: Path) -> str:
     return f"{repository()}/{kind}/HEAD/{path.relative_to(paths.CHECKOUT).as_posix()}"
 
 
-def binder(notebook: str = "") -> str:
-    """A launch on Binder; notebook is a path in the checkout, by default the first lesson's.
+def binder(page: PurePosixPath = course_folder.START) -> str:
+    """A launch on Binder that opens a page, whose path in the checkout is given.
 
-    https://mybinder.readthedocs.io/en/latest/howto/user_interface.html
+    binder/start serves the learner's copy, where the page has the same path. What Binder does with
+    urlpath: https://mybinder.readthedocs.io/en/latest/howto/user_interface.html
     """
-    place = f"?urlpath={quote(f'lab/tree/{COPY}/{notebook}', safe='')}" if notebook else ""
-    return f"https://mybinder.org/v2/gh/{slug()}/HEAD{place}"
+    return f"https://mybinder.org/v2/gh/{slug()}/HEAD?urlpath={quote(f'lab/tree/{page}', safe='')}"
 
 
 def codespaces() -> str:

@@ -6,6 +6,7 @@ import re
 import shutil
 import threading
 from html.parser import HTMLParser
+from pathlib import PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import nbformat
@@ -13,6 +14,7 @@ import pytest
 
 from dockyard.authoring import launch_links, site
 from dockyard.core import paths
+from dockyard.learner_copy import course_folder
 from tests.browser.conftest import chromium  # noqa: F401
 from tests.browser.jupyterlab_page import faults, headless_chromium
 
@@ -126,8 +128,9 @@ def test_a_notebooks_page_launches_it_and_reports_what_is_wrong(pages, notebook)
         if link.startswith("https://mybinder.org/v2/gh/somebody/course/HEAD")
     ]
     opened = parse_qs(urlsplit(binder).query)["urlpath"][0]
-    name = f"{notebook.parent.name}/{notebook.name}"
-    assert opened == f"lab/tree/{launch_links.COPY}/{name}"
+    served = PurePosixPath(opened).relative_to("lab/tree")  # binder/start serves the copy
+    assert served == PurePosixPath(notebook.parent.name, notebook.name)
+    assert served in course_folder.pages()
     assert "https://codespaces.new/somebody/course?quickstart=1" in page.links
     assert "../index.html#start" in page.links
     (wrong,) = [link for link in page.links if link.startswith(f"{ELSEWHERE}/issues/new")]
