@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from pathlib import Path
 
 from dockyard import course
 from dockyard.commands.setup import set_up
-from dockyard.core import docker_client
+from dockyard.core import docker_client, paths
 from dockyard.core.console import say
 from dockyard.exceptions import EngineNotRunning
 
@@ -53,7 +54,22 @@ def _print_environment(lab: str | None, *, as_json: bool) -> None:
 
 def _variables(lab: str | None) -> dict[str, str]:
     if lab is None:
-        return course.environment()
+        return _of_this_folder() or course.environment()
     from dockyard.labs import attempt, lab_catalog
 
     return attempt.resume(lab_catalog.load(lab)).environment()
+
+
+def _of_this_folder() -> dict[str, str]:
+    """The variables of the lesson or lab that has begun and works in this folder; empty if none."""
+    here, copy = Path.cwd(), paths.learner_copy()
+    if here.parent == copy / "notebooks" / "work" and paths.docker_config(here.name).exists():
+        return course.environment(here.name)
+    if here.parent == copy / "labs" / "work":
+        from dockyard.labs import attempt, lab_catalog
+
+        if here.name in lab_catalog.names() and (
+            begun := attempt.current(lab_catalog.load(here.name))
+        ):
+            return begun.environment()
+    return {}

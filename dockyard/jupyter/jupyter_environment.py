@@ -16,6 +16,7 @@ from typing import Any
 from dockyard import course
 from dockyard.core import paths, whole_file
 from dockyard.learner_copy import course_folder, trust
+from dockyard.notebook import terminal_magic
 
 HERE = Path(__file__).parent
 
@@ -84,7 +85,7 @@ def _server_config() -> dict[str, Any]:
 def _terminal() -> list[str]:
     """The command of terminals: a shell whose own start-up files cannot change its environment."""
     bash = shutil.which("bash")
-    return [bash, "--noprofile", "--rcfile", str(HERE / "terminal.bash")] if bash else ["sh"]
+    return [bash, "--noprofile", "--rcfile", str(terminal_magic.START)] if bash else ["sh"]
 
 
 def whole() -> dict[str, str]:

@@ -20,25 +20,8 @@ from dockyard.core import docker_client, paths, whole_file
 
 COMM = "dockyard-terminal"
 
-PLAIN = (
-    "BUILDKIT_PROGRESS",
-    "COMPOSE_ANSI",
-    "COMPOSE_MENU",
-    "COMPOSE_PROGRESS",
-    "DOCKER_CLI_HINTS",
-    "NO_COLOR",
-)
-"""Variables that keep the output of cells plain, which a terminal does not need."""
-
-START = """\
-# The start-up file of a terminal that %terminal opened. ~/.bashrc is left out: it often sets
-# DOCKER_HOST or PATH, and docker would then reach another daemon than the cells do.
-unset {unset}
-{exports}
-alias ls='ls --color=auto' grep='grep --color=auto'
-PS1={prompt}
-cd -- {folder} || echo "The folder {folder} cannot be used."
-"""
+START = Path(__file__).with_name("terminal.bash")
+"""The start-up file of all terminals of the course."""
 
 
 def prepare(title: str, folder: Path, variables: Mapping[str, str]) -> str:
@@ -48,20 +31,18 @@ def prepare(title: str, folder: Path, variables: Mapping[str, str]) -> str:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    kept = {key: text for key, text in variables.items() if key not in PLAIN} | {"PATH": path}
-    exports = [
-        f"export {name}={shlex.quote(value)}"
-        for name, value in kept.items()
-        if re.fullmatch(r"[A-Za-z_]\w*", name)
+    lines = [
+        f"unset {' '.join(docker_client.UNSET)}",
+        *(
+            f"export {name}={shlex.quote(value)}"
+            for name, value in {**variables, "PATH": path}.items()
+            if re.fullmatch(r"[A-Za-z_]\w*", name)
+        ),
+        f"cd -- {shlex.quote(str(folder))}",
+        f". {shlex.quote(str(START))}",
     ]
     file = paths.run_dir() / f"{title}.bash"
-    text = START.format(
-        unset=" ".join((*docker_client.UNSET, *PLAIN)),
-        exports="\n".join(exports),
-        prompt=shlex.quote(rf"\[\e[1;34m\]{title}\[\e[0m\]:\W\$ "),
-        folder=shlex.quote(str(folder)),
-    )
-    whole_file.write(file, text.encode())
+    whole_file.write(file, ("\n".join(lines) + "\n").encode())
     # exec, so that the terminal ends with this shell.
     return f"exec bash --noprofile --rcfile {shlex.quote(str(file))}"
 

@@ -188,14 +188,14 @@ def test_nothing_overflows_and_every_picture_is_there(seen):
 
 def test_a_lesson_leads_to_its_lab_and_back_with_one_click(shown):
     page = shown.page
-    page.locator("#dockyard-course .dockyard-lesson", has_text="05 ").click()
+    page.locator("#dockyard-course .dockyard-lesson", has_text="08 ").click()
     current = page.locator("#dockyard-course [aria-current=page]")
-    expect(current).to_have_text(re.compile("^05 "))
+    expect(current).to_have_text(re.compile("^08 "))
     page.locator("#dockyard-course li[data-open] .dockyard-lab").click()
     expect(current).to_have_text(re.compile("^Lab "))
     front = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-    front.get_by_role("link", name="05 registries", exact=True).click()
-    expect(current).to_have_text(re.compile("^05 "))
+    front.get_by_role("link", name="08 registries", exact=True).click()
+    expect(current).to_have_text(re.compile("^08 "))
 
 
 def test_opening_and_saving_is_no_change_of_the_learners(shown, seen):
@@ -209,10 +209,12 @@ def test_opening_and_saving_is_no_change_of_the_learners(shown, seen):
         assert page_text.fingerprint(copied, page) == page_text.fingerprint(fresh.encode(), page)
 
 
-def test_a_terminal_beside_the_page_has_the_courses_environment(shown):
+def test_a_terminal_beside_a_lesson_that_has_begun_is_in_its_folder(shown):
     page = shown.page
-    page.locator("#dockyard-course .dockyard-lesson", has_text="05 ").click()
-    expect(page.locator("#dockyard-course [aria-current=page]")).to_have_text(re.compile("^05 "))
+    work = shown.lab.root / "notebooks" / "work" / "08-registries"
+    work.mkdir(parents=True)
+    page.locator("#dockyard-course .dockyard-lesson", has_text="08 ").click()
+    expect(page.locator("#dockyard-course [aria-current=page]")).to_have_text(re.compile("^08 "))
     page.get_by_role("button", name="Open a terminal beside the page").click()
     expect(page.locator(".jp-Terminal")).to_be_visible()
     answer = shown.lab.root / "answer.txt"
@@ -225,7 +227,7 @@ def test_a_terminal_beside_the_page_has_the_courses_environment(shown):
     page.keyboard.press("Enter")
     wait.until("the command to run", answer.exists, PATIENCE)
     folder, host, config, python = answer.read_text().strip().split("|")
-    assert folder == str(shown.lab.root / "notebooks")
+    assert folder == str(work)
     assert host == "unset"
     assert config == str(paths.docker_config())
     assert os.path.samefile(python, sys.executable)

@@ -101,9 +101,10 @@
     async openTerminal() {
       const { shell, commands } = this.app;
       const page = shell.currentWidget;
-      const inside = page?.context?.path?.split("/").slice(0, -1) ?? [];
+      // The folder in which a lesson or lab works, once it has begun; terminal.bash looks at it.
       // Absolute: the server would look for a relative one in its own working folder first.
-      const cwd = [this.folder, ...inside].join("/");
+      const [, inside, stem] = page?.context?.path?.match(/^(.*\/)?([^/]*)\.ipynb$/) ?? [];
+      const cwd = `${this.folder}/${inside ?? ""}${stem ? `work/${stem}` : ""}`;
       const { name } = await this.app.serviceManager.terminals.startNew({ cwd });
       const terminal = await commands.execute("terminal:create-new", { name });
       if (page) shell.add(terminal, "main", { mode: "split-right", ref: page.id });

@@ -1,0 +1,22 @@
+# The start-up file of the course's terminals, in place of ~/.bashrc: that often sets DOCKER_HOST or
+# PATH, and docker would then reach another daemon than the cells do.
+PS1='\[\e[1;34m\]${DOCKER_CONFIG##*/}\[\e[0m\]:\W\$ '
+alias ls='ls --color=auto' grep='grep --color=auto'
+
+__dockyard_environment() {
+    # %terminal has set all variables of a lesson already. Else they are those of this folder's
+    # lesson. The engine brings its docker client along: while it is set up, each prompt asks again.
+    if [ "${DOCKER_CONFIG##*/}" = course ]; then
+        [ -e "$DOCKYARD_HOME/course.json" ] || return
+        local lines
+        lines=$(python3 -m dockyard engine env 2> /dev/null) || return
+        eval "$lines"
+    fi
+    # These keep the output of cells plain.
+    unset BUILDKIT_PROGRESS COMPOSE_ANSI COMPOSE_MENU COMPOSE_PROGRESS DOCKER_CLI_HINTS NO_COLOR
+    unset PROMPT_COMMAND
+}
+PROMPT_COMMAND=__dockyard_environment
+__dockyard_environment
+[ -z "$PROMPT_COMMAND" ] ||
+    echo "The Docker engine does not run yet; the side bar shows what is being set up."
