@@ -44,7 +44,7 @@ class LessonFile(Record, kw_only=True):
     tasks: tuple[LessonTask, ...] = ()
 
 
-class Lesson(LessonFile, kw_only=True):
+class LessonPage(LessonFile, kw_only=True):
     """The scene and the tasks of a lesson."""
 
     SECTION: ClassVar[str] = "lessons"
@@ -68,12 +68,12 @@ def names() -> list[str]:
 
 
 @functools.cache
-def load(name: str) -> Lesson:
+def load(name: str) -> LessonPage:
     """The scene and tasks of a lesson, by its whole name; none if it has no file.
 
     Raises InvalidDataFile when its file is not valid.
     """
     if name not in names():
-        return Lesson(name=name)
+        return LessonPage(name=name)
     file = data_file.load(FOLDER / f"{name}.toml", LessonFile)
-    return Lesson(name=name, **structs.asdict(file))
+    return LessonPage(name=name, **structs.asdict(file))

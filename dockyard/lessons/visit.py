@@ -18,7 +18,7 @@ from dockyard.core import docker_client, paths, wheelhouse, whole_file
 from dockyard.labs import attempt as attempts
 from dockyard.labs.attempt import Attempt
 from dockyard.lessons import lesson_catalog
-from dockyard.lessons.lesson_catalog import Lesson
+from dockyard.lessons.lesson_catalog import LessonPage
 
 SOURCE = paths.NOTEBOOKS / "guestbook"
 MARK = ".visit.json"
@@ -71,7 +71,7 @@ def _mark(folder: Path) -> Any:
         return None
 
 
-def _edition(lesson: Lesson) -> str:
+def _edition(lesson: LessonPage) -> str:
     """Changes with the scene: after an update of the course, the lesson may need another one."""
     return hashlib.sha256(repr((lesson.guestbook, lesson.scene)).encode()).hexdigest()[:8]
 

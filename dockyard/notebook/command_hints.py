@@ -343,6 +343,12 @@ def _other_processor(run: Finished) -> str | None:
     return None
 
 
+def _lost_container(run: Finished) -> str | None:
+    if not run.code:
+        return None
+    return container_hints.gone(run.output) or container_hints.cut_id(run.output)
+
+
 def _shell_of_its_own(run: Finished) -> str | None:
     if re.fullmatch(r"\s*cd(?:\s+[^\s;&|]+)?\s*", run.command) and not run.code:
         return "Each ! line has a shell of its own, so this changes nothing for the next. Use  %cd."
@@ -366,7 +372,6 @@ RULES: tuple[Callable[[Finished], str | None], ...] = (
     _engine_stopped,
     _other_daemon,
     _other_processor,
-    container_hints.gone,
-    container_hints.cut_id,
+    _lost_container,
     _shell_of_its_own,
 )

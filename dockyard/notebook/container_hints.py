@@ -1,4 +1,7 @@
-"""Hints on containers that docker does not find, which ask the daemon what became of them."""
+"""Hints on containers that docker does not find, which ask the daemon what became of them.
+
+output is what a command that failed has printed.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,15 @@ from dockyard.exceptions import DockyardError
 if TYPE_CHECKING:
     import docker
 
-    from dockyard.notebook.command_hints import Finished
-
 T = TypeVar("T")
 HOUR = 3600
 PATIENCE = 5
 """Seconds that a daemon has for its answer; without one there is no hint."""
 
 
-def gone(run: Finished) -> str | None:
+def gone(output: str) -> str | None:
     """The container was there and has been removed: by its own ``--rm``, or by another cell."""
-    if not (name := _not_found(run)):
+    if not (name := _not_found(output)):
         return None
     now = time.time()
     span: dict[str, Any] = {"since": f"{now - HOUR:.0f}", "until": f"{now:.9f}", "decode": True}
@@ -40,9 +41,9 @@ def gone(run: Finished) -> str | None:
     return None
 
 
-def cut_id(run: Finished) -> str | None:
+def cut_id(output: str) -> str | None:
     """The letters stand in the middle of a container's id."""
-    name = _not_found(run)
+    name = _not_found(output)
     if not name or not re.fullmatch(r"[0-9a-f]{3,64}", name):
         return None
     there = _ask(lambda daemon: daemon.api.containers(all=True)) or []
@@ -56,10 +57,10 @@ def cut_id(run: Finished) -> str | None:
     )
 
 
-def _not_found(run: Finished) -> str | None:
+def _not_found(output: str) -> str | None:
     """What docker has looked for in vain. Only the first: the others may have been found."""
-    found = re.search(r"No such container: ([\w.-]+)\s*$", run.output, re.MULTILINE)
-    return found[1] if run.code and found else None
+    found = re.search(r"No such container: ([\w.-]+)\s*$", output, re.MULTILINE)
+    return found[1] if found else None
 
 
 def _ask(question: Callable[[docker.DockerClient], T]) -> T | None:
