@@ -13,6 +13,7 @@ import nbformat
 from dockyard.authoring import notebook_form
 from dockyard.core import paths
 from dockyard.exceptions import UsageError
+from dockyard.learner_copy.page_text import YOUR_TURN
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,18 @@ def create(skeleton: Skeleton) -> list[Path]:
 
 
 def lesson(name: str) -> Skeleton:
-    """A lesson with one command and one question. Raises UsageError for an invalid name."""
+    """A lesson with one command, one task and one question. Raises UsageError for a bad name."""
     title = _title(name, "notebooks/*.ipynb")
+    number, _, rest = name.partition("-")
     cells = [
         _text("title", LESSON_TITLE.replace("TITLE", title)),
         _code("begin", f"%load_ext dockyard\n%lesson {name}"),
         _text("first", "## 1. One idea\n\nOne sentence that ends in a question or a colon:"),
         _code("first-run", '!docker run --rm busybox echo "hello"'),
         _text("first-notice", "One sentence on what to notice."),
+        _text("keep", "**Your turn.** Create a container called `box` from `busybox`."),
+        _code("keep-run", "!docker create --name box busybox", YOUR_TURN),
+        _code("keep-check", "%check keep"),
         _text("questions", QUESTIONS_TEXT),
         _code("quiz", "%quiz"),
         _text("tidy-intro", "Now tidy up:"),
@@ -57,10 +62,14 @@ def lesson(name: str) -> Skeleton:
         {
             f"notebooks/{name}.ipynb": notebook_form.canonical(notebook),
             f"dockyard/quiz/questions/{name}.toml": QUESTIONS,
+            f"dockyard/lessons/catalog/{name}.toml": TASKS,
+            f"dockyard/lessons/checks/{rest.replace('-', '_')}.py": TASK_CHECKS.replace(
+                "TITLE", f"{number}: {title[0].lower()}{title[1:]}"
+            ),
         },
-        f"Edit both files and add the lesson to README.md, then run and test it:\n"
+        f"Edit these files and add the lesson to README.md, then run and test it:\n"
         f"  python3 -m dockyard store {name}\n"
-        f"  python3 -m dockyard test notebooks/{name}.ipynb",
+        f"  python3 -m dockyard test notebooks/{name}.ipynb tests/lessons",
     )
 
 
@@ -134,8 +143,9 @@ def _text(id: str, source: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_markdown_cell(source, id=id)
 
 
-def _code(id: str, source: str) -> nbformat.NotebookNode:
-    return nbformat.v4.new_code_cell(source, id=id)
+def _code(id: str, source: str, *tags: str) -> nbformat.NotebookNode:
+    metadata = {"tags": list(tags)} if tags else {}
+    return nbformat.v4.new_code_cell(source, id=id, metadata=metadata)
 
 
 LESSON_TITLE = """\
@@ -183,6 +193,35 @@ docker rm quiz-exited > /dev/null
 \"""
 shows = "quiz-exited"
 """  # noqa: E501 - a table of TOML 1.0 is on one line
+
+TASKS = """\
+# At least three tasks. The format is in the docstring of dockyard/lessons/lesson_catalog.py.
+
+[[tasks]]
+name = "keep"
+goal = "Create a container called `box` from `busybox`."
+hint = "`docker create` makes a container and does not start it."
+right = [
+  { shell = "docker create --name box busybox" },
+  { shell = "docker run --name box busybox true" },
+]
+wrong = [
+  { mistake = "removed-itself", shell = "docker run --rm --name box busybox true" },
+]
+"""
+
+TASK_CHECKS = '''\
+"""Lesson TITLE."""
+
+from __future__ import annotations
+
+from dockyard.labs.probe import Probe
+
+
+def keep(probe: Probe) -> str:
+    """There is a container, running or not."""
+    return f"There is a container called {probe.kept('box').name}."
+'''
 
 LAB = """\
 # The format is in the docstring of dockyard/labs/lab_catalog.py.

@@ -69,6 +69,27 @@ def test_a_new_lessons_questions_can_be_loaded(checkout):
     assert evaluate(checkout, program) == "17-image-signing `docker ps --all`"
 
 
+@pytest.mark.engine
+def test_all_ways_of_a_new_lessons_task_get_the_right_verdicts(checkout):
+    assert new(checkout, "lesson", "17-image-signing").returncode == 0
+    program = """
+from pathlib import Path
+from dockyard.core import docker_client
+from dockyard.labs import judge
+from dockyard.lessons import lesson_catalog, visit
+docker_client.write_config("17-image-signing")
+(task,) = lesson_catalog.load("17-image-signing").tasks
+for way in (*task.right, *task.wrong):
+    attempt, _ = visit.begin("17-image-signing", Path.cwd(), fresh=True)
+    attempt.run(way)
+    (verdict,) = judge.judge(attempt)
+    print(verdict.state, verdict.mistake.name if verdict.mistake else "")
+visit.begin("17-image-signing", Path.cwd(), fresh=True)
+"""
+    said = evaluate(checkout, program).splitlines()
+    assert [line.strip() for line in said] == ["done", "done", "not yet removed-itself"]
+
+
 def test_a_new_lab_can_be_loaded_and_its_task_has_a_check(checkout):
     done = new(checkout, "lab", "17-image-signing")
     assert done.returncode == 0, done.stderr
@@ -119,9 +140,13 @@ def test_a_new_view_can_be_imported_and_has_its_own_script_and_style(checkout):
 
 
 def test_what_is_created_keeps_to_the_code_style(checkout):
-    assert new(checkout, "lab", "17-image-signing").returncode == 0
+    assert new(checkout, "lesson", "17-image-signing").returncode == 0
+    assert new(checkout, "lab", "18-image-signing").returncode == 0
     assert new(checkout, "view", "disk_usage").returncode == 0
-    files = ("dockyard/labs/checks/image_signing.py", "dockyard/views/disk_usage.py")
+    files = [
+        *(f"dockyard/{package}/checks/image_signing.py" for package in ("labs", "lessons")),
+        "dockyard/views/disk_usage.py",
+    ]
     for action in (["check"], ["format", "--check"]):
         done = python(checkout, "-m", "ruff", *action, *files)
         assert done.returncode == 0, done.stdout
