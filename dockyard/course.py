@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dockyard import exceptions
-from dockyard.core import docker_client, paths, ports, wait, wheelhouse, whole_file
+from dockyard.core import docker_client, paths, ports, wait, whole_file
 from dockyard.core.console import Say
 from dockyard.core.process import Lock, Service
-from dockyard.engine import base, client_programs, providers
+from dockyard.engine import base, providers
 from dockyard.engine.base import Endpoint, Engine
 
 # Functions import the registry and the Docker SDK where they use them: most commands only ask
@@ -105,7 +105,7 @@ def start(choice: str, say: Say) -> State:
 
 def _start(engine: Engine, say: Say) -> State:
     from dockyard import registry
-    from dockyard.engine import discovery
+    from dockyard.engine import client_programs, discovery
 
     say(f"engine: {engine.title}")
     began = time.monotonic()
@@ -208,6 +208,7 @@ def fill(say: Say, *, source: str = "auto") -> None:
 @contextmanager
 def _wheels(say: Say) -> Iterator[None]:
     """Download the guestbook's wheels in the background; a failure is said, not raised."""
+    from dockyard.core import wheelhouse
 
     def fetch() -> None:
         try:

@@ -1,5 +1,6 @@
 """The command line: usage errors, choices, and signals."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -108,3 +109,21 @@ def test_a_second_signal_does_not_interrupt_the_cleanup(signal, tmp_path):
     assert command.returncode == 130
     assert "interrupted" in said and "Traceback" not in said
     assert cleaned.exists()
+
+
+IMPORTED = """
+import sys
+from dockyard import cli
+cli.main(sys.argv[1:])
+print(sorted({"docker", "requests"} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("words", ["engine env", "engine status", "progress", "doctor"])
+def test_without_a_daemon_no_command_imports_the_sdk(tmp_path, words):
+    nowhere = {"DOCKYARD_HOME": str(tmp_path), "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *words.split()], cwd=paths.CHECKOUT,
+        env={**os.environ, **nowhere}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr.splitlines()[-1] == "[]"

@@ -212,12 +212,12 @@ def connect(timeout: int = 60, *, untraced: bool = False) -> docker.DockerClient
     timeout is in seconds. ``%%trace`` does not show the requests of an untraced client. Raises
     EngineNotRunning when the daemon does not answer.
     """
-    # Most commands need no client, and importing the SDK takes a quarter of a second.
-    import docker
-
     address = paths.front_door()
     if not address.exists():
         raise EngineNotRunning()
+    # Most commands need no client, and importing the SDK takes a tenth of a second.
+    import docker
+
     try:
         daemon = docker.DockerClient(base_url=f"unix://{address}", timeout=timeout)
     except docker.errors.DockerException as error:

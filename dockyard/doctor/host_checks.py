@@ -44,13 +44,10 @@ class Notice:
     harmful: bool = True
 
 
-def examine(
-    asked: list[Candidate], wanted: Iterable[str], platforms: Iterable[str]
-) -> list[Notice]:
+def examine(asked: list[Candidate]) -> list[Notice]:
     """All notices for this computer. Changes nothing.
 
-    asked are the results of probing the known endpoints; wanted are the names of the lessons'
-    images, and platforms those for which they exist, such as ``linux/amd64``.
+    asked are the results of probing the known endpoints.
     """
     answering = next((each for each in asked if each.verdict == "answers"), None)
     noticed = [
@@ -60,22 +57,19 @@ def examine(
         *msys_paths(os.environ),
         *disk(paths.home(), "the course keeps its images there"),
     ]
-    if answering and (info := _info(answering)):
+    if answering and (info := discovery.info(answering.endpoint)):
+        # It brings in the Docker SDK, which takes a tenth of a second.
+        from dockyard.registry import image_catalog
+
+        wanted = [image.reference for image in image_catalog.images()]
         noticed += daemon_proxy(info, os.environ)
-        noticed += architecture(info, platforms)
+        noticed += architecture(info, set(image_catalog.platforms()))
         noticed += foreign_images(info, discovery.images(answering.endpoint, wanted))
         root = Path(info.get("DockerRootDir") or "/nonexistent")
         # A daemon in a virtual machine reports a folder of that machine.
         if root.is_dir():
             noticed += disk(root, "the daemon keeps images and containers there")
     return noticed
-
-
-def _info(answering: Candidate) -> dict[str, Any]:
-    try:
-        return discovery.info(answering.endpoint)
-    except discovery.UNREACHABLE:
-        return {}
 
 
 def _client_config() -> dict[str, Any]:

@@ -16,7 +16,6 @@ from dockyard.engine import discovery
 from dockyard.engine.base import Endpoint, Need
 from dockyard.engine.discovery import Candidate
 from dockyard.engine.providers import FOR_LEARNERS
-from dockyard.registry import image_catalog
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,11 @@ def examine() -> Report:
         if chosen
         else "no engine can work here; see above what each needs"
     )
-    images = image_catalog.images()
     asked = list(discovery.candidates())
     if course.answers():
         endpoint = Endpoint(f"unix://{paths.front_door()}")
         asked.append(Candidate("the engine of this course", endpoint, "answers"))
-    noticed = host_checks.examine(
-        asked,
-        [image.reference for image in images],
-        set(image_catalog.platforms()),
-    )
+    noticed = host_checks.examine(asked)
     return Report(findings, chosen.provider if chosen else None, why, _machine(), noticed)
 
 

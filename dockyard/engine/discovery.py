@@ -8,22 +8,13 @@ import platform
 import socket
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import docker
-import requests
-from docker.context import ContextAPI
-from docker.errors import DockerException, ImageNotFound
-from docker.tls import TLSConfig
-from requests.adapters import HTTPAdapter
-
 from dockyard.core import paths, ssh
-from dockyard.core.tls_context import trusting
 from dockyard.engine.base import Endpoint, is_new_enough
-from dockyard.exceptions import UsageError
 
 WELL_KNOWN = (
     ("Docker Engine", "/var/run/docker.sock"),
@@ -37,9 +28,6 @@ WELL_KNOWN = (
     ("Podman (root)", "/run/podman/podman.sock"),
 )
 """Where installations put the daemon's socket, in the order in which they are asked."""
-
-UNREACHABLE = (DockerException, requests.RequestException, OSError, ValueError, UsageError)
-"""What the SDK raises when no daemon answers, or something that is not one."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +80,12 @@ def _from_host(host: str) -> Endpoint:
 
 
 def _current_context():
+    folder = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()
+    if not (folder / "config.json").exists():
+        return None
+    from docker.context import ContextAPI
+    from docker.errors import DockerException
+
     try:
         return ContextAPI.get_current_context()
     except (DockerException, OSError, ValueError):
@@ -113,6 +107,9 @@ def probe(source: str, endpoint: Endpoint, timeout: float = 5) -> Candidate:
     scheme, _, rest = endpoint.address.partition("://")
     if scheme == "unix" and (refusal := _refusal(Path(rest), timeout)):
         return Candidate(source, endpoint, *refusal)
+    # Where no daemon can answer, nothing is imported: the SDK takes a tenth of a second.
+    from dockyard.engine.sdk import UNREACHABLE
+
     try:
         found = _version(endpoint, timeout)
     except UNREACHABLE as error:
@@ -141,71 +138,47 @@ def _version(endpoint: Endpoint, timeout: float) -> dict[str, Any]:
         return _by_ssh(endpoint, timeout, "/version")
     if endpoint.address.startswith("dial-stdio:"):
         return _by_client(endpoint, timeout, "version", "{{json .Server}}")
-    with closing(_sdk(endpoint, timeout)) as client:
+    from dockyard.engine import sdk
+
+    with closing(sdk.client(endpoint, timeout)) as client:
         return client.version()
 
 
 def info(endpoint: Endpoint, timeout: float = 5) -> dict[str, Any]:
-    """The daemon's answer to ``GET /info`` (Docker Engine API: SystemInfo). timeout is in seconds.
+    """The daemon's answer to ``GET /info`` (Docker Engine API: SystemInfo); empty without one.
 
-    Raises one of UNREACHABLE.
+    timeout is in seconds.
     """
-    if ssh.is_address(endpoint.address):
-        return _by_ssh(endpoint, timeout, "/info")
-    if endpoint.address.startswith("dial-stdio:"):
-        return _by_client(endpoint, timeout, "info", "{{json .}}")
-    with closing(_sdk(endpoint, timeout)) as client:
-        return client.info()
+    from dockyard.engine import sdk
+
+    try:
+        if ssh.is_address(endpoint.address):
+            return _by_ssh(endpoint, timeout, "/info")
+        if endpoint.address.startswith("dial-stdio:"):
+            return _by_client(endpoint, timeout, "info", "{{json .}}")
+        with closing(sdk.client(endpoint, timeout)) as client:
+            return client.info()
+    except sdk.UNREACHABLE:
+        return {}
 
 
 def images(endpoint: Endpoint, names: Iterable[str], timeout: float = 5) -> dict[str, str]:
     """The architecture of each of these images that a daemon has; empty if it does not answer."""
     if not endpoint.address.startswith(("unix://", "tcp://")):
         return {}
+    from dockyard.engine import sdk
+
     found = {}
     try:
-        with closing(_sdk(endpoint, timeout)) as client:
-            for name in names:
-                with suppress(ImageNotFound):
-                    found[name] = client.images.get(name).attrs["Architecture"]
-    except UNREACHABLE:
+        with closing(sdk.client(endpoint, timeout)) as client:
+            tags = {tag for image in client.api.images() for tag in image["RepoTags"] or ()}
+            # Podman shows the whole name.
+            short = {tag.removeprefix("docker.io/").removeprefix("library/") for tag in tags}
+            for name in short.intersection(names):
+                found[name] = client.api.inspect_image(name)["Architecture"]
+    except sdk.UNREACHABLE:
         return found
     return found
-
-
-class _TrustingAdapter(HTTPAdapter):
-    """Accepts the certificates that Docker's documentation has one make."""
-
-    def __init__(self, authority: str | None) -> None:
-        self._context = trusting(cafile=authority or None)
-        super().__init__()
-
-    def init_poolmanager(
-        self, connections: int, maxsize: int, block: bool = False, **options: Any
-    ) -> None:
-        super().init_poolmanager(connections, maxsize, block, **options, ssl_context=self._context)
-
-
-class _Certificates(TLSConfig):
-    """TLSConfig whose adapter also works with the stricter checks of Python 3.13."""
-
-    def configure_client(self, client: docker.APIClient) -> None:
-        super().configure_client(client)
-        client.mount("https://", _TrustingAdapter(self.ca_cert))
-
-
-def _sdk(endpoint: Endpoint, timeout: float) -> docker.DockerClient:
-    tls = None
-    if endpoint.tls_cert:
-        tls = _Certificates(
-            client_cert=(endpoint.tls_cert, endpoint.tls_key), ca_cert=endpoint.tls_ca, verify=True
-        )
-    return docker.DockerClient(
-        base_url=endpoint.address,
-        timeout=timeout,  # type: ignore[arg-type]  # requests accepts fractions of a second
-        tls=tls or False,
-        version=None,
-    )
 
 
 def _by_ssh(endpoint: Endpoint, timeout: float, path: str) -> dict[str, Any]:
