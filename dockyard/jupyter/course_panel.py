@@ -89,27 +89,35 @@ def document(root: Path) -> dict[str, Any]:
     from dockyard.quiz import progress_report
 
     labs = {each["lab"]: each for each in progress_report.report()["labs"]}
-    known = set(course_folder.pages())
     pages = []
+    for name, page in _pages(root).items():
+        task = labs.get(name, {"done": [], "of": 0})
+        pages.append(page | {"done": len(task["done"]), "of": task["of"]})
+    return {"folder": str(root), "pages": pages, "setup": preparation.report()}
+
+
+@cache
+def _pages(root: Path) -> dict[str, dict[str, str | None]]:
+    """What is known of each lesson and its lab, by name.
+
+    It is read once: the learner's copy changes only before Jupyter starts.
+    """
+    known = set(course_folder.pages())
+    pages = {}
     for name in sorted({page.stem for page in known if page.parent.name != "solutions"}):
         lesson, lab = (
             page if (page := PurePosixPath(folder, f"{name}.ipynb")) in known else None
             for folder in ("notebooks", "labs")
         )
         title, minutes = _head(lesson or lab)
-        task = labs.get(name, {"done": [], "of": 0})
-        pages.append(
-            {
-                "number": name.partition("-")[0],
-                "title": title,
-                "minutes": minutes,
-                "lesson": _path(lesson, root),
-                "lab": _path(lab, root),
-                "done": len(task["done"]),
-                "of": task["of"],
-            }
-        )
-    return {"folder": str(root), "pages": pages, "setup": preparation.report()}
+        pages[name] = {
+            "number": name.partition("-")[0],
+            "title": title,
+            "minutes": minutes,
+            "lesson": _path(lesson, root),
+            "lab": _path(lab, root),
+        }
+    return pages
 
 
 def _path(page: PurePosixPath | None, root: Path) -> str | None:
