@@ -85,6 +85,30 @@ def test_an_output_that_differs_after_the_rules_is_stored_anew(old, new):
     assert after.cells[0].outputs == [new]
 
 
+TAKEN = "driver failed programming external connectivity on endpoint b: port is already allocated"
+HELP = "\nRun 'docker run --help' for more information\n"
+LOG = (
+    'time="2026-11-28T21:00:00Z" level=error msg="error waiting for container: context canceled"\n'
+)
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        f"{LOG}docker: Error response from daemon: {TAKEN}.\n",
+        f"docker: Error response from daemon: {TAKEN}.\n{LOG}",
+    ],
+    ids=["log first", "log last"],
+)
+def test_a_port_that_is_taken_is_the_same_error_on_the_oldest_docker(old):
+    new = f"docker: Error response from daemon: failed to set up container networking: {TAKEN}\n"
+    same, other = (page(cell=stream(text)) for text in (f"{old}[exit code 125]\n", ""))
+    assert keep_equal_outputs(same, page(cell=stream(f"{new}{HELP}[exit code 125]\n")), RULES) == []
+    assert keep_equal_outputs(other, page(cell=stream(f"{LOG}[exit code 125]\n")), RULES) == [
+        "cell"
+    ]
+
+
 def test_a_plot_whose_code_changed_is_stored_anew():
     after = page(cell=plot("BBBB", "Plot: Memory."))
     after.cells[0].source = "print('in red')"
