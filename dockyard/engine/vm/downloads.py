@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import tomllib
-import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from dockyard.core import download
 from dockyard.core.console import Say
@@ -16,13 +15,18 @@ from dockyard.exceptions import InstallFailed
 TABLE = Path(__file__).with_name("guest") / "published.toml"
 
 
-def table() -> dict[str, str]:
-    """The SHA-256 of each published artifact by name; ``url`` is the folder they are in.
+def table() -> dict[str, dict[str, Any]]:
+    """URL, SHA-256 and size of each published archive by the name of its artifact.
 
     Empty when nothing is published.
     """
     published = tomllib.loads(TABLE.read_text())
-    return {"url": published["url"], **published["sha256"]} if published["url"] else {}
+    if not published["url"]:
+        return {}
+    return {
+        name: {"url": f"{published['url']}/{name}.zst", **archive}
+        for name, archive in published["archives"].items()
+    }
 
 
 def fetch(name: str, target: Path, say: Say) -> bool:
@@ -30,25 +34,18 @@ def fetch(name: str, target: Path, say: Say) -> bool:
 
     Returns False when it is not published, or the download failed; it must be built then.
     """
-    known = table()
-    if name not in known:
+    if not (known := table().get(name)):
         return False
-    address = f"{known['url']}/{name}.zst"
-    say(f"downloading {address}")
+    say(f"downloading {known['url']}")
     packed = target.with_suffix(".zst")
     try:
-        with urllib.request.urlopen(address, timeout=60) as answer, packed.open("wb") as file:
-            shutil.copyfileobj(answer, file)
+        download.fetch(target=packed, **known)
         run(["zstd", "--decompress", "--force", "--rm", "-o", target, packed])
-    except (OSError, InstallFailed) as error:
+    except (OSError, download.DownloadFailed, InstallFailed) as error:
         say(f"the download failed ({error}); building it instead")
         return False
     finally:
         packed.unlink(missing_ok=True)
-    if download.sha256_of(target) != known[name]:
-        say("the download has the wrong digest; building it instead")
-        target.unlink()
-        return False
     target.chmod(0o755)
     return True
 
@@ -56,9 +53,10 @@ def fetch(name: str, target: Path, say: Say) -> bool:
 def write(artifacts: Iterable[Path], target: Path, url: str) -> None:
     """Write compressed artifacts and the table of their digests, for a release at url."""
     target.mkdir(parents=True, exist_ok=True)
-    lines = [f'url = "{url}"', "", "[sha256]"]
+    lines = [f'url = "{url}"', "", "[archives]"]
     for artifact in artifacts:
         packed = target / f"{artifact.name}.zst"
         run(["zstd", "-19", "--threads=0", "--force", "-o", packed, artifact])
-        lines.append(f'"{artifact.name}" = "{download.sha256_of(artifact)}"')
+        digest, size = download.sha256_of(packed), packed.stat().st_size
+        lines.append(f'"{artifact.name}" = {{ sha256 = "{digest}", size = {size} }}')
     (target / "published.toml").write_text("\n".join(lines) + "\n")
