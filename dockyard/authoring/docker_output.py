@@ -37,7 +37,9 @@ def normalise(text: str) -> str:
     found: list[str] = []
     position = 0
     while position < len(lines):
-        for read in (_table, _build, _transfer, _compose, _compose_logs, _inspected):
+        for read in (
+            _table, _build, _failed_step, _transfer, _compose, _compose_logs, _inspected,
+        ):  # fmt: skip
             length, block = read(lines, position)
             if length:
                 found += block
@@ -216,6 +218,20 @@ def _build_lines(names: dict[str, str], results: dict[str, list[str]]) -> Block:
             steps.append([f"step {name}", *(f"    {line}" for line in said)])
     for step in sorted(steps):
         yield from step
+
+
+def _failed_step(lines: list[str], start: int) -> tuple[int, Block]:
+    """What a failed step has printed, which BuildKit repeats below its progress."""
+    head, *rest = lines[start : start + 2]
+    if head != "------" or not rest or not rest[0].startswith(" > "):
+        return 0, iter(())
+    if "------" not in lines[start + 1 :]:
+        return 0, iter(())
+    end = lines.index("------", start + 1) + 1
+    said = (TIMED.fullmatch(line) for line in lines[start:end])
+    return end - start, (
+        match[1] if match else line for match, line in zip(said, lines[start:end], strict=True)
+    )
 
 
 # Pulls and pushes

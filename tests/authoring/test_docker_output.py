@@ -78,6 +78,22 @@ def test_a_failed_step_is_compared_with_its_message():
     assert normalise(build.replace("code: 1", "code: 2")) != normalise(build)
 
 
+FAILED = """\
+------
+ > [2/2] RUN python -m pytest:
+{} collected 1 item
+
+{} 1 failed
+------
+"""
+
+
+def test_when_a_failed_step_printed_its_lines_is_not_compared():
+    first = compared(FAILED.format("0.312", "1.755"))
+    assert first == compared(FAILED.format("3.001", "12.25"))
+    assert "\n1 failed\n" in first
+
+
 def test_names_and_tags_of_docker_29_count_as_those_of_older_clients():
     old = (
         "REPOSITORY   TAG       IMAGE ID       CREATED         SIZE\n"

@@ -160,14 +160,14 @@ TEXT = (bank.FOLDER / "03-containers.toml").read_text()
 @pytest.mark.parametrize(
     ("good", "bad", "why"),
     [
-        ('name = "small-machine"', 'nam = "small-machine"', "questions[1].nam: "),
+        ('name = "killed"', 'nam = "killed"', "questions[1].nam: "),
         ('shows = "exited 3"\n', "", "questions[0]: Object missing required field `shows`"),
         ('exit code", right = true', 'exit code", rite = true', "questions[0].options[1].rite: "),
-        ('knows the exit code", right = true', 'x", right = false', "Exactly one of `options`"),
-        ('[predictions.one-process]\nright = "b"', '[predictions.one-process]\nright = "c"',
-         "predictions.one-process: `right` is 'c', which is not one of `options`"),
-        ('[predictions.one-process.notes]\na', "[predictions.one-process.notes]\nb",
-         "predictions.one-process: `notes` must have exactly the wrong letters: ['a']"),
+        ('exit code", right = true', 'exit code", right = false', "Exactly one of `options`"),
+        ('[predictions.one-process]\nright = "c"', '[predictions.one-process]\nright = "d"',
+         "predictions.one-process: `right` is 'd', which is not one of `options`"),
+        ('[predictions.one-process.notes]\na', "[predictions.one-process.notes]\nc",
+         "predictions.one-process: `notes` must have exactly the wrong letters: ['a', 'b']"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_file_of_a_lesson_is_named(tmp_path, good, bad, why):

@@ -52,9 +52,7 @@ def limit(probe: Probe) -> str:
     if not 0 < processors <= 0.5:
         raise NotYet(
             f"The memory of book is limited; it may use {processors or 'all'} processors.",
-            mistake="shares-are-no-limit"
-            if not processors and settings.get("CpuShares")
-            else None,
+            mistake="shares-are-no-limit" if not processors and settings.get("CpuShares") else None,
         )
     return "book runs with at most 128 MB of memory and half a processor."
 
