@@ -88,6 +88,7 @@ def _text(page: str) -> str:
     """What a lesson and the lab of the same name consist of."""
     files = [
         paths.NOTEBOOKS / f"{page}.ipynb",
+        paths.CHECKOUT / "dockyard" / "lessons" / "catalog" / f"{page}.toml",
         paths.CHECKOUT / "dockyard" / "labs" / "catalog" / f"{page}.toml",
     ]
     return "\n".join(file.read_text(encoding="utf-8") for file in files if file.exists())

@@ -38,7 +38,7 @@ def normalise(text: str) -> str:
     position = 0
     while position < len(lines):
         for read in (
-            _table, _build, _failed_step, _transfer, _compose, _compose_logs, _inspected,
+            _table, _build, _failed_step, _transfer, _removal, _compose, _compose_logs, _inspected,
         ):  # fmt: skip
             length, block = read(lines, position)
             if length:
@@ -249,6 +249,25 @@ def _transfer(lines: list[str], start: int) -> tuple[int, Block]:
     while end < len(lines) and LAYER.fullmatch(lines[end]):
         end += 1
     return end - start, iter(())
+
+
+# Removals of images
+
+REMOVED = re.compile(r"(Untagged|Deleted): (\S+)")
+
+
+def _removal(lines: list[str], start: int) -> tuple[int, Block]:
+    """The names that an image loses, and whether it goes: the stores differ in what they list."""
+    end = start
+    names: list[str] = []
+    deleted = False
+    while end < len(lines) and (found := REMOVED.fullmatch(lines[end])):
+        if found[1] == "Deleted":
+            deleted = True
+        elif "@sha256:" not in found[2]:
+            names.append(f"Untagged: {found[2]}")
+        end += 1
+    return end - start, iter(names + ["Deleted"] * deleted)
 
 
 # Compose

@@ -32,6 +32,8 @@ CHAPTERS = {
 }
 """The pages besides README.md, which becomes the first one."""
 
+LESSON_PICTURES = paths.NOTEBOOKS / "pictures"
+
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
 PICTURE = re.compile(
     r'<picture>\s*<source media="\(prefers-color-scheme: dark\)" srcset="([^"]+)">\s*'
@@ -84,6 +86,7 @@ def write_sources(folder: Path) -> None:
     with first.open("a") as page:
         page.writelines(_contents(caption, files) for caption, files in pages.items())
     first.rename(folder / "index.md")
+    shutil.copytree(LESSON_PICTURES, folder / "notebooks" / "pictures")
     pictures = paths.CHECKOUT / "docs" / "pictures"
     shutil.copytree(pictures, folder / "extra/docs/pictures", ignore=shutil.ignore_patterns("*.py"))
 
@@ -110,7 +113,7 @@ def _prose(text: str, file: Path, shown: set[Path]) -> str:
         anchor = found[2] or ""
         if target == launch_links.README:
             return os.path.relpath(paths.CHECKOUT / "index.md", file.parent) + anchor
-        if target in shown or not target.exists():
+        if target in shown or target.parent == LESSON_PICTURES or not target.exists():
             return found[0]
         return launch_links.source(target) + anchor
 

@@ -16,6 +16,7 @@ from dockyard.views.network_map import NetworkMap
 from dockyard.views.panel import Panel
 from dockyard.views.pull_view import Pull
 from dockyard.views.registry_browser import RegistryBrowser
+from dockyard.views.web_page import WebPage
 
 
 def network_map(*, everything: bool = False) -> NetworkMap:
@@ -39,6 +40,14 @@ def layers(image: str, *others: str) -> Layers:
 def life_cycle(name: str) -> LifeCycle:
     """Show the state diagram of a container, which may not exist yet. Raises EngineNotRunning."""
     return LifeCycle(name)
+
+
+def page(port: int, path: str = "/", *, height: int = 320) -> WebPage:
+    """Show the page of a container's web server, by its published port, in a frame.
+
+    Waits until the server has started. height is in pixels.
+    """
+    return WebPage(port, path, height)
 
 
 def pull(reference: str) -> Pull:
@@ -72,4 +81,13 @@ def registry_browser(
     )
 
 
-__all__ = ["build", "layers", "life_cycle", "network_map", "panel", "pull", "registry_browser"]
+__all__ = [
+    "build",
+    "layers",
+    "life_cycle",
+    "network_map",
+    "page",
+    "panel",
+    "pull",
+    "registry_browser",
+]

@@ -43,7 +43,8 @@ def create_app(storage=None):
         if not 0 < len(name) <= LONGEST_NAME or not 0 < len(sentence) <= LONGEST_SENTENCE:
             return "A name (40 characters) and a sentence (200 characters), please.\n", 400
         entries.add(name, sentence)
-        return redirect("/", code=303)
+        # Relative, like the addresses in page.html: a proxy may serve the page below a prefix.
+        return redirect("./", code=303)
 
     @app.get("/entries")
     def as_json():

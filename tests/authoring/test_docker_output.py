@@ -128,3 +128,13 @@ def test_other_text_is_unchanged(text):
 def test_what_follows_a_table_does_not_belong_to_it():
     text = "DRIVER    VOLUME NAME\nlocal     notes\n[exit code 1]\n\nlocal     other\n"
     assert normalise(text).splitlines()[2:] == ["[exit code 1]", "", "local     other"]
+
+
+def test_removing_an_image_is_the_same_in_both_stores():
+    containerd = f"Untagged: nginx:latest\nDeleted: sha256:{'1' * 64}"
+    overlay2 = (
+        f"Untagged: nginx:latest\nUntagged: nginx@sha256:{'2' * 64}\n"
+        f"Deleted: sha256:{'3' * 64}\nDeleted: sha256:{'4' * 64}"
+    )
+    assert normalise(containerd) == normalise(overlay2) == "Untagged: nginx:latest\nDeleted"
+    assert normalise("Untagged: nginx:latest") != normalise(containerd)

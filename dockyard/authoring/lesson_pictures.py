@@ -1,0 +1,123 @@
+"""Draws the pictures with which lessons open: ``python -m dockyard.authoring.lesson_pictures``.
+
+They are files in notebooks/pictures, so that a page shows them before anything has run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from dockyard.core import paths
+from dockyard.views.svg import Picture
+
+FOLDER = paths.NOTEBOOKS / "pictures"
+
+
+def ship() -> Picture:
+    """Lesson 01: from source to three containers."""
+    picture = Picture(
+        "From source to running containers",
+        "docker build makes an image from the source and a Dockerfile. docker run makes containers "
+        "from the image, here three, and each answers browsers.",
+        760,
+        210,
+    )
+    _box(picture, 14, 60, 150, "your source", ["app.py, storage.py,", "tests", "Dockerfile"])
+    _box(
+        picture, 300, 60, 150, "image", ["your source, Python,", "libraries, tools", "guestbook:2"]
+    )
+    _arrow(picture, (164, 105), (300, 105), "docker build")
+    for y, name in ((24, "replica-1"), (84, "replica-2"), (144, "replica-3")):
+        picture.path(f"M450 105 L 570 {y + 24}")
+        picture.head(578, y + 24, "right")
+        picture.rect(580, y, 166, 48, state="running")
+        picture.text(592, y + 20, "▶ container", bold=True)
+        picture.text(592, y + 38, name, ink="soft", size=12, mono=True)
+    picture.text(462, 52, "docker run", ink="accent", size=12, mono=True)
+    return picture
+
+
+def commands() -> Picture:
+    """Lesson 02: which command leads from where to where."""
+    picture = Picture(
+        "The everyday commands",
+        "docker pull fetches an image from a registry, docker rmi removes it. docker run makes a "
+        "running container from an image. docker stop stops it, docker start and docker restart "
+        "run it again, docker rm removes it. docker images lists images, docker ps running "
+        "containers, docker ps --all the stopped ones, too. docker logs, inspect and port look at "
+        "a container, docker exec runs a command in it.",
+        780,
+        270,
+    )
+    _box(picture, 14, 70, 110, "registry", ["such as", "Docker Hub"])
+    _box(picture, 220, 70, 128, "image", ["a template", "on this computer"])
+    picture.rect(444, 70, 130, 90, state="running")
+    picture.text(456, 94, "▶ running", bold=True)
+    picture.text(456, 116, "container", ink="soft", size=12)
+    picture.rect(654, 70, 112, 90, state="exited")
+    picture.text(666, 94, "■ stopped", bold=True)
+    picture.text(666, 116, "container,", ink="soft", size=12)
+    picture.text(666, 134, "files kept", ink="soft", size=12)
+    _arrow(picture, (124, 115), (220, 115), "pull")
+    _arrow(picture, (348, 115), (444, 115), "run")
+    _arrow(picture, (574, 98), (654, 98), "stop")
+    picture.path("M654 140 L 584 140")
+    picture.head(574, 140, "left")
+    picture.text(614, 132, "start", ink="accent", size=12, mono=True, anchor="middle")
+    for x, word in ((284, "rmi"), (710, "rm")):
+        picture.path(f"M{x} 160 L {x} 196", dashed=True)
+        picture.head(x, 204, "down")
+        picture.text(x + 8, 184, word, ink="accent", size=12, mono=True)
+        picture.text(x, 222, "removed", ink="soft", size=12, anchor="middle")
+    looks = (
+        (284, 40, "docker images"),
+        (509, 40, "docker ps"),
+        (700, 40, "docker ps --all"),
+        (509, 186, "docker logs · exec"),
+        (509, 204, "inspect · port"),
+    )
+    for x, y, word in looks:
+        picture.text(x, y, word, size=12, mono=True, anchor="middle")
+    picture.text(
+        14,
+        256,
+        "Blue: commands that change something. Black: commands that look.",
+        ink="soft",
+        size=12,
+    )
+    return picture
+
+
+PICTURES: dict[str, Callable[[], Picture]] = {
+    "01-what-docker-is.svg": ship,
+    "02-basic-commands.svg": commands,
+}
+
+
+def _box(
+    picture: Picture, x: float, y: float, width: float, title: str, lines: Iterable[str]
+) -> None:
+    picture.rect(x, y, width, 90, line="line")
+    picture.text(x + 12, y + 24, title, bold=True)
+    for number, line in enumerate(lines):
+        picture.text(x + 12, y + 46 + 18 * number, line, ink="soft", size=12)
+
+
+def _arrow(
+    picture: Picture, start: tuple[float, float], end: tuple[float, float], word: str
+) -> None:
+    (x, y), (tip, _) = start, end
+    picture.path(f"M{x} {y} L {tip - 9} {y}")
+    picture.head(tip, y, "right")
+    picture.text((x + tip) / 2 - 3, y - 8, word, ink="accent", size=12, mono=True, anchor="middle")
+
+
+def main() -> None:
+    """Write all pictures."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, draw in PICTURES.items():
+        (FOLDER / name).write_text(f"{draw()}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
