@@ -2,8 +2,8 @@
 
 It replaces the runners of ``!`` lines and ``%%bash`` cells (cell_commands.py) and defines the
 magics ``%lesson`` and ``%tidy``, which begin and end a lesson, ``%check``, which looks at its
-tasks, ``%lab``, which begins a lab, ``%terminal``, ``%%trace``, and those of the quiz package:
-``%quiz``, ``%%predict`` and ``%progress``.
+tasks, ``%wait``, ``%lab``, which begins a lab, ``%terminal``, ``%%trace``, and those of the quiz
+package: ``%quiz``, ``%%predict`` and ``%progress``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dockyard.core import docker_client
 from dockyard.exceptions import UnwritableFolder, UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.lessons import lesson_catalog, lesson_check, visit
-from dockyard.notebook import cell_commands, terminal_magic
+from dockyard.notebook import cell_commands, terminal_magic, wait_magic
 from dockyard.notebook.cell_commands import CellCommands
 from dockyard.quiz import quiz_magic
 from dockyard.trace import trace_magic
@@ -32,6 +32,7 @@ def load(ipython: InteractiveShell) -> None:
     register = ipython.magics_manager.register_function
     register(magics.begin, "line", "lesson")
     register(magics.check, "line", "check")
+    register(magics.wait, "line", "wait")
     register(magics.lab, "line", "lab")
     register(magics.tidy, "line", "tidy")
     register(magics.terminal, "line", "terminal")
@@ -121,6 +122,11 @@ class LessonMagics:
         print(
             lesson_check.report(self.visit, [w for w in words if w != "--hint"], "--hint" in words)
         )
+
+    def wait(self, line: str) -> None:
+        """``%wait NAME STATE``, ``%wait URL``, ``%wait docker …``: see wait_magic.py."""
+        self.permit()
+        print(wait_magic.until(line))
 
     def lab(self, line: str) -> None:
         """``%lab NAME``: begin or resume a lab; defines ``check`` and ``hint``."""
