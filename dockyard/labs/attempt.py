@@ -4,7 +4,8 @@ Random values keep learners from copying each other's answers, and their own whe
 lab. There are three kinds of attempt. "lab" is the learner's, and the only one saved in the
 progress file. "solution" is the solution notebook's: its values never change, so that outputs
 can be stored. "proof" belongs to tests, which run several of one lab at once in different
-places. Attempts do not affect each other.
+places. Attempts do not affect each other. "lesson" is the learner's attempt at the tasks of a
+lesson, and "page" that of a program that runs the lesson; both have the lesson's own names.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class Attempt:
     @property
     def lesson(self) -> str:
         """The lesson label of this attempt's objects. Each of a learner's attempts has its own."""
-        if self.kind == "lesson":
+        if self.kind in ("lesson", "page"):
             return self.lab.name
         return "-".join(filter(None, (self.kind, self.lab.name, self.id)))
 
@@ -249,7 +250,7 @@ def set_scene(attempt: Attempt, scene: str) -> None:
             f"The scene of {attempt.lab.name} could not be set.",
             "\n".join(done.stdout.splitlines()[-5:]),
             f"Begin anew:  python3 -m dockyard reset labs/{attempt.lab.name}"
-            if attempt.kind != "lesson"
+            if attempt.kind not in ("lesson", "page")
             else f"Begin anew:  %lesson {attempt.lab.name} --fresh",
         )
 

@@ -25,26 +25,33 @@ MARK = ".visit.json"
 """In the lesson's folder: which daemon has the scene, and of which lesson's edition."""
 
 
-def attempt_at(name: str, here: Path) -> Attempt:
-    """The learner's attempt at a lesson's tasks; here is the folder of its page."""
-    return Attempt(lesson_catalog.load(name), {}, "lesson", folder=here / "work" / name)
+def attempt_at(name: str, here: Path, *, counts: bool = True) -> Attempt:
+    """An attempt at a lesson's tasks; here is the folder of its page.
+
+    It counts in the learner's progress, unless a program runs the page.
+    """
+    kind = "lesson" if counts else "page"
+    return Attempt(lesson_catalog.load(name), {}, kind, folder=here / "work" / name)
 
 
-def begin(name: str, here: Path, *, fresh: bool = False) -> tuple[Attempt, bool]:
+def begin(
+    name: str, here: Path, *, fresh: bool = False, counts: bool = True
+) -> tuple[Attempt, bool]:
     """Begin a visit, or go on with it; says whether it goes on.
 
     A new one starts without the objects of an earlier one; files of the learner are kept beside
     the new folder. Raises EngineNotRunning, SceneFailed, InstallFailed, Busy or OSError.
     """
     lesson = lesson_catalog.load(name)
-    attempt = attempt_at(name, here)
+    attempt = attempt_at(name, here, counts=counts)
     with closing(docker_client.connect()) as daemon:
         now = {"daemon": daemon.info()["ID"], "scene": _edition(lesson)}
         if not fresh and _mark(attempt.work) == now:
             return attempt, True
         cleanup.remove(daemon, lesson=name)
-    with attempts.change_tasks(lesson) as tasks:
-        tasks.clear()
+    if counts:
+        with attempts.change_tasks(lesson) as tasks:
+            tasks.clear()
     attempts.make_folder(attempt)
     if lesson.guestbook:
         _copy_guestbook(attempt.work / "guestbook")

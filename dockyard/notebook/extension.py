@@ -22,6 +22,7 @@ from dockyard.lessons import lesson_catalog, lesson_check, visit
 from dockyard.notebook import cell_commands, terminal_magic, wait_magic
 from dockyard.notebook.cell_commands import CellCommands
 from dockyard.quiz import quiz_magic
+from dockyard.quiz.quiz_magic import is_interactive
 from dockyard.trace import trace_magic
 
 
@@ -103,7 +104,9 @@ class LessonMagics:
                 self.visit, goes_on = None, False
             else:
                 here = self.commands.first_folder
-                self.visit, goes_on = visit.begin(name, here, fresh="--fresh" in words)
+                self.visit, goes_on = visit.begin(
+                    name, here, fresh="--fresh" in words, counts=is_interactive(self.shell)
+                )
                 os.chdir(self.visit.work)
         self.lesson, self.attempt = name, None
         if goes_on:

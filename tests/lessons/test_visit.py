@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from dockyard import cleanup
-from dockyard.core import docker_client, paths
+from dockyard.core import docker_client, paths, progress_file
 from dockyard.exceptions import SceneFailed, UsageError
 from dockyard.labs.verdict import NotYet
 from dockyard.lessons import lesson_catalog, lesson_check, visit
@@ -102,6 +102,19 @@ def test_a_visit_begins_anew_when_its_scene_is_not_there(sample, reason):
         mark.write_text('{"daemon"')
     _, goes_on = visit.begin(NAME, here)
     assert not goes_on
+
+
+def test_a_page_that_a_program_runs_does_not_count_for_the_learner(sample, checks):
+    here = sample()
+    learners, _ = visit.begin(NAME, here)
+    make_volume(learners)
+    lesson_check.report(learners, ["make-it"])
+    before = progress_file.read()
+    assert before["lessons"][NAME]["tasks"]["make-it"]["done"]
+    attempt, _ = visit.begin(NAME, here, fresh=True, counts=False)
+    make_volume(attempt)
+    assert "done." in lesson_check.report(attempt, ["make-it"])
+    assert progress_file.read() == before
 
 
 def test_a_scene_that_fails_says_how_to_begin_anew_and_is_set_again(sample):

@@ -32,7 +32,8 @@
     #${NAME} .dockyard-terminal { margin: 0 12px 8px; border: 1px solid var(--jp-border-color1);
       border-radius: 3px; }
     #${NAME} li[data-open] { flex-wrap: wrap; }
-    #${NAME} .dockyard-tasks { flex: 1 0 100%; list-style: none; margin: 0; padding: 0 8px 8px; }
+    #${NAME} .dockyard-tasks { flex: 1 0 100%; list-style: none; margin: 0; padding: 0 8px 8px;
+      box-sizing: border-box; min-width: 0; }
     #${NAME} .dockyard-tasks li { display: block; border: 0; padding: 3px 0 3px 22px;
       text-indent: -22px; background: none; overflow-wrap: anywhere; }
     #${NAME} .dockyard-tasks li::before { content: "○"; display: inline-block; width: 22px;
