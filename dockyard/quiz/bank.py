@@ -4,9 +4,9 @@
                         right or wrong, one of them with right = true; `settle`, shell
                         commands that settle the question on the daemon and remove what they
                         make; `shows`, what they print
-[predictions.NAME]      NAME is the id of the predicted cell; `options`, the letters and
-                        texts that the page shows above the cell; `right`, a letter; `notes`,
-                        one for each wrong letter
+[predictions.NAME]      NAME is the id of the predicted cell; `options`, letters and texts;
+                        `right`, a letter; `notes`, one for each wrong letter; `explanation`,
+                        Markdown that appears below the output with it
 """
 
 from __future__ import annotations
@@ -54,6 +54,13 @@ class MultipleChoice:
 
 
 @dataclass(frozen=True)
+class Predicted(MultipleChoice):
+    """What a cell may print, and the explanation of what it does print, in Markdown."""
+
+    explanation: str = ""
+
+
+@dataclass(frozen=True)
 class Question(MultipleChoice):
     """A question at the end of a lesson, with the commands that settle it."""
 
@@ -71,13 +78,13 @@ class Lesson:
 
     name: str
     questions: tuple[Question, ...]
-    predictions: tuple[MultipleChoice, ...]
+    predictions: tuple[Predicted, ...]
 
     def question(self, name: str) -> Question:
         """The question with this name. Raises UsageError, which lists all names."""
         return _named("question", name, self.questions)
 
-    def prediction(self, name: str) -> MultipleChoice:
+    def prediction(self, name: str) -> Predicted:
         """The prediction with this name. Raises UsageError, which lists all names."""
         return _named("prediction", name, self.predictions)
 
@@ -120,6 +127,7 @@ class PredictionRecord(Record):
     options: Mapping[str, str]
     right: str
     notes: Mapping[str, str]
+    explanation: str = ""
 
     def __post_init__(self) -> None:
         if self.right not in self.options:
@@ -127,14 +135,15 @@ class PredictionRecord(Record):
         if (wrong := self.options.keys() - {self.right}) != self.notes.keys():
             raise ValueError(f"`notes` must have exactly the wrong letters: {sorted(wrong)}")
 
-    def prediction(self, name: str) -> MultipleChoice:
+    def prediction(self, name: str) -> Predicted:
         """The prediction for the cell with this name."""
-        return MultipleChoice(
+        return Predicted(
             name,
             tuple(
                 Option(letter, text, self.notes.get(letter, ""), letter == self.right)
                 for letter, text in self.options.items()
             ),
+            self.explanation.strip("\n"),
         )
 
 

@@ -16,7 +16,7 @@ from traitlets import Bool, Dict, List
 
 from dockyard.exceptions import Busy
 from dockyard.quiz import answers
-from dockyard.quiz.bank import MultipleChoice
+from dockyard.quiz.bank import Predicted
 from dockyard.quiz.form import Bundle, Form
 
 COVER = (
@@ -39,7 +39,7 @@ class Prediction(Form):
     outcome = Dict(help="chosen, right, note; chosen is empty when skipped.").tag(sync=True)
     running = Bool(True, help="Whether the cell is still running.").tag(sync=True)
 
-    def __init__(self, lesson: str, asked: MultipleChoice) -> None:
+    def __init__(self, lesson: str, asked: Predicted) -> None:
         self.lesson = lesson
         self.asked = asked
         self._covers: dict[str, Bundle] = {}
@@ -89,13 +89,21 @@ class Prediction(Form):
             self.outcome = outcome
 
 
-def run_covered(ipython: InteractiveShell, lesson: str, asked: MultipleChoice, cell: str) -> None:
+def run_uncovered(ipython: InteractiveShell, asked: Predicted, cell: str) -> None:
+    """Run a cell and explain its output."""
+    ipython.run_cell(cell)
+    if asked.explanation:
+        texts = {"text/markdown": asked.explanation, "text/plain": asked.explanation}
+        display(texts, raw=True)
+
+
+def run_covered(ipython: InteractiveShell, lesson: str, asked: Predicted, cell: str) -> None:
     """Run a cell and cover its output until the learner predicts it or skips."""
     prediction = Prediction(lesson, asked)
     display(prediction)
     try:
         with capture_output() as captured:
-            ipython.run_cell(cell)
+            run_uncovered(ipython, asked, cell)
     finally:
         prediction.cover(_bundles(captured))
 

@@ -31,13 +31,14 @@ def register(ipython: InteractiveShell, lesson: Callable[[], str | None]) -> Non
 
     def predict(line: str, cell: str) -> None:
         """``%%predict NAME``: run the cell and cover its output until the learner chooses."""
-        if not is_interactive(ipython):
-            ipython.run_cell(cell)
-            return
         from dockyard.quiz import prediction
 
         asked = bank.load(_begun(lesson()))
-        prediction.run_covered(ipython, asked.name, asked.prediction(line.strip()), cell)
+        predicted = asked.prediction(line.strip())
+        if is_interactive(ipython):
+            prediction.run_covered(ipython, asked.name, predicted, cell)
+        else:
+            prediction.run_uncovered(ipython, predicted, cell)
 
     def progress(_: str) -> None:
         """``%progress``: show the progress in all lessons."""

@@ -71,7 +71,8 @@ def test_every_wrong_guess_has_an_explanation_of_its_own(lesson, asked):
     notes = [option.note for option in asked.options if not option.right]
     assert notes and len(set(notes)) == len(notes)
     assert all(len(note) > 15 for note in notes)
-    assert asked.right.note == "", "what is right is told by the page, after the cell"
+    assert asked.right.note == "", "what is right is told by the explanation"
+    assert len(asked.explanation) > 15
 
 
 def test_no_letter_is_right_much_more_often_than_the_others():
@@ -103,31 +104,26 @@ def test_the_predictions_of_a_page_are_those_of_the_bank(path):
     assert used.keys() == asked.keys()
     for name, (cell, asking) in used.items():
         assert cell.id == name
-        shown = dict(OPTION.findall(asking))
-        assert shown == {option.letter: option.text for option in asked[name].options}, name
+        assert "?" in asking, name
+        text = asked[name].explanation
+        assert cell.outputs[-1].get("data") == {"text/markdown": text, "text/plain": text}, name
 
 
 @each_page
-def test_every_choice_that_a_page_offers_is_covered(path):
-    offered = [
-        cell.id
-        for cell in cells(path)
-        for part in cell.source.split("**Predict")[1:]
-        if cell.cell_type == "markdown" and OPTION.search(part)
-    ]
-    assert len(bank.load(path.stem).predictions) == len(offered), offered
-
-
-@each_page
-def test_the_page_settles_a_prediction_as_the_bank_does(path):
+def test_the_page_itself_does_not_answer_its_predictions(path):
     source = cells(path)
-    for name, cell, _ in covered(path):
+    for name, cell, asking in covered(path):
+        assert not OPTION.search(asking), f"{name}: the form shows the options"
         after = next(
             each.source for each in source[source.index(cell) :] if each.cell_type == "markdown"
         )
-        said = re.match(r"(?:It is|The prediction is settled:) ([a-f])\b", after)
-        assert said, f"{name}: {after[:60]}"
-        assert said[1] == bank.load(path.stem).prediction(name).right.letter, name
+        assert not re.match(r"It is [a-f]\b", after), f"{name}: this belongs to the explanation"
+
+
+@each_prediction
+def test_an_explanation_that_names_a_letter_names_the_right_one(lesson, asked):
+    if said := re.match(r"(?:It is|The prediction is settled:) ([a-f])\b", asked.explanation):
+        assert said[1] == asked.right.letter
 
 
 @each_question
@@ -164,7 +160,7 @@ TEXT = (bank.FOLDER / "03-containers.toml").read_text()
         ('shows = "exited 3"\n', "", "questions[0]: Object missing required field `shows`"),
         ('exit code", right = true', 'exit code", rite = true', "questions[0].options[1].rite: "),
         ('exit code", right = true', 'exit code", right = false', "Exactly one of `options`"),
-        ('[predictions.one-process]\nright = "c"', '[predictions.one-process]\nright = "d"',
+        ('"""\nright = "c"\noptions = { a = "dozens', '"""\nright = "d"\noptions = { a = "dozens',
          "predictions.one-process: `right` is 'd', which is not one of `options`"),
         ('[predictions.one-process.notes]\na', "[predictions.one-process.notes]\nc",
          "predictions.one-process: `notes` must have exactly the wrong letters: ['a', 'b']"),

@@ -52,11 +52,11 @@ class Front:
 
 
 @contextmanager
-def _kernel(home):
+def _kernel(home, folder):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (course.whole_environment() | {"DOCKYARD_HOME": str(home)}).items():
             patch.setenv(name, value)
-        manager, client = start_new_kernel()
+        manager, client = start_new_kernel(cwd=str(folder))
     try:
         front = Front(client)
         front.run("import os\n%load_ext dockyard", interactive=False)
@@ -67,16 +67,16 @@ def _kernel(home):
 
 
 @pytest.fixture(scope="module")
-def bare():
+def bare(tmp_path_factory):
     """A kernel in which no lesson has begun."""
-    with _kernel(paths.home()) as front:
+    with _kernel(paths.home(), tmp_path_factory.mktemp("bare")) as front:
         yield front
 
 
 @pytest.fixture(scope="module")
-def begun():
+def begun(tmp_path_factory):
     """A kernel in which a lesson has begun, on the real daemon."""
-    with _kernel(paths.home()) as front:
+    with _kernel(paths.home(), tmp_path_factory.mktemp("begun")) as front:
         assert "Ready" in printed(front.run(f"%lesson {LESSON}", interactive=False))
         yield front
 
@@ -155,13 +155,18 @@ def test_without_a_lesson_the_magics_say_which_cell_to_run(front):
         assert "No lesson has begun here." in "\n".join(error["content"]["traceback"])
 
 
-def test_a_front_end_that_cannot_answer_shows_the_output_of_a_predicted_cell(front):
+EXPLANATION = bank.load(LESSON).prediction("restart-run").explanation
+EXPLAINED = {"text/markdown": EXPLANATION, "text/plain": EXPLANATION}
+
+
+@pytest.mark.engine
+def test_a_front_end_that_cannot_answer_shows_the_output_and_its_explanation(lesson):
     cell = 'print("first")\n6 * 7'
-    plain = front.run(cell, interactive=False)
-    covered = front.run(f"%%predict restart-run\n{cell}", interactive=False)
+    plain = lesson.run(cell, interactive=False)
+    covered = lesson.run(f"%%predict restart-run\n{cell}", interactive=False)
     assert printed(covered) == printed(plain) == "first\n"
     assert shown(covered, "execute_result") == shown(plain, "execute_result")
-    assert not shown(covered)
+    assert shown(covered) == [EXPLAINED]
 
 
 CELL = """%%predict restart-run
@@ -174,8 +179,9 @@ docker run --rm busybox echo from a container
 def test_an_output_stays_covered_until_the_choice_is_made(lesson, tmp_path):
     messages = lesson.run(CELL, interactive=True)
     assert "from a container" not in printed(messages)
-    form, cover = shown(messages)
+    form, cover, hidden = shown(messages)
     assert "covered" in cover["text/html"]
+    assert hidden["text/html"] == ""
     # A front end without widgets shows plain text, and must not hide anything for ever.
     assert cover["text/plain"] == "from a container\n"
     asked = bank.load(LESSON).prediction("restart-run")
@@ -183,11 +189,8 @@ def test_an_output_stays_covered_until_the_choice_is_made(lesson, tmp_path):
     widget = form[WIDGET]["model_id"]
     assert "note" not in json.dumps(lesson.states[widget].get("options"))
 
-    (update,) = [
-        each for each in lesson.send(widget, {"chosen": wrong.letter})
-        if each["msg_type"] == "update_display_data"
-    ]  # fmt: skip
-    assert update["content"]["data"] == {"text/plain": "from a container\n"}
+    updates = shown(lesson.send(widget, {"chosen": wrong.letter}), "update_display_data")
+    assert updates == [{"text/plain": "from a container\n"}, EXPLAINED]
     assert lesson.states[widget]["outcome"] == {
         "chosen": wrong.letter, "right": False, "note": wrong.note,
     }  # fmt: skip
@@ -201,9 +204,9 @@ def test_an_output_stays_covered_until_the_choice_is_made(lesson, tmp_path):
 
 @pytest.mark.engine
 def test_skipping_uncovers_and_saves_nothing(lesson, tmp_path):
-    form, _ = shown(lesson.run(CELL, interactive=True))
+    form, *_ = shown(lesson.run(CELL, interactive=True))
     updates = shown(lesson.send(form[WIDGET]["model_id"], {"chosen": ""}), "update_display_data")
-    assert updates == [{"text/plain": "from a container\n"}]
+    assert updates == [{"text/plain": "from a container\n"}, EXPLAINED]
     assert not (tmp_path / "progress.json").exists()
 
 
@@ -213,7 +216,7 @@ def test_all_outputs_of_a_cell_are_covered_in_order(lesson, tmp_path):
     at_home(lesson, paths.home())
     form, *covers = shown(lesson.run(cell, interactive=True))
     at_home(lesson, tmp_path)
-    assert len(covers) == 2
+    assert len(covers) == 3
     updates = shown(lesson.send(form[WIDGET]["model_id"], {"chosen": "c"}), "update_display_data")
     assert updates[0] == {"text/plain": "from a container\n"}
     assert "POST   /containers/create" in updates[1]["text/plain"]
@@ -224,9 +227,9 @@ def test_a_cell_that_raises_shows_its_error_and_still_uncovers(lesson):
     messages = lesson.run("%%predict restart-run\nprint('before')\n1 / 0", interactive=True)
     (error,) = [each for each in messages if each["msg_type"] == "error"]
     assert error["content"]["ename"] == "ZeroDivisionError"
-    form, _ = shown(messages)
+    form, *_ = shown(messages)
     updates = shown(lesson.send(form[WIDGET]["model_id"], {"chosen": "c"}), "update_display_data")
-    assert updates == [{"text/plain": "before\n"}]
+    assert updates == [{"text/plain": "before\n"}, EXPLAINED]
 
 
 def test_the_progress_is_shown_lesson_by_lesson(front, tmp_path):
