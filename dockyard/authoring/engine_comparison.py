@@ -122,11 +122,12 @@ def run(words: list[str], say: Say) -> int:
         for engine in chosen or known:
             if not chosen and not _can_run(engine, say):
                 continue
-            set_up(engine, say, source="debian")
             record = load(engine).notebooks
             for path in asked:
                 if not names and path.stem not in smoke.get(engine, [path.stem]):
                     continue
+                # Each time: a notebook may remove images that this engine cannot pull again.
+                set_up(engine, say, source="debian")
                 say(f"{engine}: {path.stem}")
                 log = _folder() / engine / f"{path.stem}.txt"
                 record[path.stem] = prove_notebook(path, log, NOTEBOOK_TIMEOUT)

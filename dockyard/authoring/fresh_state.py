@@ -21,7 +21,11 @@ def make(page: Path) -> None:
     if page.parent != paths.NOTEBOOKS:
         return
     with closing(docker_client.connect(timeout=300)) as daemon:
-        cleanup.remove(daemon, brought=registry.references())
-        if (state := course.State.load()) and state.mirror:
+        state = course.State.load()
+        assert state
+        # A daemon of the learner's own could not pull them again without Docker Hub.
+        brought = () if state.stand_in else registry.references()
+        cleanup.remove(daemon, brought=brought)
+        if state.mirror:
             daemon.api.prune_builds(all=True)
     shutil.rmtree(page.parent / "work" / page.stem, ignore_errors=True)
