@@ -11,6 +11,7 @@ import fcntl
 import importlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -151,9 +152,19 @@ def _run(command: list[str], what: str = "Installing Python packages") -> None:
         check=False,
     )
     if done.returncode != 0:
-        lines = [line.strip() for line in done.stdout.splitlines()]
-        errors = [line for line in lines if line.startswith("ERROR:")]
-        hint = "Check the network and the free space on the disk, then run this again."
+        again = f"run this again:  python3 -m dockyard {shlex.join(sys.argv[1:])}"
+        proxied = os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY")
+        proxy = ", the proxy in https_proxy" if proxied else ""
+        hint = f"Check the network{proxy} and the free space on the disk, then {again}"
         if "ensurepip" in done.stdout:
             hint = "Install the package that makes them:  sudo apt-get install python3-venv"
-        raise InstallFailed(f"{what} failed.", "\n".join((errors or lines)[-4:]), hint)
+        raise InstallFailed(f"{what} failed.", complaint(done.stdout), hint)
+
+
+def complaint(output: str) -> str:
+    """What the output of pip says of a failure."""
+    if broken := re.findall(r"connection broken by '(.*)': /", output):
+        # pip's own error says only that it found no such package.
+        return "PyPI cannot be reached: " + re.sub(r"<[^>]*>:? ?", "", broken[-1])
+    lines = [line.strip() for line in output.splitlines()]
+    return "\n".join(([line for line in lines if line.startswith("ERROR:")] or lines)[-4:])

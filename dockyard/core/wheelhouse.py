@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dockyard.core import download, paths
+from dockyard.core import download, paths, python_packages
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.exceptions import InstallFailed
@@ -92,6 +92,6 @@ def _download(tags: tuple[str, ...], target: Path) -> None:
     if done.returncode != 0:
         raise InstallFailed(
             "The wheels of the guestbook could not be downloaded.",
-            done.stderr.strip()[-400:],
+            python_packages.complaint(done.stderr),
             "Check the network and the free disk space, then:  python3 -m dockyard registry fill",
         )

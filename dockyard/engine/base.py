@@ -15,6 +15,9 @@ from dockyard.core.console import Say
 LARGER_DISK = "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn"
 """What to type when a disk is too small; further options of the command may follow."""
 
+AGAIN = "python3 -m dockyard engine start"
+"""What to type when the reason why an engine was not set up is gone; JupyterLab may stay open."""
+
 MINIMUM_API = (1, 41)
 """The oldest Docker Engine API the lessons work with: that of Docker 20.10."""
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dockyard.core import wait
+from dockyard.engine.base import AGAIN
 from dockyard.exceptions import InstallFailed
 
 KEYS = Path(__file__).with_name("debian-archive.asc")
@@ -139,8 +140,8 @@ def extract(
             if done.returncode != 0:
                 raise InstallFailed(
                     f"{what} could not be fetched.",
-                    wait.tail(log, 3),
-                    f"Check the network and the free disk space, read {log}, then run this again.",
+                    complaint(log),
+                    f"Check the network and the free disk space (log: {log}), then:  {AGAIN}",
                 )
 
         apt = private_apt(Path(folder), [suite])
@@ -150,6 +151,12 @@ def extract(
         run(*apt, "download", *wanted)
         for package in Path(folder).glob("*.deb"):
             run("dpkg-deb", "--extract", package, tree)
+
+
+def complaint(log: Path) -> str:
+    """The errors at the end of apt's log, else its last lines."""
+    said = wait.tail(log).splitlines()
+    return "\n".join([line for line in said if line.startswith("E: ")] or said[-3:])
 
 
 def unpack(packages: Iterable[Path], tree: Path, left_out: Iterable[str]) -> None:
@@ -181,5 +188,5 @@ def _unpack_one(package: Path, tree: Path, exclude: list[str]) -> None:
         raise InstallFailed(
             f"The package {package.name} could not be unpacked.",
             "\n".join(said.splitlines()[-3:]),
-            f"Check the free disk space of {tree.parent}, then run this again.",
+            f"Check the free disk space of {tree.parent}, then:  {AGAIN}",
         )

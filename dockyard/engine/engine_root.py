@@ -29,9 +29,8 @@ from typing import Any
 from dockyard.core import console, paths
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
-from dockyard.core.wait import tail
 from dockyard.engine import debian_archive, root_archive
-from dockyard.engine.base import LARGER_DISK, Need, free_space
+from dockyard.engine.base import AGAIN, LARGER_DISK, Need, free_space
 from dockyard.exceptions import DiskFull, InstallFailed
 
 TABLE = Path(__file__).with_name("engine_root.toml")
@@ -252,8 +251,8 @@ def _download_from(archive: str, scratch: Path, log: Path) -> list[Path]:
             if done.returncode != 0:
                 raise InstallFailed(
                     f"Docker {VERSION} of Debian {SUITE} could not be downloaded.",
-                    tail(log, 3),
-                    f"Check the network and the free disk space, read {log}, then run this again.",
+                    debian_archive.complaint(log),
+                    f"Check the network and the free disk space (log: {log}), then:  {AGAIN}",
                 )
 
         return debian_archive.download(

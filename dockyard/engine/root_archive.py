@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dockyard.core import download
-from dockyard.engine.base import LARGER_DISK
+from dockyard.engine.base import AGAIN, LARGER_DISK
 from dockyard.exceptions import DiskFull, InstallFailed
 
 FILTERS = [{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2, "preset": 6}]
@@ -61,7 +61,7 @@ def fetch(found: Published, tree: Path) -> None:
         raise InstallFailed(
             "The archive with Docker could not be downloaded.",
             str(error),
-            "Check the network, then run this again:  python3 -m dockyard learn",
+            f"Check the network, then:  {AGAIN}",
         ) from None
     except OSError as error:
         raise disk_full(tree.parent, error) from None

@@ -103,7 +103,7 @@ def _opened(say: Say) -> Iterator[_Copy]:
             raise DiskFull(
                 f"There is no room for your copy of the notebooks in {folder}.",
                 f"{error.strerror}. What was copied so far is whole.",
-                "Free a few megabytes, then run this again.",
+                "Free a few megabytes, then run this again:  python3 -m dockyard learn",
             ) from None
         if error.errno not in REFUSALS:
             raise

@@ -6,6 +6,7 @@ import os
 
 from dockyard.core import console
 from dockyard.engine import engine_root, system_packages
+from dockyard.engine.base import AGAIN
 from dockyard.exceptions import InstallFailed
 
 
@@ -38,5 +39,5 @@ def require(program: str) -> list[str]:
     raise InstallFailed(
         f"The program {program} is missing.",
         "The course brings it along for Linux only.",
-        f"Install {program}, then run this again.",
+        f"Install {program}, then:  {AGAIN}",
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from dockyard.core import paths, wait
 from dockyard.engine import system_packages
+from dockyard.engine.base import AGAIN
 from dockyard.exceptions import InstallFailed
 
 
@@ -52,5 +53,5 @@ def _failed(program: str, why: str) -> InstallFailed:
     return InstallFailed(
         f"The machine could not be built: {program} failed.",
         why,
-        f"Read {path()}, then run this again.",
+        f"Read {path()}, then:  {AGAIN}",
     )

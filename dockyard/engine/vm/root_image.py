@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from dockyard.engine import debian_archive
+from dockyard.engine.base import AGAIN
 from dockyard.engine.engine_root import SNAPSHOT, SUITE, VERSION
 from dockyard.engine.vm.build_log import run
 from dockyard.exceptions import InstallFailed
@@ -185,7 +186,7 @@ def _files_of(package: Path) -> tarfile.TarFile:
         raise InstallFailed(
             f"The package {package.name} could not be unpacked.",
             done.stderr.decode(errors="replace").strip(),
-            "Check the free disk space, then run this again.",
+            f"Check the free disk space, then:  {AGAIN}",
         )
     return tarfile.open(fileobj=io.BytesIO(done.stdout))
 

@@ -122,7 +122,7 @@ def released(suite: str) -> int:
     except requests.RequestException as error:
         raise RegistryError(
             "The Debian mirror does not answer, and neither does Docker Hub.",
-            f"{address}: {str(error).splitlines()[0][:200]}",
+            f"{address}: {re.sub('.*Caused by ', '', str(error).splitlines()[0])[:200]}",
             "Check the network and any proxy (http_proxy), or bring the images in a file:  "
             "python3 -m dockyard registry import FILE",
         ) from None
