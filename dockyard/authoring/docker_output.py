@@ -221,17 +221,13 @@ def _build_lines(names: dict[str, str], results: dict[str, list[str]]) -> Block:
 
 
 def _failed_step(lines: list[str], start: int) -> tuple[int, Block]:
-    """What a failed step has printed, which BuildKit repeats below its progress."""
+    """The end of what a failed step has printed, which BuildKit repeats below its progress."""
     head, *rest = lines[start : start + 2]
     if head != "------" or not rest or not rest[0].startswith(" > "):
         return 0, iter(())
     if "------" not in lines[start + 1 :]:
         return 0, iter(())
-    end = lines.index("------", start + 1) + 1
-    said = (TIMED.fullmatch(line) for line in lines[start:end])
-    return end - start, (
-        match[1] if match else line for match, line in zip(said, lines[start:end], strict=True)
-    )
+    return lines.index("------", start + 1) + 1 - start, iter(rest)
 
 
 # Pulls and pushes
