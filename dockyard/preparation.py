@@ -35,7 +35,7 @@ def wait_for(page: str) -> None:
     """
     if course.answers() and not setup_file.is_running() and not SetupState.load().failure:
         return
-    needed = [image for image in images() if _is_named(image, _text(page))]
+    needed = named_by(page)
     shown = _Line()
     wait.until(
         f"the engine and the images of {page}",
@@ -45,6 +45,12 @@ def wait_for(page: str) -> None:
         error=EngineNotRunning,
     )
     shown.clear()
+
+
+def named_by(page: str) -> list[Image]:
+    """The images that a lesson and the lab of the same name mention."""
+    text = _text(page)
+    return [image for image in images() if _is_named(image, text)]
 
 
 def _is_ready(needed: list[Image], shown: Callable[[str], None]) -> bool:

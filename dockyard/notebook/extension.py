@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from dockyard import cleanup, course, preparation
+from dockyard import cleanup, course, preparation, registry
 from dockyard.core import docker_client
 from dockyard.exceptions import UnwritableFolder, UsageError
 from dockyard.labs import attempt as attempts
@@ -116,6 +116,14 @@ class LessonMagics:
             print(
                 f"Ready. A Docker daemon answers, and nothing is left of an earlier run of {name}."
             )
+            # Not in stored outputs: it depends on where the course got its images.
+            if quiz_magic.is_interactive(self.shell):
+                self._say_whose_images_are_used(name)
+
+    def _say_whose_images_are_used(self, name: str) -> None:
+        used = [image.reference for image in preparation.named_by(name)]
+        if remark := registry.remark(used):
+            print(remark)
 
     def check(self, line: str) -> None:
         """``%check [TASK…]``: look at tasks of the lesson; ``--hint`` gives a hint instead."""

@@ -7,8 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from dockyard import course
+from dockyard import course, preparation, registry
 from dockyard.core import docker_client, paths
+from tests.support.kernels import Kernel
 
 PROGRAM = """
 import json, os, sys
@@ -84,3 +85,16 @@ def test_commands_run_again_once_the_first_cell_has_succeeded(tmp_path):
             assert volume.attrs["Labels"]["dockyard.lesson"] == name
         finally:
             volume.remove()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("interactive", [True, False])
+def test_a_learner_is_told_which_images_are_not_the_official_ones(tmp_path, interactive):
+    """Stored outputs are the same wherever the images come from."""
+    page = "00-start-here"
+    said = registry.remark(image.reference for image in preparation.named_by(page))
+    with Kernel(tmp_path, interactive=interactive) as kernel:
+        shown = kernel.run(f"%lesson {page}").text
+        kernel.run("%tidy")
+    assert shown.startswith("Ready.")
+    assert (said in shown) if interactive else "Debian packages" not in shown
