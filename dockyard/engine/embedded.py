@@ -205,6 +205,9 @@ class EmbeddedEngine(DaemonEngine):
         # Found by its arguments where the run folder with the pid file was removed.
         mark = f"--data-root={self.data / 'docker'}"
         forgotten = [process for process, _ in processes_naming(mark)]
+        # In earlier editions of the course, containerd was a service of its own.
+        settings = str(self.data / "containerd.toml")
+        forgotten += [each for each, name in processes_naming(settings) if name == "containerd"]
         if not (forgotten or self.exec.exists()):
             return
         self.daemon.stop(timeout=30)

@@ -92,6 +92,20 @@ def test_an_engine_whose_run_folder_was_removed_is_stopped(engine):
     assert left_by(engine, bridges) == []
 
 
+def test_the_containerd_of_an_earlier_edition_is_stopped(engine):
+    words = ["-c", "import time; time.sleep(1000)", engine.data / "containerd.toml"]
+    left = subprocess.Popen(["containerd", *words], executable=sys.executable)
+    other = subprocess.Popen(["editor", *words], executable=sys.executable)
+    engine.stop(print)
+    try:
+        assert not psutil.pid_exists(left.pid)
+        assert other.poll() is None
+    finally:
+        other.kill()
+        for each in (left, other):
+            each.wait()
+
+
 def test_a_killed_daemon_is_replaced_by_the_next_start(engine):
     engine.start(print)
     killed = engine.daemon.process()
