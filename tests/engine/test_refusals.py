@@ -184,7 +184,9 @@ def test_without_a_network_docker_that_is_not_in_the_home_yet_is_reported(folder
     done = restricted_host.run(*START, "embedded", **home)
     assert is_clear(done), done.stderr
     assert f"Docker {engine_root.VERSION} of Debian forky could not be downloaded." in done.stderr
+    assert "Reading package lists" not in done.stderr  # apt's errors alone
     assert "Check the network" in done.stderr
+    assert "python3 -m dockyard engine start" in done.stderr.splitlines()[-1]
     assert processes_of(folder) == []
 
 
