@@ -175,6 +175,7 @@ BUILD_NOISE = re.compile(
 TIMED = re.compile(r"\d+\.\d+ (.*)")
 LASTED = re.compile(r"(?: \d+\.\d+s)?(?: done)?$")
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}")
+REF = re.compile(r"ref [0-9a-z]{25}::[0-9a-z]{25}")
 
 
 def _build(lines: list[str], start: int) -> tuple[int, Block]:
@@ -192,7 +193,8 @@ def _build(lines: list[str], start: int) -> tuple[int, Block]:
             name = names.setdefault(number, DIGEST.sub("", said))
             result = results.setdefault(number, [])
             if DIGEST.sub("", said) != name:
-                result += _step_result(said)
+                # What takes long is printed when it begins and again when it is done.
+                result += (each for each in _step_result(said) if each not in result[-1:])
     return end - start, _build_lines(names, results)
 
 
@@ -202,7 +204,7 @@ def _step_result(said: str) -> Iterator[str]:
     elif said.startswith("DONE "):
         yield "DONE"
     elif not BUILD_NOISE.fullmatch(said):
-        yield LASTED.sub("", said)
+        yield REF.sub("ref <ref>", LASTED.sub("", said))
 
 
 def _build_lines(names: dict[str, str], results: dict[str, list[str]]) -> Block:
@@ -211,7 +213,8 @@ def _build_lines(names: dict[str, str], results: dict[str, list[str]]) -> Block:
         said = results[number]
         if "internal]" in name or "] FROM " in name:
             # What is fetched or transferred depends on earlier builds and on the image store.
-            said = [line for line in said if line not in ("DONE", "CACHED")]
+            # Warnings are listed again at the end; here they only appear if they come in time.
+            said = [line for line in said if not re.match("DONE|CACHED|CANCELED|WARN: ", line)]
             if "internal]" in name and not said:
                 continue
         if number != "0":  # the name of the builder

@@ -98,6 +98,39 @@ def test_what_a_failed_step_printed_is_compared_once_and_without_its_clock():
     assert first != compared(FAILED.format("0.312", "1.755", "2 failed", ""))
 
 
+SLOW = """\
+#1 [internal] load build definition from Dockerfile
+#1 WARN: JSONArgsRecommended: JSON arguments recommended for CMD (line 7)
+#1 DONE 0.0s
+
+#2 [internal] load build context
+#2 CANCELED
+
+#3 [2/2] COPY page /
+#3 ERROR: failed: ref s0onf41qoau8icda0vazhfuhf::wkhwj4neqj1z06smm4gi6p6es: no
+#4 exporting to image
+#4 naming to docker.io/library/app:1
+#4 naming to docker.io/library/app:1 0.1s done
+#4 DONE 0.3s"""
+
+QUICK = """\
+#1 [internal] load build definition from Dockerfile
+#1 DONE 0.0s
+
+#2 [internal] load build context
+#2 DONE 0.1s
+
+#3 [2/2] COPY page /
+#3 ERROR: failed: ref s0onf41qoau8icda0vazhfuhf::8id11whidllejakzp1y9lnnyx: no
+#4 exporting to image
+#4 naming to docker.io/library/app:1 done
+#4 DONE 0.1s"""
+
+
+def test_how_busy_a_computer_was_during_a_build_makes_no_difference():
+    assert compared(SLOW) == compared(QUICK)
+
+
 def test_names_and_tags_of_docker_29_count_as_those_of_older_clients():
     old = (
         "REPOSITORY   TAG       IMAGE ID       CREATED         SIZE\n"
