@@ -121,6 +121,11 @@ def is_compared(cell: NotebookNode) -> bool:
 
 
 def _drawn_values(cell: NotebookNode) -> set[str]:
-    texts = comparable(cell.outputs, rules={}).values()
-    found = DRAWN_VALUE.findall("\n".join(text for each in texts for text in each))
+    # As printed: a table or a document has its ids, which are not compared, too.
+    texts = [
+        str(text)
+        for output in cell.outputs
+        for text in (output.get("text", ""), *output.get("data", {}).values())
+    ]
+    found = DRAWN_VALUE.findall("\n".join(texts))
     return {identifier or port for identifier, port in found}

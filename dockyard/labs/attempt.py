@@ -10,6 +10,7 @@ lesson, and "page" that of a program that runs the lesson; both have the lesson'
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import secrets
@@ -304,7 +305,12 @@ def make_folder(attempt: Attempt) -> None:
     folder = attempt.work
     if folder.exists():
         if attempt.is_learners and any(folder.iterdir()):
-            folder.rename(folder.with_name(f"{folder.name}.{time.strftime('%Y-%m-%d-%H%M%S')}"))
+            stamp = f"{folder.name}.{time.strftime('%Y-%m-%d-%H%M%S')}"
+            names = (
+                f"{stamp}{f'-{number}' if number > 1 else ''}" for number in itertools.count(1)
+            )
+            others = (folder.with_name(name) for name in names)
+            folder.rename(next(other for other in others if not other.exists()))
         else:
             shutil.rmtree(folder)
     folder.mkdir(parents=True)

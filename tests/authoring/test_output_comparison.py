@@ -128,6 +128,13 @@ def test_a_cell_that_shows_an_id_of_a_changed_cell_is_stored_anew_with_it():
     assert texts(after) == [OTHER, "3" * 64, f"{OTHER[:12]} web Up"]
 
 
+def test_an_id_in_a_table_counts_as_shown_although_tables_are_compared_without_ids():
+    table = "CONTAINER ID   IMAGE   NAMES\n{}   nginx   {}\n"
+    before = page(run=stream(ONE), ps=stream(table.format(ONE[:12], "web")))
+    after = page(run=stream(f"{OTHER} more"), ps=stream(table.format(OTHER[:12], "web")))
+    assert keep_equal_outputs(before, after, RULES) == ["run", "ps"]
+
+
 def test_cells_that_share_an_id_only_by_way_of_a_third_are_stored_together():
     port, new_port = "127.0.0.1:32768", "127.0.0.1:32770"
     before = page(a=stream(ONE), b=stream(f"{ONE} {port}"), c=stream(f"{port}"))

@@ -87,6 +87,13 @@ def test_a_fresh_start_removes_the_objects_and_keeps_the_files_beside(sample):
     assert (kept / "mine.txt").read_text() == "mine"
 
 
+def test_fresh_starts_one_after_the_other_keep_each_folder(sample):
+    here = sample()
+    for _ in range(4):
+        visit.begin(NAME, here, fresh=True)
+    assert len(list(here.glob(f"work/{NAME}.2*"))) == 3
+
+
 @pytest.mark.parametrize("reason", ["tidied", "another daemon", "another edition", "half begun"])
 def test_a_visit_begins_anew_when_its_scene_is_not_there(sample, reason):
     here = sample()
