@@ -98,5 +98,5 @@ def test_a_lesson_runs_from_top_to_bottom(page_of, name):
         if cell["id"] not in calls(name):
             continue
         place = shown.scroll_to(at)
-        expect(place.locator(".dockyard-view:visible")).to_have_count(1)
+        expect(place.locator(".dockyard-view:visible, iframe:visible")).to_have_count(1)
     shown.end_kernel()

@@ -1,11 +1,13 @@
 """Views in JupyterLab: both themes, enlarged, with the keyboard only."""
 
 import secrets
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import expect
 
-from dockyard.core import wait
+from dockyard import cleanup
+from dockyard.core import docker_client, wait
 from tests.browser.jupyterlab_page import ENLARGED, PATIENCE, faults, until_answered
 from tests.support.scene import LESSON
 
@@ -67,6 +69,35 @@ def test_each_view_changes_when_a_container_starts_and_dies(lab, page_of, scene,
     for view in views.all():
         assert view.evaluate("node => node.scrollWidth - node.clientWidth") <= 1
     assert faults(page) == []
+
+
+@pytest.fixture
+def guestbook(lab):
+    """A notebook with the guestbook in a frame; its objects are removed afterwards."""
+    lesson = "02-basic-commands"
+    yield lab.write(
+        f"frame-{secrets.token_hex(3)}.ipynb",
+        [
+            f"%load_ext dockyard\n%lesson {lesson} --fresh",
+            "!docker run --detach --name book --publish 127.0.0.1:8081:8000 guestbook:1",
+            "from dockyard import views\nviews.page(8081)",
+        ],
+    )
+    with closing(docker_client.connect()) as daemon:
+        cleanup.remove(daemon, lesson=lesson)
+
+
+@pytest.mark.slow
+def test_the_guestbook_can_be_signed_in_its_frame(guestbook, page_of):
+    screen = page_of(guestbook)
+    screen.run_all()
+    frame = screen.page.frame_locator(".jp-OutputArea iframe")
+    frame.get_by_label("Your name").fill("Ada")
+    frame.get_by_label("A sentence").fill("Hello")
+    frame.get_by_role("button").click()
+    expect(frame.locator("article")).to_have_text("Ada Hello")
+    style = "node => getComputedStyle(node).borderBottomWidth"
+    assert frame.locator("h1").evaluate(style) == "4px", "its style sheet is loaded, too"
 
 
 @pytest.mark.slow
