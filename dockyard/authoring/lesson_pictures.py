@@ -88,9 +88,89 @@ def commands() -> Picture:
     return picture
 
 
+def places() -> Picture:
+    """Lesson 05: the four places where a container's files can be."""
+    picture = Picture(
+        "Where a container's files are",
+        "A container writes into its own writable layer, which docker rm deletes. A volume, a "
+        "folder of the host (bind mount) and memory (tmpfs) can be mounted into it. The volume and "
+        "the folder stay when the container is removed; the memory does not even outlive a stop.",
+        760,
+        250,
+    )
+    picture.rect(14, 20, 320, 210, state="running")
+    picture.text(28, 46, "▶ container", bold=True)
+    picture.text(320, 46, "guestbook", ink="soft", size=12, mono=True, anchor="end")
+    picture.rect(28, 62, 292, 66, line="bad")
+    picture.text(40, 86, "writable layer", bold=True)
+    picture.text(40, 106, "deleted with the container", ink="soft", size=12)
+    picture.rect(28, 146, 292, 66, line="line")
+    picture.text(40, 170, "image", bold=True)
+    picture.text(40, 190, "read-only, shared by its containers", ink="soft", size=12)
+    for y, title, word, where in (
+        (20, "volume", "--volume guests:/app/data", "kept by the daemon"),
+        (
+            96,
+            "your folder",
+            '--volume "$PWD/static:/app/static"',
+            "a bind mount: nothing is copied",
+        ),
+        (172, "memory", "--tmpfs /scratch", "gone when the container stops"),
+    ):
+        picture.path(f"M334 {y + 29} L 421 {y + 29}", dashed=title == "memory")
+        picture.head(430, y + 29, "right")
+        picture.rect(430, y, 316, 58, line="line" if title == "memory" else "good")
+        picture.text(442, y + 23, title, bold=True)
+        picture.text(734, y + 23, where, ink="soft", size=12, anchor="end")
+        picture.text(442, y + 45, word, ink="accent", size=12, mono=True)
+    return picture
+
+
+def reach() -> Picture:
+    """Lesson 06: two networks, and the guestbook in both."""
+    picture = Picture(
+        "Who reaches whom",
+        "A browser reaches the guestbook through a published port. The guestbook is in two "
+        "networks: front, with a visitor, and backend, with the database db. The visitor reaches "
+        "the guestbook, the guestbook reaches db, and the visitor does not reach db.",
+        780,
+        240,
+    )
+    picture.rect(170, 20, 350, 200, fill="paper", line="accent", radius=12)
+    picture.text(186, 44, "network front", ink="accent", bold=True)
+    picture.rect(400, 34, 366, 172, fill="paper", line="good", radius=12)
+    picture.text(752, 58, "network backend", ink="good", bold=True, anchor="end")
+    picture.path("M520 34 L 520 206", line="accent", dashed=True)
+    _box(picture, 14, 81, 130, "browser", ["127.0.0.1:8090"])
+    for x, name, about in (
+        (190, "visitor", "a container"),
+        (406, "guestbook", "port 8000"),
+        (640, "db", "port 5432"),
+    ):
+        picture.rect(x, 96, 108, 60, state="running")
+        picture.text(x + 12, 122, name, bold=True, mono=True)
+        picture.text(x + 12, 142, about, ink="soft", size=12)
+    picture.path("M298 126 L 397 126")
+    picture.head(406, 126, "right")
+    picture.path("M514 126 L 631 126")
+    picture.head(640, 126, "right")
+    picture.text(577, 116, "db:5432", ink="soft", size=12, mono=True, anchor="middle")
+    picture.text(352, 116, "guestbook", ink="soft", size=12, mono=True, anchor="middle")
+    picture.path("M79 171 L 79 196 L 460 196 L 460 165")
+    picture.head(460, 156, "up")
+    picture.text(
+        288, 188, "--publish 127.0.0.1:8090:8000", ink="accent", size=12, mono=True, anchor="middle"
+    )
+    picture.path("M244 96 C 300 56, 590 56, 684 88", line="bad", dashed=True)
+    picture.text(464, 74, "✖", ink="bad", bold=True, anchor="middle")
+    return picture
+
+
 PICTURES: dict[str, Callable[[], Picture]] = {
     "01-what-docker-is.svg": ship,
     "02-basic-commands.svg": commands,
+    "05-storage.svg": places,
+    "06-networks-and-plugins.svg": reach,
 }
 
 

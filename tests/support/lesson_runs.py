@@ -6,11 +6,14 @@ the first cell.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from nbval.plugin import IPyNbCell
 
 from dockyard.authoring import fresh_state
 from dockyard.authoring.nbval_options import CELL_TIMEOUT
+from dockyard.core import paths
 from dockyard.lessons import lesson_catalog
 
 
@@ -21,8 +24,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     cells = [cell for cell in item.parent.nb.cells if cell.cell_type == "code"]
     if item.cell is cells[0]:
         fresh_state.make(item.parent.path)
-    elif item.cell is cells[len(cells) // 2] and item.parent.path.stem in lesson_catalog.names():
+    elif item.cell is cells[len(cells) // 2] and _is_lesson(item.parent.path):
         restart(item.parent.kernel, cells[0].source)
+
+
+def _is_lesson(page: Path) -> bool:
+    """Whether a page is a lesson with a scene and tasks; its lab's solution has the same name."""
+    return page.parent == paths.NOTEBOOKS and page.stem in lesson_catalog.names()
 
 
 def restart(kernel, first: str) -> None:
