@@ -315,6 +315,8 @@ def environment(lesson: str | None = None) -> dict[str, str]:
     inner = state.inner_mirror if state else ""
     return docker_client.environment(lesson) | {
         "DOCKYARD_MIRROR": _inner_options(inner) if inner else "",
+        # The folder of a lesson is inside the course's own clone, which is not what is built.
+        "BUILDX_GIT_INFO": "false",
         "DOCKER_BUILDKIT": "0" if state and not state.buildkit else "1",
     }
 

@@ -28,4 +28,6 @@ def make(page: Path) -> None:
         cleanup.remove(daemon, brought=brought)
         if state.mirror:
             daemon.api.prune_builds(all=True)
+            # Those without a name, which carry no label.
+            daemon.api.prune_volumes()
     shutil.rmtree(page.parent / "work" / page.stem, ignore_errors=True)
