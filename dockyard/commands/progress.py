@@ -1,4 +1,4 @@
-"""``progress``: shows what is done so far in labs, questions and predictions."""
+"""``progress``: shows what is done so far in lessons, labs, questions and predictions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dockyard.quiz import progress_report
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what has been done so far in labs, questions and predictions; returns 0."""
+    """Print what has been done so far; returns 0."""
     document = progress_report.report()
     if options.json:
         print(json.dumps(document, indent=1, ensure_ascii=False))
@@ -21,10 +21,12 @@ def run(options: argparse.Namespace) -> int:
 
 def render(document: dict[str, Any]) -> str:
     """The progress as a table for people."""
-    lines = ["Labs"]
-    for each in document["labs"]:
-        bar = "■" * len(each["done"]) + "□" * (each["of"] - len(each["done"]))
-        lines.append(f"  {each['lab']:<32} {len(each['done']):>2} of {each['of']:>2}  {bar}")
+    lines = []
+    for key, title, name in (("lessons", "Lessons", "lesson"), ("labs", "Labs", "lab")):
+        lines.append(title)
+        for each in document[key]:
+            bar = "■" * len(each["done"]) + "□" * (each["of"] - len(each["done"]))
+            lines.append(f"  {each[name]:<32} {len(each['done']):>2} of {each['of']:>2}  {bar}")
     for key, title in (("answers", "Questions"), ("guesses", "Predictions")):
         if document[key]:
             lines.append(title)

@@ -3,8 +3,11 @@
     {"version": 1,
      "labs": {"03-containers": {"values": {…}, "begun": "2026-01-31 09:00",
                                 "tasks": {"web": {"done": "…", "edition": "…", "hints": 2}}}},
+     "lessons": {"03-containers": {"tasks": {"freeze": {"before": "…", "edition": "…"}}}},
      "answers": {"03-containers": {"stopped": {"chosen": "b", "right": true, "when": "…"}}},
      "guesses": {"03-containers": {"one-process-run": {"chosen": "b", "right": true, …}}}}
+
+A lesson's task that was done in an earlier visit was done "before".
 
 Several notebooks may write at once: each change is read, made and written under a lock, and the
 file is replaced as a whole. A file that cannot be read is renamed, and the previous one is used.

@@ -51,7 +51,9 @@ def begin(
         cleanup.remove(daemon, lesson=name)
     if counts:
         with attempts.change_tasks(lesson) as tasks:
-            tasks.clear()
+            for entry in tasks.values():
+                if "done" in entry:
+                    entry["before"] = entry.pop("done")
     attempts.make_folder(attempt)
     if lesson.guestbook:
         _copy_guestbook(attempt.work / "guestbook")

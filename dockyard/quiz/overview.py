@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dockyard.quiz import bank, progress_report
 
-HEADINGS = ("lesson", "questions", "predictions", "lab")
+HEADINGS = ("lesson", "tasks", "predictions", "questions", "lab")
 
 
 class Overview:
@@ -13,20 +15,22 @@ class Overview:
     def __init__(self) -> None:
         self.report = progress_report.report()
 
-    def _rows(self) -> list[tuple[str, str, str, str]]:
+    def _rows(self) -> list[tuple[str, ...]]:
         answers, guesses = (
             {each["lesson"]: each for each in self.report[key]} for key in ("answers", "guesses")
         )
+        lessons = {each["lesson"]: each for each in self.report["lessons"]}
         labs = {each["lab"]: each for each in self.report["labs"]}
-        rows = []
+        rows: list[tuple[str, ...]] = []
         for name in dict.fromkeys([*bank.names(), *labs]):
             asked = bank.load(name) if name in bank.names() else None
             rows.append(
                 (
                     name,
-                    _right(answers.get(name), len(asked.questions) if asked else 0),
+                    _done(lessons.get(name)),
                     _right(guesses.get(name), len(asked.predictions) if asked else 0),
-                    f"{len(labs[name]['done'])} of {labs[name]['of']}" if name in labs else "",
+                    _right(answers.get(name), len(asked.questions) if asked else 0),
+                    _done(labs.get(name)),
                 )
             )
         return rows
@@ -53,6 +57,10 @@ class Overview:
             "right, tasks that are done</caption>\n"
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
         )
+
+
+def _done(tasks: dict[str, Any] | None) -> str:
+    return f"{len(tasks['done'])} of {tasks['of']}" if tasks else ""
 
 
 def _right(given: dict | None, of: int) -> str:

@@ -1,37 +1,52 @@
-"""The progress in labs, questions and predictions as data."""
+"""The progress in lessons, labs, questions and predictions as data."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from dockyard.core import progress_file
 from dockyard.labs import lab_catalog
+from dockyard.labs.lab_catalog import Assignment
+from dockyard.lessons import lesson_catalog
 
 
 def report() -> dict[str, Any]:
     """The learner's progress as a document for JSON.
 
-    For each lab the tasks done, the number of tasks and the hints taken; for each lesson the
-    number of answers and guesses, and of right ones; the path of the progress file.
+    For each lesson and lab the tasks done and the number of tasks, for labs also the hints taken;
+    for each lesson the number of answers and guesses, and of right ones; the path of the progress
+    file.
     """
     data = progress_file.read()
+    lessons = []
+    for name in lesson_catalog.names():
+        tasks = lesson_catalog.load(name).tasks
+        entries = data.get("lessons", {}).get(name, {}).get("tasks", {})
+        lessons.append({"lesson": name, "done": _done(tasks, entries), "of": len(tasks)})
     labs = []
     for name in lab_catalog.names():
-        lab = lab_catalog.load(name)
-        tasks = data.get("labs", {}).get(name, {}).get("tasks", {})
-        done = [
-            task.name
-            for task in lab.exercises
-            if "done" in (entry := tasks.get(task.name, {})) and entry["edition"] == task.edition
-        ]
-        hinted = sum(entry.get("hints", 0) for entry in tasks.values())
-        labs.append({"lab": name, "done": done, "of": len(lab.exercises), "hints": hinted})
+        exercises = lab_catalog.load(name).exercises
+        entries = data.get("labs", {}).get(name, {}).get("tasks", {})
+        done, hints = _done(exercises, entries), sum(e.get("hints", 0) for e in entries.values())
+        labs.append({"lab": name, "done": done, "of": len(exercises), "hints": hints})
     return {
+        "lessons": lessons,
         "labs": labs,
         "answers": _counts(data.get("answers", {})),
         "guesses": _counts(data.get("guesses", {})),
         "file": str(progress_file.path()),
     }
+
+
+def _done(tasks: Sequence[Assignment], entries: dict[str, Any]) -> list[str]:
+    """The tasks that were done, in this visit to a lesson or in one before."""
+    return [
+        task.name
+        for task in tasks
+        if (entry := entries.get(task.name, {})).get("edition") == task.edition
+        and ("done" in entry or "before" in entry)
+    ]
 
 
 def _counts(given: dict[str, Any]) -> list[dict[str, Any]]:

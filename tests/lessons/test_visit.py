@@ -8,10 +8,12 @@ from contextlib import closing
 import pytest
 
 from dockyard import cleanup
+from dockyard.commands import progress
 from dockyard.core import docker_client, paths, progress_file
 from dockyard.exceptions import SceneFailed, UsageError
 from dockyard.labs.verdict import NotYet
 from dockyard.lessons import lesson_catalog, lesson_check, visit
+from dockyard.quiz import progress_report
 
 pytestmark = pytest.mark.engine
 
@@ -122,6 +124,18 @@ def test_a_page_that_a_program_runs_does_not_count_for_the_learner(sample, check
     make_volume(attempt)
     assert "done." in lesson_check.report(attempt, ["make-it"])
     assert progress_file.read() == before
+
+
+def test_a_new_visit_begins_with_all_tasks_to_do_and_the_progress_stays(sample, checks):
+    here = sample()
+    attempt, _ = visit.begin(NAME, here)
+    make_volume(attempt)
+    lesson_check.report(attempt, ["make-it"])
+    visit.begin(NAME, here, fresh=True)
+    assert "done" not in progress_file.read()["lessons"][NAME]["tasks"]["make-it"]
+    (counted,) = progress_report.report()["lessons"]
+    assert counted == {"lesson": NAME, "done": ["make-it"], "of": 1}
+    assert "99-sample" in progress.render(progress_report.report())
 
 
 def test_a_scene_that_fails_says_how_to_begin_anew_and_is_set_again(sample):

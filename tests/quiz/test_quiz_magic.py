@@ -11,6 +11,7 @@ from jupyter_client.manager import start_new_kernel
 
 from dockyard import course
 from dockyard.core import paths
+from dockyard.lessons import lesson_catalog
 from dockyard.quiz import bank, static_page
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -242,4 +243,7 @@ def test_the_progress_is_shown_lesson_by_lesson(front, tmp_path):
     count = len(bank.load(LESSON).questions)
     (row,) = [line for line in data["text/plain"].splitlines() if line.startswith(LESSON)]
     assert f"1 of {count}" in row
-    assert f'<th scope="row">{LESSON}</th><td>1 of {count}</td>' in data["text/html"]
+    tasks, guesses = len(lesson_catalog.load(LESSON).tasks), len(bank.load(LESSON).predictions)
+    cells = (f"0 of {tasks}", f"0 of {guesses}", f"1 of {count}")
+    row = f'<th scope="row">{LESSON}</th>' + "".join(f"<td>{each}</td>" for each in cells)
+    assert row in data["text/html"]
