@@ -203,6 +203,9 @@ def _step_result(said: str) -> Iterator[str]:
         yield timed[1]
     elif said.startswith("DONE "):
         yield "DONE"
+    elif said.startswith("ERROR: failed to calculate checksum"):
+        # Reported at the step only if that is faster than the end of the build, which names it too.
+        yield "CANCELED"
     elif not BUILD_NOISE.fullmatch(said):
         yield REF.sub("ref <ref>", LASTED.sub("", said))
 
@@ -230,7 +233,9 @@ def _failed_step(lines: list[str], start: int) -> tuple[int, Block]:
         return 0, iter(())
     if "------" not in lines[start + 1 :]:
         return 0, iter(())
-    return lines.index("------", start + 1) + 1 - start, iter(rest)
+    length = lines.index("------", start + 1) + 1 - start
+    # A step that printed nothing is not always repeated.
+    return length, iter(rest if length > 3 else ())
 
 
 # Pulls and pushes

@@ -175,3 +175,19 @@ def test_removing_an_image_is_the_same_in_both_stores():
     )
     assert normalise(containerd) == normalise(overlay2) == "Untagged: nginx:latest\nDeleted"
     assert normalise("Untagged: nginx:latest") != normalise(containerd)
+
+
+MISSING = """\
+#6 [2/2] COPY /etc/passwd /
+#6 ERROR: failed to calculate checksum of ref s0onf41qoau8icda0vazhfuhf::9f5t66wr7l6ueqxwks7p9mxow: \
+"/etc/passwd": not found
+------
+ > [2/2] COPY /etc/passwd /:
+------
+Dockerfile.outside:2
+"""
+
+
+def test_a_missing_file_counts_the_same_whether_the_step_or_only_the_end_names_it():
+    head, *_, last = MISSING.splitlines()
+    assert normalise(MISSING) == normalise(f"{head}\n#6 CANCELED\n{last}\n")

@@ -243,7 +243,7 @@ def test_a_static_page_has_the_picture_and_shows_the_words(lab, page_of):
             return [at, cells[at].outputs.get(0).data["image/svg+xml"]];
         }"""
     )
-    assert "<title>Life cycle of web: created</title>" in source
+    assert "<title>Life cycle of book: removed</title>" in source
     # JupyterLab draws pictures only of notebooks that were run here; before that it has the words.
     cell = screen.scroll_to(at)
-    expect(cell.get_by_text("Life cycle of web: created").first).to_be_visible()
+    expect(cell.get_by_text("Life cycle of book: removed").first).to_be_visible()
