@@ -1,6 +1,7 @@
 """Attempts at labs for tests, apart from the learner's own."""
 
 import shutil
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -40,6 +41,24 @@ def checks_log():
     log.unlink(missing_ok=True)
     if kept.exists():
         kept.rename(log)
+
+
+def verdict_on(attempt, task, expected):
+    """The verdict on a task, asked for again until it is as expected, for half a minute.
+
+    On a busy computer, what a way has started may not work yet when the check looks.
+    """
+    deadline = time.monotonic() + 30
+    while True:
+        (verdict,) = judge.judge(attempt, [task.name])
+        if expected(verdict) or time.monotonic() > deadline:
+            return verdict
+        time.sleep(0.5)
+
+
+def is_mistake(name):
+    """Whether a verdict names this mistake, or accepts what was done."""
+    return lambda verdict: verdict.done or (verdict.mistake and verdict.mistake.name == name)
 
 
 @contextmanager
