@@ -81,7 +81,8 @@ def _from_host(host: str) -> Endpoint:
 
 def _current_context():
     folder = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()
-    if not (folder / "config.json").exists():
+    # Docker's client, too, goes on without a file that it may not read.
+    if not os.access(folder / "config.json", os.R_OK):
         return None
     from docker.context import ContextAPI
     from docker.errors import DockerException

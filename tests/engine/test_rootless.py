@@ -252,7 +252,9 @@ def _page(port):
 
 
 def test_embedded_is_rootless_without_root_and_says_what_to_ask_an_administrator(learner):
-    report = json.loads(learner.dockyard("doctor", "--json").stdout)
+    done = learner.dockyard("doctor", "--json")
+    assert done.stdout, done.stderr
+    report = json.loads(done.stdout)
     finding = next(each for each in report["providers"] if each["provider"] == "embedded")
     assert "without root" in finding["title"]
     assert finding["works"], finding["needs"]
