@@ -1,4 +1,4 @@
-"""Takes the pictures of the README: JupyterLab with a lesson that is being worked on.
+"""Takes the pictures of the README: the learner's copy of a lesson that is being worked on.
 
 ``python3 -m dockyard engine start``, then ``.venv/bin/python docs/pictures/take.py``. Runs the
 lesson that shows a container's life cycle up to the cells below that view. Needs Chromium
@@ -18,7 +18,8 @@ HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 sys.path.insert(0, str(CHECKOUT))
 
-from tests.browser.jupyterlab_page import THEMES, Lab, headless_chromium, screen  # noqa: E402
+from tests.browser.jupyterlab_page import THEMES, headless_chromium, screen  # noqa: E402
+from tests.browser.test_learner_copy import CourseLab  # noqa: E402
 
 VIEW = "views.life_cycle("
 BELOW = 4
@@ -33,7 +34,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         headless_chromium() as browser,
-        Lab(Path(folder)) as lab,
+        CourseLab(Path(folder)) as lab,
         screen(lab, browser, viewport=SIZE) as shown,
     ):
         shown.open(lesson)
@@ -42,7 +43,7 @@ def main() -> None:
         shown.page.evaluate("window.jupyterapp.shell.currentWidget.context.save()")
         for theme in THEMES:
             shown.theme(theme)
-            expect(shown.page.locator(".jp-DirListing-item").first).to_be_visible()
+            expect(shown.page.locator(".dockyard-tasks li").first).to_be_visible()
             found = shown.scroll_to(at - 2)
             # Several times, because cells that are drawn later move the ones after them.
             for _ in range(4):

@@ -86,7 +86,7 @@ def _programs(words: list[str]) -> Iterator[str]:
         yield from _programs(words[2:])
     if words[0] in ("chroot",):
         words = words[:1]
-    if words[0] in ("sh", "bash") and len(words) > 2 and "c" in words[1]:
+    if words[0] in ("sh", "bash") and len(words) > 2 and re.fullmatch(r"-\w*c", words[1]):
         yield from _of_script(words[2])
     if NAME.fullmatch(words[0]) and words[0] not in WORDS_OF_THE_SHELL:
         yield words[0]
@@ -113,6 +113,8 @@ def _of_dockerfiles(notebook: Path, references: frozenset[str]) -> Iterator[tupl
             word, _, rest = line.partition(" ")
             if word == "FROM":
                 image = _whole(rest.split()[0])
+            elif word == "CMD" and "\nENTRYPOINT " in source:
+                continue  # the arguments of the entrypoint
             elif word in ("RUN", "CMD", "ENTRYPOINT") and image in references:
                 found = json.loads(rest) if rest.startswith("[") else ["sh", "-c", rest]
                 for program in _programs(found):

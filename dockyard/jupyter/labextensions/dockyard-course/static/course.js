@@ -8,6 +8,8 @@
   const WHILE_SETTING_UP = 1500;
   const OTHERWISE = 10000;
   const BETWEEN_TASKS = 2500;
+  /** As it was at first: JupyterLab changes it when it opens a page. */
+  const ADDRESS = location.pathname;
 
   const STYLE = `
     #${NAME} { min-width: 300px; overflow-y: auto; padding: 8px 0; background: var(--jp-layout-color1);
@@ -113,6 +115,8 @@
 
     /** Open the first lesson when nothing is open, as after a start without a page in the address. */
     begin(course) {
+      // JupyterLab is about to open the page that the address names.
+      if (ADDRESS.includes("/tree/")) return;
       const open = [...this.app.shell.widgets("main")];
       const first = course.pages.find(({ lesson }) => lesson);
       if (first && open.every(({ id }) => id.startsWith("launcher"))) this.open(first.lesson);
