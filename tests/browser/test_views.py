@@ -236,13 +236,15 @@ def until_watched(screen, count):
 
 def test_a_static_page_has_the_picture_and_shows_the_words(lab, page_of):
     screen = page_of("notebooks/03-containers.ipynb", kernel=False)
-    at, source = screen.page.evaluate(
+    # The first cell may be shown before the others are there.
+    found = screen.page.wait_for_function(
         """() => {
             const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
             const at = cells.findIndex((each) => each.id === "life-cycle");
-            return [at, cells[at].outputs.get(0).data["image/svg+xml"]];
+            return at >= 0 && [at, cells[at].outputs.get(0).data["image/svg+xml"]];
         }"""
     )
+    at, source = found.json_value()
     assert "<title>Life cycle of book: removed</title>" in source
     # JupyterLab draws pictures only of notebooks that were run here; before that it has the words.
     cell = screen.scroll_to(at)
