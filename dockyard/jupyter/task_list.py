@@ -32,7 +32,7 @@ class TaskList:
     def look(self, page: PurePosixPath) -> list[dict[str, Any]]:
         """The tasks of a page, such as ``notebooks/03-containers.ipynb``: name, goal, done.
 
-        Empty for a page without tasks. Task that are done are saved as if ``%check`` had been run.
+        Empty for a page without tasks. Tasks that are done are saved as if ``%check`` had been run.
         """
         if not (known := _known(page)):
             return []
@@ -79,10 +79,6 @@ def _attempt(page: PurePosixPath, known: Page) -> Attempt | None:
     return attempts.current(known)
 
 
-def _done(page: Page) -> set[str]:
-    saved = progress_file.read().get(page.SECTION, {}).get(page.name, {}).get("tasks", {})
-    return {
-        task.name
-        for task in page.tasks
-        if saved.get(task.name, {}).get("done") and saved[task.name].get("edition") == task.edition
-    }
+def _done(page: Page) -> list[str]:
+    saved = progress_file.read().get(page.SECTION, {}).get(page.name, {})
+    return lab_catalog.done(page.tasks, saved.get("tasks", {}))

@@ -229,7 +229,7 @@ def _change_entry(lab: Page) -> Iterator[dict[str, Any]]:
 
 
 def _entry(lab: Page) -> dict[str, Any]:
-    return progress_file.read().get("labs", {}).get(lab.name, {})
+    return progress_file.read().get(lab.SECTION, {}).get(lab.name, {})
 
 
 def _from(lab: Page, entry: dict[str, Any]) -> Attempt:

@@ -24,7 +24,7 @@ import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, ClassVar, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
 from msgspec import Meta, structs
 
@@ -144,6 +144,21 @@ def find(page: str, among: Sequence[A], name: str) -> A:
             return each
     known = ", ".join(each.name for each in among)
     raise UsageError(f"{page} has no task {name!r}.", next=f"Choose one of: {known}.")
+
+
+def done(
+    tasks: Sequence[Assignment], entries: Mapping[str, Mapping[str, Any]], *, ever: bool = False
+) -> list[str]:
+    """The tasks that are done in their present edition, by their entries in the progress file.
+
+    With ever, those of a lesson also count that were done in an earlier visit.
+    """
+    return [
+        task.name
+        for task in tasks
+        if (entry := entries.get(task.name, {})).get("edition") == task.edition
+        and ("done" in entry or (ever and "before" in entry))
+    ]
 
 
 class Lab(LabFile, kw_only=True):

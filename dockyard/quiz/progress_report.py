@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from dockyard.core import progress_file
 from dockyard.labs import lab_catalog
-from dockyard.labs.lab_catalog import Assignment
 from dockyard.lessons import lesson_catalog
 
 
@@ -23,12 +21,17 @@ def report() -> dict[str, Any]:
     for name in lesson_catalog.names():
         tasks = lesson_catalog.load(name).tasks
         entries = data.get("lessons", {}).get(name, {}).get("tasks", {})
-        lessons.append({"lesson": name, "done": _done(tasks, entries), "of": len(tasks)})
+        lessons.append(
+            {"lesson": name, "done": lab_catalog.done(tasks, entries, ever=True), "of": len(tasks)}
+        )
     labs = []
     for name in lab_catalog.names():
         exercises = lab_catalog.load(name).exercises
         entries = data.get("labs", {}).get(name, {}).get("tasks", {})
-        done, hints = _done(exercises, entries), sum(e.get("hints", 0) for e in entries.values())
+        done, hints = (
+            lab_catalog.done(exercises, entries),
+            sum(e.get("hints", 0) for e in entries.values()),
+        )
         labs.append({"lab": name, "done": done, "of": len(exercises), "hints": hints})
     return {
         "lessons": lessons,
@@ -37,16 +40,6 @@ def report() -> dict[str, Any]:
         "guesses": _counts(data.get("guesses", {})),
         "file": str(progress_file.path()),
     }
-
-
-def _done(tasks: Sequence[Assignment], entries: dict[str, Any]) -> list[str]:
-    """The tasks that were done, in this visit to a lesson or in one before."""
-    return [
-        task.name
-        for task in tasks
-        if (entry := entries.get(task.name, {})).get("edition") == task.edition
-        and ("done" in entry or "before" in entry)
-    ]
 
 
 def _counts(given: dict[str, Any]) -> list[dict[str, Any]]:

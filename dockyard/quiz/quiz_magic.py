@@ -2,7 +2,7 @@
 
 Front ends in which nobody can type an answer, such as nbclient, nbconvert and nbval, send cells
 with allow_stdin false (Jupyter messaging, "execute"). There, ``%quiz`` shows text, and
-``%%predict`` only runs the cell.
+``%%predict`` runs the cell and explains its output.
 """
 
 from __future__ import annotations
