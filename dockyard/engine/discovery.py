@@ -112,7 +112,7 @@ def probe(source: str, endpoint: Endpoint, timeout: float = 5) -> Candidate:
     from dockyard.engine.sdk import UNREACHABLE
 
     try:
-        found = _version(endpoint, timeout)
+        found = _ask(endpoint, timeout, "version", "{{json .Server}}")
     except UNREACHABLE as error:
         return Candidate(source, endpoint, "error", str(error).splitlines()[0][:200])
     detail = f"{product(found)} {found['Version']}, API {found['ApiVersion']}"
@@ -134,15 +134,17 @@ def _refusal(path: Path, timeout: float) -> tuple[str, str] | None:
     return None
 
 
-def _version(endpoint: Endpoint, timeout: float) -> dict[str, Any]:
+def _ask(endpoint: Endpoint, timeout: float, what: str, template: str) -> dict[str, Any]:
+    """The daemon's answer about what, ``version`` or ``info``; template is for docker's client."""
     if ssh.is_address(endpoint.address):
-        return _by_ssh(endpoint, timeout, "/version")
+        return _by_ssh(endpoint, timeout, f"/{what}")
     if endpoint.address.startswith("dial-stdio:"):
-        return _by_client(endpoint, timeout, "version", "{{json .Server}}")
+        return _by_client(endpoint, timeout, what, template)
     from dockyard.engine import sdk
 
     with closing(sdk.client(endpoint, timeout)) as client:
-        return client.version()
+        answer: dict[str, Any] = getattr(client, what)()
+        return answer
 
 
 def info(endpoint: Endpoint, timeout: float = 5) -> dict[str, Any]:
@@ -153,12 +155,7 @@ def info(endpoint: Endpoint, timeout: float = 5) -> dict[str, Any]:
     from dockyard.engine import sdk
 
     try:
-        if ssh.is_address(endpoint.address):
-            return _by_ssh(endpoint, timeout, "/info")
-        if endpoint.address.startswith("dial-stdio:"):
-            return _by_client(endpoint, timeout, "info", "{{json .}}")
-        with closing(sdk.client(endpoint, timeout)) as client:
-            return client.info()
+        return _ask(endpoint, timeout, "info", "{{json .}}")
     except sdk.UNREACHABLE:
         return {}
 
