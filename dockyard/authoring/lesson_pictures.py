@@ -51,13 +51,8 @@ def commands() -> Picture:
     )
     _box(picture, 14, 70, 110, "registry", ["such as", "Docker Hub"])
     _box(picture, 220, 70, 128, "image", ["a template", "on this computer"])
-    picture.rect(444, 70, 130, 90, state="running")
-    picture.text(456, 94, "▶ running", bold=True)
-    picture.text(456, 116, "container", ink="soft", size=12)
-    picture.rect(654, 70, 112, 90, state="exited")
-    picture.text(666, 94, "■ stopped", bold=True)
-    picture.text(666, 116, "container,", ink="soft", size=12)
-    picture.text(666, 134, "files kept", ink="soft", size=12)
+    _box(picture, 444, 70, 130, "▶ running", ["container"], state="running")
+    _box(picture, 654, 70, 112, "■ stopped", ["container,", "files kept"], state="exited")
     _arrow(picture, (124, 115), (220, 115), "pull")
     _arrow(picture, (348, 115), (444, 115), "run")
     _arrow(picture, (574, 98), (654, 98), "stop")
@@ -175,9 +170,15 @@ PICTURES: dict[str, Callable[[], Picture]] = {
 
 
 def _box(
-    picture: Picture, x: float, y: float, width: float, title: str, lines: Iterable[str]
+    picture: Picture,
+    x: float,
+    y: float,
+    width: float,
+    title: str,
+    lines: Iterable[str],
+    state: str = "",
 ) -> None:
-    picture.rect(x, y, width, 90, line="line")
+    picture.rect(x, y, width, 90, line="" if state else "line", state=state)
     picture.text(x + 12, y + 24, title, bold=True)
     for number, line in enumerate(lines):
         picture.text(x + 12, y + 46 + 18 * number, line, ink="soft", size=12)
