@@ -16,7 +16,9 @@ import json
 import os
 import re
 import shlex
+import socket
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -61,9 +63,19 @@ FORWARDING = (
 """The settings below /proc/sys that dockerd changes for all of the host."""
 
 
+SO_NETNS_COOKIE = 71
+"""socket(7): a number of this network namespace that no other has until the host is restarted."""
+
+
 def _initial_settings() -> Path:
     # Not in a home: all engines of one network namespace share the settings.
-    return Path(f"/run/dockyard-forwarding-{Path('/proc/self/ns/net').stat().st_ino}.json")
+    try:
+        with socket.socket() as any_socket:
+            cookie = any_socket.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
+        namespace = f"{int.from_bytes(cookie, sys.byteorder)}"
+    except OSError:  # before Linux 5.14; a later namespace can have the same inode
+        namespace = f"inode-{Path('/proc/self/ns/net').stat().st_ino}"
+    return Path(f"/run/dockyard-forwarding-{namespace}.json")
 
 
 def _lock() -> Lock:

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from dockyard.authoring import notebook_store
+from dockyard.authoring import fresh_state, notebook_store
 from dockyard.authoring.notebook_form import canonical
 from dockyard.commands import test
 from dockyard.core import paths
@@ -211,6 +211,7 @@ def test_a_changed_output_fails_the_tests(tmp_path: Path):
     cell.outputs[0]["text"] += "This line was never printed.\n"
     altered = tmp_path / lesson.name
     altered.write_text(canonical(notebook))
+    fresh_state.make(lesson)
     done = subprocess.run(
         [
             sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env",
