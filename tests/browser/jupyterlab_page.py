@@ -290,8 +290,19 @@ def until_answered(view: Locator) -> None:
     expect(view.locator('button[aria-disabled="true"]')).to_have_count(0)
 
 
+FINISH_ANIMATIONS = """
+for (const each of document.getAnimations()) {
+    if (each.effect.getComputedTiming().endTime !== Infinity) each.finish();
+}
+"""
+
+
 def faults(page: Page, css: str = ".dockyard-view") -> list[tuple[str, list[str]]]:
-    """The serious and critical findings of axe-core, each with the elements concerned."""
+    """The serious and critical findings of axe-core, each with the elements concerned.
+
+    Text that is still fading in would have too little contrast, so what fades has ended before.
+    """
+    page.evaluate(FINISH_ANIMATIONS)
     found = Axe().run(page, context=css).response["violations"]
     return [
         (each["id"], [node["html"][:200] for node in each["nodes"]])
