@@ -318,6 +318,8 @@ def environment(lesson: str | None = None) -> dict[str, str]:
         # The folder of a lesson is inside the course's own clone, which is not what is built.
         "BUILDX_GIT_INFO": "false",
         "DOCKER_BUILDKIT": "0" if state and not state.buildkit else "1",
+        # Without it, docker compose watch keeps its locks in the learner's own ~/.docker.
+        "XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR") or str(paths.run_dir() / "client"),
     }
 
 

@@ -17,9 +17,9 @@ from dockyard.core.process import Lock
 from dockyard.exceptions import DiskFull, DockyardError, RegistryError, UsageError
 from dockyard.registry import digests, hub, server, storage, transfer
 from dockyard.registry.api import Registry
-from dockyard.registry.image_catalog import Image, images
+from dockyard.registry.image_catalog import Image, by_reference, images
 from dockyard.registry.offline.maker import WORKERS, Maker
-from dockyard.registry.verify import is_complete, is_current, origin
+from dockyard.registry.verify import is_built_on, is_complete, is_current, origin
 
 SOURCES = ("auto", "hub", "debian")
 MB = 10**6
@@ -86,7 +86,7 @@ def fill(
                 wanted = [image for image in images() if image in absent or image in foreign]
                 if wanted:
                     _fill(writer, client, wanted, say, source, all_platforms, done)
-                _renew(writer, client, say, done)
+                _renew(writer, client, say, done, wanted)
         digests.record(registry)
 
 
@@ -156,12 +156,21 @@ def _renew(
     client: docker.DockerClient | None,
     say: Say,
     stored: Callable[[Image], None],
+    fetched: Sequence[Image],
 ) -> None:
-    """Rebuild images whose recipe has changed; keep the older ones when that fails."""
-    outdated = [image for image in images() if not is_current(registry, image)]
+    """Rebuild images whose recipe or base has changed; keep the older ones when that fails.
+
+    fetched are the images that were just stored anew.
+    """
+    outdated: list[Image] = []
+    for image in images():
+        base = by_reference().get(image.base)
+        replaced = base and base in fetched and not is_built_on(registry, image, base)
+        if base in outdated or replaced or not is_current(registry, image):
+            outdated.append(image)
     if not outdated:
         return
-    say(f"renewing {len(outdated)} images whose recipe has changed")
+    say(f"renewing {len(outdated)} images whose recipe or base has changed")
     digests.forget(outdated)
     try:
         check_room(outdated)

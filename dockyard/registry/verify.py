@@ -47,6 +47,17 @@ def is_current(registry: Registry, image: Image) -> bool:
     return ORIGIN not in found or found.get(RECIPE) == image.recipe
 
 
+def is_built_on(registry: Registry, image: Image, base: Image) -> bool:
+    """Whether an image begins with the layers of its base; true for images from Docker Hub."""
+    if not origin(registry, image):
+        return True
+    layers, below = (
+        [blob["digest"] for blob in manifest.blobs()[1:]] if manifest else []
+        for manifest in (for_machine(registry, each, each.reference) for each in (image, base))
+    )
+    return layers[: len(below)] == below
+
+
 def origin(registry: Registry, image: Image) -> str | None:
     """How the course made an image; empty for one from Docker Hub, None if there is none."""
     manifest = for_machine(registry, image, image.reference)

@@ -46,13 +46,17 @@ def put(reg, repository, content):
 
 
 def store_image(reg, image, *, tags=None, arch=None, labels=None, kind=MANIFESTS[1], files="files"):
-    """Store a small image of one layer as a catalog entry; return its manifest."""
-    layer = f"{files} of {image.reference} for {arch}\n".encode() * 2000
+    """Store a catalog entry as a small image, a layer on those of its base; return its manifest."""
+    contents = ["files"] * (len(image.chain) - 1) + [files]
+    layers = [
+        f"{content} of {each.reference} for {arch}\n".encode() * 2000
+        for each, content in zip(image.chain, contents, strict=True)
+    ]
     config = {
         "os": "linux",
         "architecture": arch or architecture(),
         "config": {"Labels": labels or {ORIGIN: image.origin, RECIPE: image.recipe}},
-        "rootfs": {"type": "layers", "diff_ids": [digest_of(layer)]},
+        "rootfs": {"type": "layers", "diff_ids": [digest_of(layer) for layer in layers]},
     }
     document = {
         "schemaVersion": 2,
@@ -66,6 +70,7 @@ def store_image(reg, image, *, tags=None, arch=None, labels=None, kind=MANIFESTS
                 "mediaType": TYPES[kind][1],
                 **put(reg, image.repository, layer),
             }
+            for layer in layers
         ],
     }
     content = json.dumps(document).encode()

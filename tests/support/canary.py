@@ -3,12 +3,13 @@
 Before the first test or notebook runs, a container, an image, a network and a volume, all called
 ``cn``, are created on the daemon itself, not through the front door. The image carries the
 course's label, as an image built from a course image does, and the container inherits it. The
-last test checks that all of them are unchanged.
+last test checks that all of them are unchanged, and that no file is new in the learner's ~/.docker.
 """
 
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 
 import docker
 import pytest
@@ -66,6 +67,7 @@ def facts(client: docker.DockerClient) -> dict:
         "network": client.networks.get(NAME).id,
         "volume": client.volumes.get(NAME).attrs["CreatedAt"],
         "note": container.exec_run(["/bin/cat", "/data/note"]).output,
+        "settings": sorted(map(str, Path("~/.docker").expanduser().rglob("*"))),
     }
 
 
