@@ -6,8 +6,9 @@
                                 "token"; the learner finds it as $NAME
     [[tasks]]                   name, title, goal; `right` ways to do it, the first of which is
                                 the solution; `wrong` ways, each with the mistake that the check
-                                must recognise; `where` and `shape`, two of the four hints
-    [[reps]]                    name, goal, right: a minute of practice
+                                must recognise, or with what its verdict `says`, or with both;
+                                `where` and `shape`, two of the four hints
+    [[reps]]                    name, goal, right, `wrong` if need be: a minute of practice
 
 A way is a table with the key `shell` or `python`. Tasks and reps may have more keys: `after`
 names those that come first; `scene` is a visible cell that sets the scene of this task, and
@@ -45,6 +46,8 @@ class Way(Record):
     shell: str = ""
     python: str = ""
     mistake: str | None = None
+    says: str = ""
+    """A part of the sentence with which the check answers a wrong way."""
 
     def __post_init__(self) -> None:
         if bool(self.shell) == bool(self.python):
@@ -77,6 +80,11 @@ class Exercise(Assignment):
     after: tuple[str, ...] = ()
     breaks: bool = False
     fails: bool = False
+    wrong: tuple[Way, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(way.mistake or way.says for way in self.wrong):
+            raise ValueError("A wrong way has the key `mistake`, the key `says`, or both")
 
 
 A = TypeVar("A", bound=Assignment)
@@ -92,7 +100,6 @@ class Task(Exercise, kw_only=True):
     title: str
     where: str
     shape: str
-    wrong: tuple[Way, ...] = ()
 
 
 class LabFile(Record, kw_only=True):

@@ -21,7 +21,15 @@ from tests.support.lab_attempts import is_mistake, verdict_on
 
 LABS = [lab_catalog.load(name) for name in lab_catalog.names()]
 TASKS = [(lab, task) for lab in LABS for task in lab.tasks]
-WRONG = [(lab, task, way) for lab, task in TASKS for way in task.wrong]
+EXERCISES = [(lab, task) for lab in LABS for task in lab.exercises]
+WRONG = [(lab, task, number) for lab, task in EXERCISES for number, _ in enumerate(task.wrong)]
+OTHER = [
+    (lab, task, number)
+    for lab, task in EXERCISES
+    for number, _ in enumerate(task.right)
+    if 0 < number < len(task.right) - 1
+]
+"""The right ways that are neither in the solution nor the last one, which has its own test."""
 
 each_lab = pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.name)
 each_task = pytest.mark.parametrize(
@@ -113,7 +121,7 @@ def test_a_task_has_all_its_hints_and_two_right_ways(lab, task):
 
 
 def test_at_least_25_mistakes_are_recognised_and_each_is_tested():
-    proved = {way.mistake for _, _, way in WRONG}
+    proved = {way.mistake for _, task in EXERCISES for way in task.wrong if way.mistake}
     assert len(proved) >= 25
     assert proved == set(lab_catalog.mistakes())
 
@@ -130,25 +138,37 @@ def untouched(attempt):
     return judge.judge(attempt, [task.name for task in attempt.lab.exercises])
 
 
-def gone_wrong(attempt, earlier, ways):
-    """For each task and wrong way, the verdict and what its commands printed."""
+def gone(attempt, earlier, ways):
+    """For each task and way, the verdict, what it should say, and what the commands printed."""
     go_to(attempt, earlier)
     came_of_it = {}
     for task, way in ways:
         _, printed = do(attempt, task, way)
-        verdict = verdict_on(attempt, task, is_mistake(way.mistake))
-        came_of_it[task.name] = verdict, printed
+        says = attempt.fill(way.says)
+        verdict = verdict_on(attempt, task, is_as_said(way, says))
+        came_of_it[task.name] = verdict, says, printed
     return came_of_it
 
 
-def together(chosen):
-    """Wrong ways by attempt: one of each task of a lab, of tasks that come after the same ones.
+def is_as_said(way, says):
+    """Whether a verdict is what the catalog says of a way, or accepts a wrong one."""
 
-    A lab's scene takes longer than most wrong ways.
+    def is_it(verdict):
+        if verdict.done or not (way.mistake or says):
+            return verdict.done
+        return says in verdict.saw and (not way.mistake or is_mistake(way.mistake)(verdict))
+
+    return is_it
+
+
+def together(chosen):
+    """Ways by attempt: one of each task of a lab, of tasks that come after the same ones.
+
+    A lab's scene takes longer than most ways.
     """
     found = defaultdict(list)
-    for lab, task, way in chosen:
-        found[lab.name, task.after, task.wrong.index(way)].append((lab, task, way))
+    for lab, task, key, way in chosen:
+        found[lab.name, task.after, key].append((lab, task, key, way))
     return found.values()
 
 
@@ -196,11 +216,14 @@ def outcomes(request, pool):
     begun = {}
     for each in chosen(test_nothing_is_done_at_the_beginning):
         begun[each["lab"].name] = begin(untouched, each["lab"])
-    wrong = [tuple(each.values()) for each in chosen(test_a_well_known_mistake_is_recognised)]
-    for ways in together(wrong):
-        lab, first, _ = ways[0]
-        future = begin(gone_wrong, lab, first.after, [(task, way) for _, task, way in ways])
-        begun.update({(lab.name, task.name, way.mistake): future for _, task, way in ways})
+    ways_to_go = []
+    for kind, test in (("wrong", test_a_wrong_way_is_refused), ("right", test_a_right_way_is_done)):
+        for lab, task, number in (tuple(each.values()) for each in chosen(test)):
+            ways_to_go.append((lab, task, (kind, number), getattr(task, kind)[number]))
+    for ways in together(ways_to_go):
+        lab, first, key, _ = ways[0]
+        future = begin(gone, lab, first.after, [(task, way) for _, task, _, way in ways])
+        begun.update({(lab.name, task.name, key): future for _, task, _, _ in ways})
     yield begun
     for future in begun.values():
         future.cancel()
@@ -220,15 +243,33 @@ def test_nothing_is_done_at_the_beginning(lab, outcomes):
 
 @on_the_engine
 @pytest.mark.parametrize(
-    ("lab", "task", "way"),
+    ("lab", "task", "number"),
     WRONG,
-    ids=[f"{lab.name}/{task.name}-{way.mistake}" for lab, task, way in WRONG],
+    ids=[
+        f"{lab.name}/{task.name}-{number}-{task.wrong[number].mistake or 'refused'}"
+        for lab, task, number in WRONG
+    ],
 )
-def test_a_well_known_mistake_is_recognised(lab, task, way, outcomes):
-    verdict, printed = outcomes[lab.name, task.name, way.mistake].result()[task.name]
-    assert not verdict.done
-    assert verdict.mistake and verdict.mistake.name == way.mistake, f"{verdict}\n{printed}"
-    assert verdict.mistake.why in str(verdict)
+def test_a_wrong_way_is_refused(lab, task, number, outcomes):
+    way = task.wrong[number]
+    outcome = outcomes[lab.name, task.name, ("wrong", number)].result()[task.name]
+    verdict, says, printed = outcome
+    assert not verdict.done, f"{verdict}\n{printed}"
+    assert not verdict.check_failed, f"{verdict}\n{printed}"
+    assert (verdict.mistake and verdict.mistake.name) == way.mistake, f"{verdict}\n{printed}"
+    assert says in verdict.saw, f"{verdict}\n{printed}"
+
+
+@on_the_engine
+@pytest.mark.parametrize(
+    ("lab", "task", "number"),
+    OTHER,
+    ids=[f"{lab.name}/{task.name}-{number}" for lab, task, number in OTHER],
+)
+def test_a_right_way_is_done(lab, task, number, outcomes):
+    outcome = outcomes[lab.name, task.name, ("right", number)].result()[task.name]
+    verdict, _, printed = outcome
+    assert verdict.done, f"{verdict}\n{printed}"
 
 
 def done_rightly(lab, place):
