@@ -101,6 +101,20 @@ class Inspection:
         except ImageNotFound:
             raise NotYet(f"The daemon has no image {reference}.") from None
 
+    def must_be_from(self, container: Container, reference: str) -> None:
+        """Raise NotYet unless a container was made from this image, or from one built on it."""
+        name = container.attrs["Config"]["Image"]
+        try:
+            made_from, wanted = (
+                self.daemon.images.get(each).attrs["RootFS"].get("Layers") or []
+                for each in (container.attrs["Image"], reference)
+            )
+        except ImageNotFound:
+            # One of the two has been removed, so that only the names are left to compare.
+            made_from, wanted = [name.partition(":")[0]], [reference.partition(":")[0]]
+        if made_from[: len(wanted)] != wanted:
+            raise NotYet(f"{container.name} is made from {name}, not from {reference}.")
+
     def image_id(self, reference: str) -> str:
         """The id of the image with this name and tag."""
         return self.image(reference).attrs["Id"]

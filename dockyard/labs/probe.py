@@ -1,7 +1,7 @@
-"""What a check may ask of the daemon and its containers. A probe only reads.
+"""What a check may ask of the daemon and its containers. A probe leaves all as it was.
 
 It adds behaviour to the facts of inspection.py: answers over HTTP, texts of files, outputs of
-programs. Containers that it makes for this are removed before the check ends.
+programs. Containers and files that it makes for this are removed before the check ends.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
+import secrets
 import tarfile
 import tempfile
 import time
@@ -79,13 +81,13 @@ class Probe(Inspection):
         """Whether a running container prints a text within patience seconds."""
         return wait.within(patience, lambda: text in self.log(container), 0.1)
 
-    def execute(self, container: Container, *argv: str) -> tuple[int, str]:
+    def execute(self, container: Container, *argv: str, user: str = "") -> tuple[int, str]:
         """The exit code and output of a command in a running container. It must only read.
 
-        Similar to ``docker exec NAME ARGV…``. Raises Broken when the command cannot be run or
-        prints nothing until the client's time-out.
+        user is by default the container's own. Similar to ``docker exec NAME ARGV…``. Raises
+        Broken when the command cannot be run or prints nothing until the client's time-out.
         """
-        code, stream = self._execute(container, argv)
+        code, stream = self._execute(container, argv, user)
         return code, payloads.demultiplex(stream)
 
     def document(self, container: Container, *argv: str) -> Any:
@@ -137,10 +139,12 @@ class Probe(Inspection):
             raise NotYet(f"No daemon answers on {boat.name} yet.")
         return boat
 
-    def _execute(self, container: Container, argv: Sequence[str]) -> tuple[int, bytes]:
+    def _execute(
+        self, container: Container, argv: Sequence[str], user: str = ""
+    ) -> tuple[int, bytes]:
         api = self.daemon.api
         try:
-            run = api.exec_create(container.id, list(argv))["Id"]
+            run = api.exec_create(container.id, list(argv), user=user)["Id"]
             # Not exec_run(): it switches from a buffered reader to the socket behind it, and
             # loses what arrived together with the head of the answer.
             answer = api.post(
@@ -160,6 +164,25 @@ class Probe(Inspection):
             raise Broken(
                 f"{argv[0]} in {container.name} had not ended after {api.timeout} s."
             ) from None
+
+    def shows(self, container: Container, inside: str, folder: Path) -> bool:
+        """Whether a path in a running container is this folder of the learner's, not a copy.
+
+        Makes a file in the folder, looks for it in the container and removes it. The folder's
+        time stays as it was, so that ``--watch`` does not take it for the learner's doing.
+        """
+        try:
+            before = folder.stat()
+            trial = folder / f".check-{secrets.token_hex(4)}"
+            trial.touch()
+        except OSError as error:
+            raise NotYet(f"{folder.name} in your folder: {error.strerror}.") from None
+        try:
+            argv = ("ls", "-a", inside)
+            return wait.within(1, lambda: trial.name in self.execute(container, *argv)[1], 0.2)
+        finally:
+            trial.unlink()
+            os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
 
     def resolves(self, container: Container, name: str) -> bool:
         """Whether a container can look up the name of another one."""
