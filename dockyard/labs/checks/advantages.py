@@ -22,10 +22,11 @@ def which_system(probe: Probe) -> str:
 def alone(probe: Probe) -> str:
     """The container sees only its own processes."""
     container = probe.running(probe["ALONE"])
-    count = len(container.top()["Processes"])
+    _, text = probe.execute(container, "ls", "/proc")
+    count = sum(each.isdigit() for each in text.split()) - 1
     if count > 2:
-        raise NotYet(f"{count} processes run in {container.name}.")
-    return f"{container.name} sees nobody but itself."
+        raise NotYet(f"{container.name} sees {count} processes.")
+    return f"{container.name} sees no processes but its own."
 
 
 def own_name(probe: Probe) -> str:
@@ -33,8 +34,8 @@ def own_name(probe: Probe) -> str:
     container = probe.running(probe["CABIN"])
     _, text = probe.execute(container, "hostname")
     if text.strip() != "cabin":
-        raise NotYet(f"{container.name} believes that its computer is called {brief(text)}.")
-    return f"{container.name} believes that its computer is called cabin."
+        raise NotYet(f"{container.name} has the host name {brief(text)}.")
+    return f"{container.name} has the host name cabin."
 
 
 def moved(probe: Probe) -> str:
@@ -75,14 +76,20 @@ def twins(probe: Probe) -> str:
         raise NotYet(
             f"There is a container {name} here, and none on the boat.", mistake="one-daemon-of-two"
         )
-    for where, attributes in (("Here", here.attrs), ("On the boat", there)):
-        if attributes["Config"]["Image"] != image:
-            raise NotYet(f"{where}, {name} is made from {attributes['Config']['Image']}.")
-        if attributes["State"]["Status"] != "exited":
-            raise NotYet(f"{where}, {name} is {attributes['State']['Status']}.")
+    for where, found, image_id in (
+        ("Here", here.attrs, probe.image_id(image)),
+        ("On the boat", there, (probe.inspected(boat, "image", image) or {}).get("Id")),
+    ):
+        if found["Image"] != image_id:
+            raise NotYet(f"{where}, {name} is made from {found['Config']['Image']}.")
+        program = [found["Path"], *found["Args"]]
+        if program != (own := probe.settings(image)["Cmd"]):
+            raise NotYet(f"{where}, {name} ran {_shown(program)}, not the image's {_shown(own)}.")
+        if found["State"]["Status"] != "exited":
+            raise NotYet(f"{where}, {name} is {found['State']['Status']}.")
     ours = probe.log(here)
     _, theirs = probe.execute(boat, "docker", "logs", name)
-    if probe["TOKEN"] not in ours or probe["TOKEN"] not in theirs:
+    if probe["TOKEN"] not in ours or ours.split() != theirs.split():
         raise Broken(f"{name} wrote {brief(ours)!r} here and {brief(theirs)!r} on the boat.")
     return f"{name} wrote {brief(ours)}, here and on the boat."
 
@@ -98,8 +105,12 @@ def neighbours(probe: Probe) -> str:
             mistake="one-port-for-two",
         )
     for name, port in wanted.items():
-        probe.must_publish(probe.running(name), 80, port)
-        probe.get(port)
+        container = probe.running(name)
+        probe.must_be_from(container, "httpd:2.4")
+        probe.must_publish(container, 80, port)
+        status, _ = probe.get(port)
+        if status != 200:
+            raise Broken(f"{name} answers at port {port} with the status {status}.")
     return f"{' and '.join(wanted)} both have a port 80 of their own, and both answer."
 
 
@@ -110,20 +121,22 @@ def hungry(probe: Probe) -> str:
     state = container.attrs["State"]
     if container.status in ("running", "created"):
         raise NotYet(f"{name} is {container.status}.")
+    if state["OOMKilled"]:
+        return f"{name} wanted more memory than its limit, and was OOM-killed by the kernel."
+    killed = probe.was_killed(container)
     # Some daemons do not notice when the kernel kills a container's only process. The limit and
-    # the signal show it then.
-    program = " ".join(container.attrs["Config"]["Cmd"] or [])
+    # the signal show it then, if nobody has sent that signal.
     limit = container.attrs["HostConfig"]["Memory"]
-    if state["OOMKilled"] or (state["ExitCode"] == 137 and limit and "/dev/zero" in program):
-        return f"{name} wanted more memory than it had, and was ended by the kernel."
+    if state["ExitCode"] == 137 and limit and not killed:
+        return f"{name} has a limit of {limit >> 20} MiB, and was killed by the kernel."
     raise NotYet(
-        f"{name} has ended with exit code {state['ExitCode']}, and not for lack of memory.",
-        mistake="killed-by-you" if state["ExitCode"] in (137, 143) else None,
+        f"{name} exited with code {state['ExitCode']}, and its state does not say OOMKilled.",
+        mistake="killed-by-you" if killed else None,
     )
 
 
 def slow(probe: Probe) -> str:
-    """The container is limited to a quarter of a processor."""
+    """The container computes, and is limited to a quarter of a processor."""
     container = probe.running(probe["SLOW"])
     host = container.attrs["HostConfig"]
     share = (host["NanoCpus"] or 0) / BILLION
@@ -134,7 +147,15 @@ def slow(probe: Probe) -> str:
         pinned = "pinned-is-no-limit" if host["CpusetCpus"] else None
         amount = f"up to {share:g} of a processor" if share else "as much processor as there is"
         raise NotYet(f"{container.name} may use {amount}.", mistake=wish or pinned)
+    # A fifth of its share: other programs may want the processor, too.
+    used = probe.processors_used(container)
+    if used < share / 5:
+        raise NotYet(f"{container.name} does not compute: it uses {used:.2f} of a processor.")
     return f"{container.name} computes, with at most {share:g} of a processor."
+
+
+def _shown(program: list[str]) -> str:
+    return brief(repr(" ".join(program)))
 
 
 def _asked(container: Container) -> list[str]:
