@@ -47,7 +47,7 @@ def remove(
     ``docker rmi`` with ``--filter label=…``. Keeps the course registry, objects that were not
     created through this home's front door, and images that one of them uses. brought are image
     names that the course pulled to the daemon; images with the course's label lose these names,
-    and those that have no name are removed.
+    and those that have no tag are removed.
     Raises docker.errors.APIError when the daemon refuses a removal for another reason.
     """
     api = client.api
@@ -62,9 +62,11 @@ def remove(
     images += _untag(client, lambda name: name.removeprefix("docker.io/library/") in brought)
     if brought:
         images += sum(
-            _removable(client.images.remove, image=id)
+            _removable(client.images.remove, image=name)
             for id, names in _images(client, f"{COURSE}=1")
-            if not names
+            # containerd's image store lists what was pulled by a digest as a name, too.
+            if all("@" in name for name in names)
+            for name in names or [id]
         )
     return Removed(len(containers), len(networks), len(volumes), images)
 

@@ -8,6 +8,7 @@ import pytest
 
 from dockyard import cleanup
 from dockyard.core import docker_client
+from dockyard.registry import server
 from tests.support import canary
 
 pytestmark = pytest.mark.engine
@@ -50,3 +51,19 @@ def test_the_nameless_images_between_the_steps_of_classic_builds_are_removed_wit
         assert remove(scene.lesson).images == 2, "the first has lost its name to the second"
         left = daemon.api.images(all=True, filters={"label": f"dockyard.lesson={scene.lesson}"})
         assert left == []
+
+
+def test_what_was_pulled_by_its_digest_goes_with_what_the_course_brought(scene):
+    registry = server.find()
+    digest = registry.manifest("library/hello-world", "latest").digest
+    names = ["hello-world", f"{registry.address}/library/hello-world@{digest}"]
+    for name in names:
+        scene.docker("pull", "--quiet", name)
+    with closing(docker_client.connect()) as daemon:
+        cleanup.remove(daemon, lesson="none", brought=["hello-world:latest"])
+        assert not [
+            name
+            for image in daemon.api.images()
+            for name in image["RepoTags"] or ()
+            if "hello-world" in name
+        ]

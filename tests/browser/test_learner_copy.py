@@ -255,3 +255,17 @@ def test_a_kernel_and_the_settings_are_the_courses_and_not_the_learners(shown, s
     # Chromium and matplotlib may write to a home; Jupyter, IPython and what they run may not.
     others = (".cache/", ".config/", ".pki/")
     assert [file for file in files(stranger) if not file.startswith(others)] == sorted(STRANGERS)
+
+
+def test_a_page_that_the_address_names_is_opened_alone(shown, browser):
+    """As a link to Binder does, in a window of its own."""
+    with screen(shown.lab, browser) as other:
+        lab = other.lab
+        lesson = "notebooks/05-storage.ipynb"
+        other.page.goto(f"{lab.address}/lab/workspaces/link/tree/{lesson}?token={lab.token}")
+        other.page.wait_for_selector(".jp-Notebook h1")
+        other.page.wait_for_function(DRAWN, arg=lesson)
+        expect(other.page.locator("#dockyard-course [aria-current=page]")).to_have_text(
+            re.compile("^05 ")
+        )
+        expect(other.page.locator(".jp-NotebookPanel")).to_have_count(1)
