@@ -16,7 +16,7 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from dockyard.core import paths
+from dockyard.core import home_mark
 from dockyard.core.labels import CHECK, COURSE, HOME, LESSON, REGISTRY
 
 
@@ -105,15 +105,37 @@ def _own_containers(api: docker.APIClient, only: dict[str, str]) -> list[dict[st
     found = [
         each
         for each in api.containers(all=True, filters=only)
-        if _is_ours(each) and each["Labels"][HOME] != given_on.get(each["ImageID"])
+        if _is_ours(each)
+        and each["Labels"][HOME] != given_on.get(each["ImageID"])
+        and _is_asked_for(api, each)
     ]
-    return sorted(found, key=lambda each: each["Labels"].get("com.docker.swarm.task.id", ""))
+    return sorted(found, key=_task)
+
+
+def _is_asked_for(api: docker.APIClient, container: dict[str, Any]) -> bool:
+    """Whether the container's mark was made for it, even if the image it is of is gone by now."""
+    if _task(container):
+        # The manager writes the image's digest into the name.
+        return True
+    try:
+        # The list names the image as it is called now.
+        image = api.inspect_container(container["Id"])["Config"]["Image"]
+    except NotFound:
+        return False
+    return home_mark.was_given_to(container["Labels"][HOME], image)
+
+
+def _task(container: dict[str, Any]) -> str:
+    labels: dict[str, str] = container["Labels"]
+    return labels.get("com.docker.swarm.task.id", "")
 
 
 def _is_ours(found: dict[str, Any]) -> bool:
     """Whether an object, as listed by the daemon, was created through this home's front door."""
     labels = found["Labels"] or {}
-    return labels.get(HOME, "").partition(".")[0] == paths.token() and REGISTRY not in labels
+    return REGISTRY not in labels and home_mark.is_ours(
+        labels.get(HOME, ""), old=home_mark.engine_is_private()
+    )
 
 
 def _remove_images(client: docker.DockerClient, wanted: str) -> int:
@@ -136,6 +158,8 @@ def _untag(client: docker.DockerClient, chosen: Callable[[str], bool]) -> int:
 def _images(client: docker.DockerClient, wanted: str) -> Iterator[tuple[str, list[str]]]:
     # Not images.list(), which inspects each image again and fails if one is gone by then.
     for image in client.api.images(filters={"label": wanted}):
+        if HOME in image["Labels"] and not _is_ours(image):
+            continue  # made of a container of another home
         names = [name for name in image["RepoTags"] or () if name != "<none>:<none>"]
         yield image["Id"], names
 

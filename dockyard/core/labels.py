@@ -10,11 +10,7 @@ LESSON = "dockyard.lesson"
 """Label with the name of the lesson that created an object."""
 
 HOME = "dockyard.home"
-"""Label of everything created through this home's front door: TOKEN.RANDOM-NUMBER.
-
-A container inherits its image's labels, whoever creates it. The number tells a label that the
-front door added from one that was inherited.
-"""
+"""Label of everything created through this home's front door: its mark (home_mark.py)."""
 
 REGISTRY = "dockyard.registry"
 """Label of a course registry that runs in a container, and of its volume."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
-import secrets
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
-from dockyard.core import labels, paths
+from dockyard.core import home_mark, labels
 from dockyard.proxy.http_message import Head
 
 LESSON_HEADER = labels.LESSON_HEADER.lower().encode()
@@ -39,9 +38,17 @@ def course_labels(lesson: str | None) -> dict[str, str]:
     return {labels.COURSE: "1"} | ({labels.LESSON: lesson} if lesson else {})
 
 
-def object_labels(lesson: str | None) -> dict[str, str]:
-    """The labels of a container, network, volume or service, with the mark of this home."""
-    mark = f"{paths.token()}.{secrets.token_hex(4)}"
+def object_labels(lesson: str | None, image: object = "") -> dict[str, str]:
+    """The labels of a container, network, volume or service, with the mark of this home.
+
+    image is the one that a container is asked for. Raises InvalidBody when the home has no mark.
+    """
+    try:
+        mark = home_mark.new(image if isinstance(image, str) else "")
+    except OSError as error:
+        raise InvalidBody(
+            f"the course cannot mark what it makes: {home_mark.secret_file()}: {error.strerror}"
+        ) from None
     return course_labels(lesson) | {labels.HOME: mark}
 
 
@@ -55,7 +62,7 @@ def label_body(head: Head, body: bytes, lesson: str | None) -> tuple[bytes, list
     document = _parse(head, body)
     if not isinstance(document, dict):
         return body, []
-    added = object_labels(lesson)
+    added = object_labels(lesson, document.get(_key(document, "Image"), ""))
     if not _add_labels(document, added):
         return body, []
     requests: list[bytes] = []

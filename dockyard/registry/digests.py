@@ -12,8 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from dockyard.core import paths
-from dockyard.registry import private_file
+from dockyard.core import paths, private_file
 from dockyard.registry.api import Registry
 from dockyard.registry.image_catalog import Image, images
 

@@ -17,12 +17,12 @@ from typing import Any
 import bcrypt
 import docker
 
-from dockyard.core import paths, ports, wait
+from dockyard.core import paths, ports, private_file, wait
 from dockyard.core.console import Say
 from dockyard.core.process import Lock, Service
 from dockyard.engine import engine_root
 from dockyard.exceptions import Busy, RegistryError, UnwritableFolder
-from dockyard.registry import private_file, programs
+from dockyard.registry import programs
 from dockyard.registry import registry_container as container
 from dockyard.registry.api import Registry
 

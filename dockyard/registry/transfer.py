@@ -17,9 +17,9 @@ import docker
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.images import Image as EngineImage
 
-from dockyard.core import paths
+from dockyard.core import paths, private_file
 from dockyard.exceptions import DiskFull, RegistryError
-from dockyard.registry import private_file, programs
+from dockyard.registry import programs
 from dockyard.registry.api import Registry
 
 GLOBAL = ("--insecure-policy",)

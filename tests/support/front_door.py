@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dockyard.core import docker_client, labels, paths, wait
+from dockyard.core import docker_client, home_mark, labels, paths, wait
 from dockyard.engine import engine_root
 
 ENGINE_ROOT = engine_root.folder()
@@ -40,8 +40,7 @@ needs_dockerd = [
 
 def unmarked(found: dict[str, str]) -> dict[str, str]:
     """Labels without the mark of this home; fails when the mark is missing."""
-    home, _, number = found[labels.HOME].partition(".")
-    assert (home, len(number)) == (paths.token(), 8)
+    assert home_mark.is_ours(found[labels.HOME])
     return {name: value for name, value in found.items() if name != labels.HOME}
 
 
