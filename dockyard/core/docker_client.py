@@ -160,14 +160,27 @@ def lesson() -> str | None:
     return folder.name if folder.parent == outside.parent and folder != outside else None
 
 
+def repair(lesson: str | None = None) -> bool:
+    """Write the configuration of the course or of a lesson anew when docker could not read it.
+
+    docker would use its default socket then. Returns whether it was written. Raises OSError.
+    """
+    try:
+        if isinstance(json.loads((paths.docker_config(lesson) / "config.json").read_bytes()), dict):
+            return False
+    except (OSError, ValueError, RecursionError):
+        pass
+    write_config(lesson)
+    return True
+
+
 def environment(lesson: str | None = None) -> dict[str, str]:
     """Variables that point any docker client at the course and keep its output plain.
 
     The variables in UNSET, which override the context, must be unset as well. Writes the
-    configuration folder when it is missing: docker would use its default socket.
+    configuration folder when it is missing or damaged.
     """
-    if not (paths.docker_config(lesson) / "config.json").exists():
-        write_config(lesson)
+    repair(lesson)
     return {
         **_path(),
         "DOCKER_CONFIG": str(paths.docker_config(lesson)),

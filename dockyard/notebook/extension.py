@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from IPython.core.interactiveshell import InteractiveShell
 
 from dockyard import cleanup, course, preparation, registry
-from dockyard.core import docker_client
+from dockyard.core import docker_client, paths
 from dockyard.exceptions import UnwritableFolder, UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.lessons import lesson_catalog, lesson_check, visit
@@ -67,13 +67,18 @@ class LessonMagics:
         """Raise UsageError when the lesson could not begin, so that no command runs.
 
         The objects that it made would not carry the lesson's label, so ``%tidy`` would never find
-        them.
+        them. Without a configuration, docker would reach the learner's own daemon: one that is
+        gone is written anew, or UnwritableFolder raised.
         """
         if self.broken:
             raise UsageError(
                 "The lesson could not begin, so nothing was run.",
                 next="Run the first cell again; it says what is missing.",
             )
+        try:
+            docker_client.repair(self.lesson)
+        except OSError as error:
+            raise UnwritableFolder(paths.docker_config(self.lesson), f"{error.strerror}.") from None
 
     @contextmanager
     def _beginning(self) -> Iterator[None]:

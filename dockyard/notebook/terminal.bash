@@ -3,6 +3,22 @@
 PS1='\[\e[1;34m\]${DOCKER_CONFIG##*/}\[\e[0m\]:\W\$ '
 alias ls='ls --color=auto' grep='grep --color=auto'
 
+docker() {
+    # Without its configuration, docker would ask the daemon of this computer.
+    if ! [ -s "$DOCKER_CONFIG/config.json" ]; then
+        echo "The course's Docker configuration is gone, so nothing was run: $DOCKER_CONFIG" >&2
+        echo "Make it again:  python3 -m dockyard engine start, then open another terminal" >&2
+        return 1
+    fi
+    command docker "$@" || {
+        local code=$?
+        timeout 3 docker --context dockyard version 2>&1 |
+            grep -q 'Cannot connect to the Docker daemon\|failed to connect to the docker API' &&
+            echo "→ The engine of the course does not run:  python3 -m dockyard engine start" >&2
+        return $code
+    }
+}
+
 __dockyard_environment() {
     # %terminal has set all variables of a lesson already. Else they are those of this folder's
     # lesson. The engine brings its docker client along: while it is set up, each prompt asks again.
