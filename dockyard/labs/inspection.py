@@ -175,21 +175,6 @@ class Inspection:
         """
         return bool(self._events(event="kill", container=container.id))
 
-    def processors_used(self, container: Container) -> float:
-        """How many processors a running container uses, measured for a second.
-
-        Similar to ``docker stats --no-stream NAME``.
-        """
-        # Not cpu_stats and precpu_stats of one answer: that takes the daemon two seconds.
-        used, begin = 0, 0.0
-        for each in range(2):
-            if each:
-                time.sleep(1)
-            stats = self.daemon.api.stats(name_of(container), stream=False, one_shot=True)
-            used = stats["cpu_stats"]["cpu_usage"]["total_usage"] - used
-            begin = time.monotonic() - begin
-        return used / begin / 1e9
-
     def _events(self, **filters: str | None) -> list[dict[str, Any]]:
         """The events of the last hour; the daemon keeps the last 256."""
         now = time.time()

@@ -10,6 +10,7 @@ import http.client
 import io
 import json
 import os
+import re
 import secrets
 import tarfile
 import tempfile
@@ -183,6 +184,28 @@ class Probe(Inspection):
         finally:
             trial.unlink()
             os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    def processes(self, container: Container) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+        """The status of a container's own processes, and of those that ``docker exec`` started.
+
+        Each with the keys of proc_pid_status(5), such as Name, Uid and State. An init (``--init``)
+        that has started a program is in neither list. The container needs a shell.
+        """
+        _, text = self.execute(container, "sh", "-c", "cat /proc/[0-9]*/status 2> /dev/null")
+        found = [
+            dict(re.findall(r"^(\w+):\s*(\S+)", each, re.MULTILINE))
+            for each in re.split(r"^(?=Name:)", text, flags=re.MULTILINE)
+            if "Pid:" in each
+        ]
+        by_id = {each["Pid"]: each for each in found}
+        own: list[dict[str, str]] = []
+        visitors: list[dict[str, str]] = []
+        for each in found:
+            first = each
+            while first["PPid"] in by_id:
+                first = by_id[first["PPid"]]
+            (own if first["Pid"] == "1" else visitors).append(each)
+        return [each for each in own if each["Pid"] != "1"] or own, visitors
 
     def resolves(self, container: Container, name: str) -> bool:
         """Whether a container can look up the name of another one."""

@@ -56,7 +56,7 @@ def guest(probe: Probe) -> str:
 def modest(probe: Probe) -> str:
     """The program is not root."""
     container = probe.running(probe["MODEST"])
-    own, visitors = _processes(probe, container)
+    own, visitors = probe.processes(container)
     programs = [each for each in own if each["Name"] == "sleep"]
     if not programs:
         raise NotYet(f"{container.name} runs {own[-1]['Name']}, not sleep.")
@@ -219,31 +219,6 @@ def _socket_in(probe: Probe, container: Container) -> str | None:
             if path.endswith("docker.sock") or mount["Source"].endswith("docker.sock"):
                 return path
     return None
-
-
-def _processes(
-    probe: Probe, container: Container
-) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """The status of a container's own processes, and of those that ``docker exec`` has started.
-
-    An init (``--init``) is not among them when it has started a program. proc_pid_status(5).
-    """
-    _, text = probe.execute(container, "sh", "-c", "cat /proc/[0-9]*/status 2> /dev/null")
-    found = [
-        dict(re.findall(r"^(\w+):\s*(\S+)", each, re.MULTILINE))
-        for each in re.split(r"^(?=Name:)", text, flags=re.MULTILINE)
-        if "Pid:" in each
-    ]
-    by_id = {each["Pid"]: each for each in found}
-    own: list[dict[str, str]] = []
-    visitors: list[dict[str, str]] = []
-    for each in found:
-        first = each
-        while first["PPid"] in by_id:
-            first = by_id[first["PPid"]]
-        (own if first["Pid"] == "1" else visitors).append(each)
-    children = [each for each in own if each["Pid"] != "1"]
-    return children or own, visitors
 
 
 def _status(probe: Probe, container: Container) -> dict[str, str]:
