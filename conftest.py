@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.support.canary",
+    "tests.support.halves",
     "tests.support.lab_attempts",
     "tests.support.lesson_runs",
     "tests.support.nbval_comparison",
@@ -10,3 +11,5 @@ pytest_plugins = [
 
 # Their packages are in the guestbook's image, where tests/lessons/test_guestbook.py runs them.
 collect_ignore = ["notebooks/guestbook"]
+# The copies of it with which lessons work.
+collect_ignore_glob = ["*/work/*"]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 
 from dockyard import course
 from dockyard.authoring.nbval_options import CELL_TIMEOUT, SANITIZE
@@ -48,12 +51,41 @@ def run(options: argparse.Namespace) -> int:
     ]  # fmt: skip
     try:
         set_up(options.engine, say, source="debian")
-        return subprocess.run(
-            argv, env=course.whole_environment(), cwd=paths.CHECKOUT, check=False
-        ).returncode
+        if arguments:
+            return _pytest(argv)
+        return _halves(argv)
     finally:
         if not ran_before:
             course.stop(say)
         if options.cov:
             for words in (["combine", "--quiet"], ["report"]):
                 subprocess.run([sys.executable, "-m", "coverage", *words], check=False)
+
+
+def _pytest(argv: list[str]) -> int:
+    return subprocess.run(
+        argv, env=course.whole_environment(), cwd=paths.CHECKOUT, check=False
+    ).returncode
+
+
+def _halves(argv: list[str]) -> int:
+    """Run the half that needs no engine beside the other, and print it afterwards."""
+    with tempfile.TemporaryFile() as printed:
+        rest = subprocess.Popen(
+            # Only one of them may make the canary's objects.
+            [*argv, "--half=rest", "-p", "no:tests.support.canary"],
+            env=course.whole_environment(), cwd=paths.CHECKOUT,
+            stdout=printed, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            code = _pytest([*argv, "--half=engine"])
+            other = rest.wait()
+        finally:
+            if rest.poll() is None:
+                rest.send_signal(signal.SIGINT)
+                rest.wait()
+            printed.seek(0)
+            say("the tests that need no engine, which ran meanwhile:")
+            shutil.copyfileobj(printed, sys.stdout.buffer)
+            sys.stdout.flush()
+    return code or other

@@ -1,0 +1,38 @@
+"""The two halves of a whole run, which ``test`` runs side by side.
+
+Most of the time tests wait: for containers, for a browser, for a download. What needs the course's
+engine, or looks at the computer's network, is one half, in its order; all the rest is the other.
+"""
+
+from __future__ import annotations
+
+import pytest
+from nbval.plugin import IPyNbCell
+
+from dockyard.core import paths
+
+ENGINE, REST = "engine", "rest"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--half``."""
+    parser.addoption("--half", choices=(ENGINE, REST), help="run one half of the tests")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the other half."""
+    if half := config.getoption("--half"):
+        others = [item for item in items if half_of(item) != half]
+        items[:] = [item for item in items if half_of(item) == half]
+        config.hook.pytest_deselected(items=others)
+
+
+def half_of(item: pytest.Item) -> str:
+    """The half that a test is in."""
+    needs_engine = (
+        isinstance(item, IPyNbCell)
+        or item.get_closest_marker("engine")
+        or item.path.is_relative_to(paths.CHECKOUT / "tests" / "engine")
+    )
+    return ENGINE if needs_engine else REST
