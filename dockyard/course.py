@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from dockyard import exceptions
 from dockyard.core import docker_client, paths, ports, wait, whole_file
 from dockyard.core.console import Say
@@ -57,8 +59,8 @@ class State:
     def load(cls) -> State | None:
         """The state saved by the last start, or None."""
         try:
-            return cls(**json.loads(_state_file().read_text()))
-        except (OSError, ValueError, TypeError):
+            return msgspec.json.decode(_state_file().read_bytes(), type=cls)
+        except (OSError, msgspec.MsgspecError, RecursionError):
             return None
 
     def save(self) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
+from dockyard.core import progress_file
 from dockyard.quiz import progress_report
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what has been done so far; returns 0."""
     document = progress_report.report()
+    if fault := progress_file.fault():
+        print(fault, file=sys.stderr)
     if options.json:
         print(json.dumps(document, indent=1, ensure_ascii=False))
     else:

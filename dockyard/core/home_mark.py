@@ -77,7 +77,7 @@ def engine_is_private() -> bool:
     try:
         # Only a private engine has the course registry as its mirror.
         return bool(json.loads((paths.home() / "course.json").read_bytes())["mirror"])
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return False
 
 

@@ -79,7 +79,7 @@ class Service:
                 return None
             if found.status() == psutil.STATUS_ZOMBIE:
                 return None
-        except (OSError, ValueError, psutil.NoSuchProcess):
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError, psutil.Error):
             return None
         return found
 

@@ -36,7 +36,7 @@ class SetupState(msgspec.Struct, frozen=True):
         """The state in the file; an empty one when there is none."""
         try:
             return msgspec.json.decode(_file().read_bytes(), type=cls)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, msgspec.MsgspecError, RecursionError):
             return cls()
 
     def save(self) -> None:

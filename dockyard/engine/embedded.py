@@ -78,7 +78,7 @@ class EmbeddedEngine(DaemonEngine):
         """The /16 for all networks of this engine, chosen once per home among the unused ones."""
         try:
             return ipaddress.IPv4Network(json.loads(self._settings.read_text())["pool"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return self._choose_pool()
 
     def _choose_pool(self) -> ipaddress.IPv4Network:

@@ -26,6 +26,7 @@ from typing import Any
 
 from dockyard import cleanup, course
 from dockyard.core import docker_client, paths, ports, progress_file
+from dockyard.core.process import Lock
 from dockyard.exceptions import SceneFailed
 from dockyard.labs.lab_catalog import Lab, Page, Way
 from dockyard.notebook.shell_runner import SHELL
@@ -190,11 +191,14 @@ def last(lab: Page) -> Attempt | None:
 def resume(lab: Lab) -> Attempt:
     """Return the learner's attempt; begin one when there is none.
 
-    Raises EngineNotRunning or SceneFailed.
+    Commands and notebooks that ask at the same time get the same one. Raises EngineNotRunning,
+    SceneFailed, or Busy when another one has been setting the scene for five minutes.
     """
     attempt = current(lab)
     if attempt is None:
-        return begin(lab)
+        with Lock(f"begin-{lab.name}", timeout=300):
+            if (attempt := current(lab)) is None:
+                return begin(lab)
     if not paths.docker_config(attempt.lesson).exists():
         docker_client.write_config(attempt.lesson)
     attempt.work.mkdir(parents=True, exist_ok=True)
@@ -214,7 +218,7 @@ def forget(lab: Page) -> None:
 def change_tasks(lab: Page) -> Iterator[dict[str, Any]]:
     """The learner's progress with the tasks of a lab, to change in place: hints, ticks.
 
-    Raises Busy or OSError, as progress_file.change() does.
+    Raises what progress_file.change() does.
     """
     with _change_entry(lab) as entry:
         yield entry["tasks"]

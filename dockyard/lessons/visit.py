@@ -76,7 +76,7 @@ def end(attempt: Attempt) -> None:
 def _mark(folder: Path) -> Any:
     try:
         return json.loads((folder / MARK).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

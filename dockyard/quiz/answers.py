@@ -14,7 +14,7 @@ GUESSES = "guesses"
 def save(kind: str, lesson: str, asked: MultipleChoice, letter: str) -> None:
     """Save an answer or a guess in place of an earlier one, and count the tries.
 
-    Raises Busy when another notebook holds the progress file for too long, or OSError.
+    Raises what progress_file.change() does.
     """
     with progress_file.change() as data:
         entries = data.setdefault(kind, {}).setdefault(lesson, {})

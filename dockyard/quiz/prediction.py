@@ -14,7 +14,7 @@ from IPython.display import display, update_display
 from IPython.utils.capture import CapturedIO, capture_output
 from traitlets import Bool, Dict, List
 
-from dockyard.exceptions import Busy
+from dockyard.exceptions import DockyardError
 from dockyard.quiz import answers
 from dockyard.quiz.bank import Predicted
 from dockyard.quiz.form import Bundle, Form
@@ -82,7 +82,7 @@ class Prediction(Form):
                 outcome |= {"right": option.right, "note": option.note}
                 try:
                     answers.save(answers.GUESSES, self.lesson, self.asked, option.letter)
-                except (Busy, OSError) as error:
+                except DockyardError as error:
                     self.trouble = f"Your prediction could not be written down. {error}"
             for name, (data, metadata) in self._covers.items():
                 update_display(data, metadata=metadata, raw=True, display_id=name)

@@ -6,7 +6,7 @@ import threading
 
 from traitlets import Dict, List, Unicode
 
-from dockyard.exceptions import Busy
+from dockyard.exceptions import DockyardError
 from dockyard.quiz import answers, static_page
 from dockyard.quiz.bank import Lesson
 from dockyard.quiz.form import Form
@@ -65,7 +65,7 @@ class Quiz(Form):
             try:
                 answers.save(answers.ANSWERS, self.lesson.name, question, option.letter)
                 self.trouble = ""
-            except (Busy, OSError) as error:
+            except DockyardError as error:
                 self.trouble = f"Your answer could not be written down. {error}"
             self.answers = self.answers | {
                 question.name: {
