@@ -101,6 +101,7 @@ COLUMNS: dict[str, Callable[[str], str]] = {
     **dict.fromkeys(["AVAILABILITY", "MANAGER STATUS", "SERVICES", "DESCRIPTION"], _same),
     **dict.fromkeys(["DOCKER ENDPOINT", "CONFIG FILES", "UID", "TTY", "CMD", "USER"], _same),
     **dict.fromkeys(["DIGEST", "LABELS", "ENABLED", "MOUNTS", "LOCAL VOLUMES"], _same),
+    **dict.fromkeys(["BUNDLE", "OWNER"], _same),
     "IMAGE": _short_id,  # docker history has ids in it
     "PORTS": _ports,
 }

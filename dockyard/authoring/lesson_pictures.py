@@ -161,11 +161,130 @@ def reach() -> Picture:
     return picture
 
 
+def programs() -> Picture:
+    """Lesson 09: the programs between a command and a container's process."""
+    picture = Picture(
+        "The programs behind one container",
+        "The client docker sends HTTP requests through a socket to the daemon dockerd. dockerd "
+        "tells containerd to run a container, containerd starts a shim, and the shim has runc "
+        "start the guestbook. runc ends then; the shim stays. curl, the Python SDK and Compose "
+        "are clients, too.",
+        780,
+        236,
+    )
+    _box(picture, 14, 30, 130, "client", ["docker", "(or curl, the SDK,", "Compose)"])
+    for x, title, lines in (
+        (270, "dockerd", ["the daemon:", "images, networks,", "volumes, builds"]),
+        (460, "containerd", ["keeps the list of", "containers"]),
+        (636, "shim", ["one for each", "container"]),
+    ):
+        _box(picture, x, 30, 130, title, lines)
+    _arrow(picture, (144, 75), (270, 75), "HTTP")
+    picture.text(204, 94, "docker.sock", ink="soft", size=12, mono=True, anchor="middle")
+    for start, tip in ((400, 460), (590, 636)):
+        picture.path(f"M{start} 75 L {tip - 9} 75")
+        picture.head(tip, 75, "right")
+    picture.path("M701 120 L 701 159")
+    picture.head(701, 168, "down")
+    picture.rect(576, 168, 190, 52, state="running")
+    picture.text(588, 190, "▶ guestbook", bold=True)
+    picture.text(588, 208, "python app.py", ink="soft", size=12, mono=True)
+    picture.rect(460, 168, 90, 52, line="line")
+    picture.text(472, 190, "runc", bold=True)
+    picture.text(472, 208, "starts it", ink="soft", size=12)
+    picture.path("M640 120 L 640 142 L 505 142 L 505 159", dashed=True)
+    picture.head(505, 168, "down")
+    picture.path("M550 194 L 567 194", dashed=True)
+    picture.head(576, 194, "right")
+    picture.text(
+        448, 198, "runc ends as soon as the guestbook runs.", ink="soft", size=12, anchor="end"
+    )
+    return picture
+
+
+def daemon() -> Picture:
+    """Lesson 10: a daemon, its settings, its log and its doors."""
+    picture = Picture(
+        "A daemon and its surroundings",
+        "The computer boat: dockerd reads daemon.json and writes a log. Clients on the same "
+        "computer come through the socket /var/run/docker.sock, clients elsewhere with a "
+        "certificate through port 2376. The daemon runs the containers book and lamp.",
+        780,
+        236,
+    )
+    picture.rect(214, 14, 552, 208, fill="paper", line="accent", radius=12)
+    picture.text(750, 38, "boat", ink="accent", bold=True, anchor="end")
+    _box(picture, 390, 73, 136, "dockerd", ["the daemon, with", "containerd"])
+    for y, title, about in ((26, "daemon.json", "settings"), (176, "dockerd.log", "what it did")):
+        picture.rect(390, y, 136, 36, line="line")
+        picture.text(402, y + 16, title, size=12, mono=True)
+        picture.text(402, y + 30, about, ink="soft", size=11)
+    picture.path("M458 62 L 458 64")
+    picture.head(458, 73, "down")
+    picture.path("M458 163 L 458 167")
+    picture.head(458, 176, "down")
+    _arrow(picture, (230, 88), (390, 88), "docker.sock")
+    picture.path("M144 142 L 381 142")
+    picture.head(390, 142, "right")
+    picture.text(304, 134, "port 2376, TLS", ink="accent", size=12, mono=True, anchor="middle")
+    picture.text(230, 108, "a client on boat", ink="soft", size=12)
+    picture.rect(14, 116, 130, 52, line="line")
+    picture.text(26, 138, "your client", bold=True)
+    picture.text(26, 156, "with a certificate", ink="soft", size=12)
+    for y, name in ((58, "book"), (126, "lamp")):
+        picture.path(f"M526 118 L 611 {y + 26}")
+        picture.head(620, y + 26, "right")
+        picture.rect(620, y, 130, 52, state="running")
+        picture.text(632, y + 22, "▶ container", bold=True)
+        picture.text(632, y + 40, name, ink="soft", size=12, mono=True)
+    return picture
+
+
+def client() -> Picture:
+    """Lesson 11: one client, and what decides which daemon it talks to."""
+    picture = Picture(
+        "One client, several daemons",
+        "The client docker has a context for each daemon: dockyard leads over a socket to the "
+        "course's daemon, boat over TLS to another computer. From the laptop another client "
+        "reaches the same daemon over SSH.",
+        780,
+        226,
+    )
+    _box(picture, 14, 20, 150, "docker", ["your client", "config.json, contexts"])
+    for x, y, title, lines in (
+        (590, 14, "dockerd", ["the course's daemon"]),
+        (590, 114, "dockerd", ["on boat"]),
+    ):
+        picture.rect(x, y, 176, 96, line="line")
+        picture.text(x + 12, y + 24, title, bold=True)
+        for line in lines:
+            picture.text(x + 12, y + 44, line, ink="soft", size=12)
+    for y, name in ((64, "book"), (164, "far")):
+        picture.rect(602, y, 110, 34, state="running")
+        picture.text(612, y + 22, f"▶ {name}", size=13)
+    picture.path("M164 44 L 581 44")
+    picture.head(590, 44, "right")
+    picture.text(377, 36, "context dockyard: unix://…", ink="accent", size=12, anchor="middle")
+    picture.path("M164 92 L 240 92 L 240 134 L 581 134")
+    picture.head(590, 134, "right")
+    picture.text(410, 126, "context boat: tcp://…, TLS", ink="accent", size=12, anchor="middle")
+    picture.rect(14, 150, 150, 60, line="line")
+    picture.text(26, 174, "docker", bold=True)
+    picture.text(26, 194, "on a laptop", ink="soft", size=12)
+    picture.path("M164 190 L 581 190")
+    picture.head(590, 190, "right")
+    picture.text(410, 182, "context boat: ssh://…", ink="accent", size=12, anchor="middle")
+    return picture
+
+
 PICTURES: dict[str, Callable[[], Picture]] = {
     "01-what-docker-is.svg": ship,
     "02-basic-commands.svg": commands,
     "05-storage.svg": places,
     "06-networks-and-plugins.svg": reach,
+    "09-architecture.svg": programs,
+    "10-daemon.svg": daemon,
+    "11-client.svg": client,
 }
 
 
