@@ -6,6 +6,7 @@ Each has a message of three lines: what failed, why if that is known, and what t
     ├── SetupError                   the course cannot be set up on this computer
     │   ├── UnwritableFolder
     │   ├── UnsafeRunFolder
+    │   ├── StoreIncomplete
     │   └── InstallFailed
     ├── EngineError                  no daemon, or not a suitable one
     │   ├── EngineNotRunning
@@ -73,6 +74,18 @@ class UnexpectedFailure(DockyardError):
 
 class SetupError(DockyardError):
     """The course cannot be set up on this computer."""
+
+
+class StoreIncomplete(SetupError):
+    """Something is missing in a store that this user may only read."""
+
+    def __init__(self, what: str, store: object) -> None:
+        super().__init__(
+            f"{what} is missing in the shared store {store}.",
+            "You may read the store, but not add to it.",
+            "Whoever looks after it runs:  "
+            f"DOCKYARD_STORE={store} python3 -m dockyard registry fill",
+        )
 
 
 class UnwritableFolder(SetupError):

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dockyard.core import paths
+from dockyard.core import paths, shared_store
 from dockyard.core.labels import LESSON_HEADER, UNTRACED_HEADER
 from dockyard.exceptions import EngineNotRunning
 
@@ -185,6 +185,7 @@ def environment(lesson: str | None = None) -> dict[str, str]:
         **_path(),
         "DOCKER_CONFIG": str(paths.docker_config(lesson)),
         "DOCKYARD_HOME": str(paths.home()),
+        **({"DOCKYARD_STORE": str(paths.store())} if shared_store.is_shared() else {}),
         # Outputs are stored and compared, so they must not depend on the terminal.
         "BUILDKIT_PROGRESS": "plain",
         "COMPOSE_PROGRESS": "plain",

@@ -38,6 +38,15 @@ def home() -> Path:
     return Path(chosen).expanduser().resolve() if chosen else CHECKOUT / ".dockyard"
 
 
+def store() -> Path:
+    """The folder with what the course fetches or makes: programs, images, wheels.
+
+    ``$DOCKYARD_STORE`` when set, for several homes of one computer; else the home.
+    """
+    chosen = os.environ.get("DOCKYARD_STORE")
+    return Path(chosen).expanduser().resolve() if chosen else home()
+
+
 def learner_copy() -> Path:
     """The folder with the learner's own copy of the notebooks; it may not exist yet.
 

@@ -1,4 +1,4 @@
-"""The wheels of the lessons' guestbook, as files in the home: lessons need no network for them."""
+"""The wheels of the lessons' guestbook, as files in the store: lessons need no network for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from dockyard.core import download, paths, python_packages
+from dockyard.core import download, paths, python_packages, shared_store
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.exceptions import InstallFailed
@@ -29,7 +29,7 @@ HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 def folder() -> Path:
     """Where the wheels are, for ``pip install --no-index --find-links``."""
-    return paths.home() / "wheels"
+    return paths.store() / "wheels"
 
 
 def is_complete() -> bool:
@@ -60,8 +60,9 @@ def fetch(say: Say) -> Path:
     with Lock("wheels", timeout=300):
         if is_complete():
             return folder()
+        shared_store.require_writable("A wheel of the guestbook")
         folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=paths.home(), prefix=".wheels-") as scratch:
+        with tempfile.TemporaryDirectory(dir=paths.store(), prefix=".wheels-") as scratch:
             for tags in PLATFORMS:
                 _download(tags, Path(scratch))
             keep = {file.name for file in Path(scratch).iterdir()}

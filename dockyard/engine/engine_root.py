@@ -26,7 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dockyard.core import console, paths
+from dockyard.core import console, paths, shared_store
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.engine import debian_archive, root_archive
@@ -84,7 +84,7 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 def folder() -> Path:
     """The engine root of this release of the course; fetch() creates it."""
-    return paths.home() / "engine-root" / recipe()
+    return paths.store() / "engine-root" / recipe()
 
 
 def recipe() -> str:
@@ -155,6 +155,7 @@ def fetch(say: Say) -> Path:
     root = folder()
     if root.exists():
         return root
+    shared_store.require_writable(f"Docker {VERSION}")
     with Lock("engine-root", timeout=900):
         if root.exists():  # another command was faster
             return root
@@ -175,6 +176,8 @@ def fetch(say: Say) -> Path:
 
 def _remove_all_but(root: Path) -> None:
     """Remove the engine roots of earlier releases; no daemon of this home runs now."""
+    if shared_store.is_shared():
+        return  # those of other homes do
     for folder in root.parent.iterdir():
         if folder != root:
             shutil.rmtree(folder, ignore_errors=True)
@@ -184,7 +187,7 @@ def _check_room(root: Path) -> None:
     free = free_space(root)
     if free < ROOM_NEEDED:
         raise DiskFull(
-            f"Only {free / 1e6:.0f} MB are free in {paths.home()}.",
+            f"Only {free / 1e6:.0f} MB are free in {paths.store()}.",
             f"Docker {VERSION} needs {ROOM_NEEDED / 1e6:.0f} MB while it is unpacked.",
             f"Free some space, or choose another disk:  {LARGER_DISK}",
         )

@@ -1,4 +1,4 @@
-"""The digest of every tag as the course stored it, in a file of the home.
+"""The digest of every tag as the course stored it, in a file of the store.
 
 It tells an image that the course stored from one that took its place.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from dockyard.core import paths, private_file
+from dockyard.core import paths, whole_file
 from dockyard.registry.api import Registry
 from dockyard.registry.image_catalog import Image, images
 
@@ -20,7 +20,7 @@ _adding = threading.Lock()
 
 
 def _file() -> Path:
-    return paths.home() / "registry-digests.json"
+    return paths.store() / "registry-digests.json"
 
 
 def load() -> dict[str, str]:
@@ -62,4 +62,5 @@ def forget(changing: Iterable[Image]) -> None:
 
 
 def _save(found: Mapping[str, str]) -> None:
-    private_file.write(_file(), json.dumps(found, indent=1, sort_keys=True) + "\n")
+    # Not private: other homes that share the store read it.
+    whole_file.write(_file(), (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())

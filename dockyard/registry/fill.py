@@ -185,10 +185,10 @@ def check_room(absent: Sequence[Image], *, made: bool = True) -> None:
     made says that they are made here, not copied.
     """
     needed = sum(image.megabytes for image in absent) + (_working_room(absent) if made else 0)
-    free = shutil.disk_usage(paths.home()).free
+    free = shutil.disk_usage(paths.store()).free
     if free < needed * MB:
         raise DiskFull(
-            f"Only {free / MB:.0f} MB are free in {paths.home()}.",
+            f"Only {free / MB:.0f} MB are free in {paths.store()}.",
             f"The images that are missing need about {needed:.0f} MB.",
             "Free some space, then:  python3 -m dockyard registry fill",
         )

@@ -1,4 +1,4 @@
-"""The course registry: a process on loopback, its storage in the home.
+"""The course registry: a process on loopback, its storage in the store (paths.store()).
 
 The registry that keeps running is read-only, because everybody on the computer and every
 container can reach it. Whatever stores images opens a second registry over the same storage
@@ -17,7 +17,7 @@ from typing import Any
 import bcrypt
 import docker
 
-from dockyard.core import paths, ports, private_file, wait
+from dockyard.core import paths, ports, private_file, shared_store, wait
 from dockyard.core.console import Say
 from dockyard.core.process import Lock, Service
 from dockyard.engine import engine_root
@@ -34,7 +34,7 @@ WRITER = Service("registry-writer")
 
 def storage() -> Path:
     """The folder with the blobs, manifests and tags."""
-    return paths.home() / "registry"
+    return paths.store() / "registry"
 
 
 def _config(service: Service) -> Path:
@@ -148,6 +148,7 @@ def writer(client: docker.DockerClient | None = None) -> Iterator[Registry]:
     engine of a registry in a container. Raises RegistryError, or Busy when another command has
     been storing images for half an hour.
     """
+    shared_store.require_writable("An image of the lessons")
     with Lock(WRITER.name, timeout=1800):
         port = ports.choose()
         registry = Registry(f"http://127.0.0.1:{port}", password=secrets.token_urlsafe(32))

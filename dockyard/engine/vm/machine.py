@@ -54,7 +54,7 @@ class MachineEngine(Engine):
         self.service = Service("machine")
         self.run = paths.run_dir() / "machine"
         self.socket = paths.run_dir() / "machine.sock"
-        self.data_disk = artifacts.folder() / "data.ext4"
+        self.data_disk = paths.home() / "machine" / "data.ext4"
 
     def needs(self) -> list[Need]:
         """Linux on amd64, the docker client, memory, disk space, and a backend that works."""
@@ -195,7 +195,8 @@ class MachineEngine(Engine):
     def _prepare_disk(self) -> None:
         if self.data_disk.exists():
             return
-        free = shutil.disk_usage(artifacts.folder()).free
+        self.data_disk.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(self.data_disk.parent).free
         # The disk inside must fill up before the host's: dockerd can report that, and nothing
         # breaks.
         artifacts.make_data_disk(

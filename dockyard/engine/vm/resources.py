@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -64,8 +65,21 @@ def machine_memory(total: int) -> int | None:
 
 def least_busy_cpu() -> int:
     """The number of the allowed CPU that was least busy in the last tenth of a second."""
-    busy = psutil.cpu_percent(interval=0.1, percpu=True)
-    return min(os.sched_getaffinity(0), key=lambda cpu: busy[cpu] if cpu < len(busy) else 0.0)
+    return least_busy(psutil.cpu_percent(interval=0.1, percpu=True), os.sched_getaffinity(0))
+
+
+def least_busy(percent: Sequence[float], allowed: Collection[int]) -> int:
+    """One of the allowed CPUs that are about equally little busy, drawn at random.
+
+    percent is how busy each CPU is. Where all are busy, as in a classroom, the lowest number would
+    get every machine.
+    """
+
+    def tens(cpu: int) -> float:
+        return round(percent[cpu], -1) if cpu < len(percent) else 0.0
+
+    least = min(map(tens, allowed))
+    return random.choice([cpu for cpu in allowed if tens(cpu) == least])
 
 
 def memory_folder(needed: int, fallback: Path) -> Path:

@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar
 
+from dockyard.core import paths
 from dockyard.engine.vm import artifacts, resources
 from dockyard.engine.vm.backend import ADDRESS, Backend, Boot, Command
 
@@ -81,7 +82,7 @@ def _console(folder: Path) -> list[str]:
 
 def _memory_file(size: int) -> dict[str, str]:
     # The machine's memory is a file in TMPDIR.
-    return {"TMPDIR": str(resources.memory_folder(size, artifacts.folder()))}
+    return {"TMPDIR": str(resources.memory_folder(size, paths.home()))}
 
 
 def _try(kernel: Path) -> str:

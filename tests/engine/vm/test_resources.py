@@ -14,6 +14,13 @@ def test_memory_is_sized_from_what_may_be_used(total, given):
     assert found == (given and given * resources.MiB)
 
 
+def test_machines_of_a_busy_computer_are_spread_over_its_cpus():
+    assert resources.least_busy([90.0, 7.0, 55.0], {0, 1, 2}) == 1
+    assert resources.least_busy([90.0, 7.0, 55.0], {0, 2}) == 2
+    chosen = {resources.least_busy([99.0, 100.0, 98.0, 3.0], {0, 1, 2}) for _ in range(200)}
+    assert chosen == {0, 1, 2}
+
+
 def test_a_limit_of_any_group_above_counts(tmp_path):
     (tmp_path / "user" / "session").mkdir(parents=True)
     (tmp_path / "user" / "memory.max").write_text("2147483648\n")
