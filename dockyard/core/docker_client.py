@@ -74,10 +74,11 @@ def find_plugin(name: str) -> Path | None:
     return None
 
 
-def write_config(lesson: str | None = None) -> Path:
+def write_config(lesson: str | None = None, *, keep: bool = False) -> Path:
     """Reset a Docker configuration folder: the front door is its only and current context.
 
-    Contexts, log-ins and plugins that a lesson added to the folder are removed. The folder may be
+    Contexts, log-ins and plugins that a lesson added to the folder are removed; with keep they
+    stay, and only the current context is the front door again. The folder may be
     in use: at no moment is config.json or the context missing, because the docker client would
     then use its default socket, which can be the learner's own daemon. Returns the folder, for
     ``DOCKER_CONFIG``.
@@ -85,17 +86,27 @@ def write_config(lesson: str | None = None) -> Path:
     folder = paths.docker_config(lesson)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".new-", dir=folder.parent) as made:
-        files = _make_config(Path(made), lesson)
+        files = _make_config(Path(made), lesson, _log_ins(folder) if keep else {})
         for file in files:
             _make_folder(folder, file.parent)
             if (target := folder / file).is_dir() and not target.is_symlink():
                 shutil.rmtree(target)
             os.replace(Path(made, file), target)
-    _remove_others(folder, {folder / file for file in files})
+    if not keep:
+        _remove_others(folder, {folder / file for file in files})
     return folder
 
 
-def _make_config(folder: Path, lesson: str | None) -> list[Path]:
+def _log_ins(folder: Path) -> dict[str, Any]:
+    """The log-ins in a configuration folder, as config.json has them; empty without any."""
+    try:
+        found = json.loads((folder / "config.json").read_bytes()).get("auths")
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return {"auths": found} if found else {}
+
+
+def _make_config(folder: Path, lesson: str | None, log_ins: dict[str, Any]) -> list[Path]:
     """Write a configuration into an empty folder; return its files, config.json last.
 
     config.json names the context, so the context must be in place first.
@@ -124,6 +135,7 @@ def _make_config(folder: Path, lesson: str | None) -> list[Path]:
             str(Path(PLUGIN_FOLDERS[0]).expanduser()),
             str(own_plugins()),
         ],
+        **log_ins,
     }
     if lesson:
         settings["HttpHeaders"] = {LESSON_HEADER: lesson}

@@ -49,6 +49,7 @@ def begin(
         if not fresh and _mark(attempt.work) == now:
             return attempt, True
         cleanup.remove(daemon, lesson=name)
+    docker_client.write_config(name)  # without the contexts and log-ins of an earlier visit
     if counts:
         with attempts.change_tasks(lesson) as tasks:
             for entry in tasks.values():

@@ -100,7 +100,8 @@ class LessonMagics:
             )
         (name,) = names
         with self._beginning():
-            docker_client.write_config(name)  # refuses a name that is a path
+            # What a visit that goes on has added stays. Refuses a name that is a path.
+            docker_client.write_config(name, keep=name in lesson_catalog.names())
             preparation.wait_for(name)
             os.environ.update(course.environment(name))
             if name not in lesson_catalog.names():

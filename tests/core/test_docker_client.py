@@ -67,6 +67,17 @@ def test_a_reset_removes_what_a_lesson_added(home):
     assert "auths" not in settings
 
 
+def test_a_visit_that_goes_on_keeps_its_contexts_and_log_ins(home):
+    folder = docker_client.write_config("15-capstone")
+    before = json.loads((folder / "config.json").read_text())
+    changed = before | {"currentContext": "mine", "auths": {"a": {}}}
+    (folder / "config.json").write_text(json.dumps(changed))
+    (folder / "contexts/meta/mine").mkdir(parents=True)
+    docker_client.write_config("15-capstone", keep=True)
+    assert json.loads((folder / "config.json").read_text()) == before | {"auths": {"a": {}}}
+    assert (folder / "contexts/meta/mine").is_dir()
+
+
 def test_a_reset_replaces_what_is_in_the_way_and_follows_no_link(home):
     folder = docker_client.write_config()
     before = names(folder)
