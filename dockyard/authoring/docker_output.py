@@ -24,6 +24,9 @@ ANY_ID = re.compile(r"[0-9a-z]{25}|[0-9a-z]{12}")
 RANDOM_NAME = re.compile(r"[a-z]+_[a-z]+\d?")
 """A container's name that the daemon drew; names in lessons have no underscore."""
 
+TASK = re.compile(r"(\w+\.)(?:\d+|[0-9a-z]{25})(?:\.[0-9a-z]{25})?$")
+"""The end of the name of a task of a swarm's service."""
+
 AGE = re.compile(
     r"(?:About an?|Less than an?|\d+) (?:second|minute|hour|day|week|month|year)s?(?: ago)?"
 )
@@ -38,7 +41,8 @@ def normalise(text: str) -> str:
     position = 0
     while position < len(lines):
         for read in (
-            _table, _build, _failed_step, _transfer, _removal, _compose, _compose_logs, _inspected,
+            _table, _build, _failed_step, _transfer, _removal, _compose, _compose_logs, _stack,
+            _inspected,
         ):  # fmt: skip
             length, block = read(lines, position)
             if length:
@@ -80,7 +84,7 @@ def _ports(cell: str) -> str:
 
 
 def _names(cell: str) -> str:
-    return "<random name>" if RANDOM_NAME.fullmatch(cell) else cell
+    return "<random name>" if RANDOM_NAME.fullmatch(cell) else TASK.sub(r"\1<task>", cell)
 
 
 def _size(cell: str) -> str:
@@ -153,13 +157,19 @@ def _table_lines(titles: list[str], rows: list[list[str]]) -> Block:
     yield _row(["IMAGE", "ID"] if titles[:3] in (IMAGES, IMAGES_OF_29) else titles)
     # The image stores count an empty layer in different ways.
     columns = COLUMNS | ({"SIZE": _varies} if "CREATED BY" in titles else {})
-    for row in rows:
-        cells = [columns[title](cell) for title, cell in zip(titles, row, strict=True)]
-        if titles[:3] == IMAGES:
-            cells = [f"{cells[0]}:{cells[1]}", cells[2]]
-        elif titles[:3] == IMAGES_OF_29:
-            cells = cells[:2]
-        yield _row(cells)
+    compared = [
+        [columns[title](cell) for title, cell in zip(titles, row, strict=True)] for row in rows
+    ]
+    # Which task of a service is on which node of a swarm depends on chance.
+    for cells in sorted(compared) if "NODE" in titles else compared:
+        yield _row(_image_first(titles, cells))
+
+
+def _image_first(titles: list[str], cells: list[str]) -> list[str]:
+    """The cells of a row; of ``docker images`` only name and id, in the form of Docker 29."""
+    if titles[:3] == IMAGES:
+        return [f"{cells[0]}:{cells[1]}", cells[2]]
+    return cells[:2] if titles[:3] == IMAGES_OF_29 else cells
 
 
 def _row(cells: list[str]) -> str:
@@ -313,6 +323,23 @@ def _compose_logs(lines: list[str], start: int) -> tuple[int, Block]:
         logs.setdefault(found[1], []).append(found[2].rstrip())
         end += 1
     return end - start, (f"{name} | {line}" for name in sorted(logs) for line in logs[name])
+
+
+# Stacks
+
+STACK_OBJECT = re.compile(
+    r"((?:Creating|Updating|Removing) (?:network|config|secret|service) \S+)(?: \(id: \w+\))?"
+)
+
+
+def _stack(lines: list[str], start: int) -> tuple[int, Block]:
+    """The objects of a stack, which the client takes in any order."""
+    end = start
+    objects: list[str] = []
+    while end < len(lines) and (found := STACK_OBJECT.fullmatch(lines[end])):
+        objects.append(found[1])
+        end += 1
+    return end - start, iter(sorted(objects))
 
 
 # JSON

@@ -277,6 +277,43 @@ def client() -> Picture:
     return picture
 
 
+def swarm() -> Picture:
+    """Lesson 12: three computers, one of which fails."""
+    picture = Picture(
+        "A service on three computers",
+        "Visitors reach the front of any computer. A service declares six tasks. Two of them run "
+        "on each of the computers north, east and south. When east fails, its two tasks are "
+        "started again on north and on south.",
+        780,
+        250,
+    )
+    picture.text(14, 22, "service guestbook: six tasks", ink="accent", bold=True)
+    for x, name, about in (
+        (14, "north", "manager"),
+        (274, "east", "worker"),
+        (534, "south", "worker"),
+    ):
+        failed = name == "east"
+        picture.rect(x, 36, 232, 200, line="bad" if failed else "line", radius=12)
+        picture.text(x + 14, 62, name, bold=True, mono=True)
+        picture.text(x + 218, 62, about, ink="soft", size=12, anchor="end")
+        picture.rect(x + 14, 74, 204, 30, line="line")
+        picture.text(x + 116, 94, "front", size=12, mono=True, anchor="middle")
+        for number in range(2):
+            left = x + 14 + 106 * number
+            picture.rect(left, 120, 98, 44, state="exited" if failed else "running")
+            picture.text(left + 10, 147, "■ task" if failed else "▶ task", size=12)
+        if not failed:
+            picture.rect(x + 14, 178, 204, 44, line="good")
+            picture.text(x + 116, 205, "▶ one task more", size=12, anchor="middle")
+    picture.text(390, 205, "✖ computer fails", ink="bad", bold=True, anchor="middle")
+    picture.path("M292 168 C 280 190, 262 200, 242 200", dashed=True)
+    picture.head(232, 200, "left")
+    picture.path("M488 168 C 500 190, 518 200, 538 200", dashed=True)
+    picture.head(548, 200, "right")
+    return picture
+
+
 PICTURES: dict[str, Callable[[], Picture]] = {
     "01-what-docker-is.svg": ship,
     "02-basic-commands.svg": commands,
@@ -285,6 +322,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "09-architecture.svg": programs,
     "10-daemon.svg": daemon,
     "11-client.svg": client,
+    "12-services.svg": swarm,
 }
 
 

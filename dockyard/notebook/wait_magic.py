@@ -3,6 +3,7 @@
 %wait web healthy                   a container's state or health
 %wait http://127.0.0.1:8081         a server that answers
 %wait docker exec boat docker ps    a command that succeeds
+%wait docker node ls prints Down    a command that prints a word
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import http.client
 import ssl
 import subprocess
+from collections.abc import Callable
 from contextlib import closing
 from urllib.parse import SplitResult, urlsplit
 
@@ -36,6 +38,8 @@ def until(line: str) -> str:
         return _answers(words[0])
     if len(words) == 2 and words[1] in STATES:
         return _has_state(*words)
+    if len(words) > 3 and words[0] == "docker" and words[-2] == "prints":
+        return _prints(*line.strip().rsplit(maxsplit=2)[::2])
     if len(words) > 1 and words[0] == "docker":
         return _succeeds(line.strip())
     raise UsageError("Say what to wait for.", f"States are {', '.join(STATES)}.", USAGE)
@@ -95,6 +99,18 @@ def _connection(place: SplitResult) -> http.client.HTTPConnection:
 
 
 def _succeeds(command: str) -> str:
+    _until(command, "succeeded", lambda done: done.returncode == 0)
+    return f"It succeeds:  {command}"
+
+
+def _prints(command: str, word: str) -> str:
+    _until(command, f"printed {word}", lambda done: word in done.stdout.split())
+    return f"It prints {word}:  {command}"
+
+
+def _until(
+    command: str, what: str, is_done: Callable[[subprocess.CompletedProcess[str]], bool]
+) -> None:
     said = ""
 
     def is_so() -> bool:
@@ -107,13 +123,12 @@ def _succeeds(command: str) -> str:
             errors="replace",
             check=False,
         )
-        said = done.stderr.strip()
-        return done.returncode == 0
+        said = (done.stderr or done.stdout).strip()
+        return is_done(done)
 
     if not wait.within(PATIENCE, is_so, 0.2):
         raise DockyardError(
-            f"After {PATIENCE} seconds this has not succeeded:  {command}",
+            f"After {PATIENCE} seconds this has not {what}:  {command}",
             said[-300:],
             "Run the command alone to see what it says.",
         )
-    return f"It succeeds:  {command}"

@@ -190,3 +190,27 @@ Dockerfile.outside:2
 def test_a_missing_file_counts_the_same_whether_the_step_or_only_the_end_names_it():
     head, *_, last = MISSING.splitlines()
     assert normalise(MISSING) == normalise(f"{head}\n#6 CANCELED\n{last}\n")
+
+
+TASKS = """\
+ID             NAME        IMAGE     NODE    DESIRED STATE   CURRENT STATE           ERROR   PORTS
+57bzq1wzov6h   web.1       nginx:1   east    Running         Running 6 seconds ago
+jc46ze2mnokf   web.2       nginx:1   south   Running         Running 7 seconds ago
+a6qi2gtrv83v    \\_ web.2   nginx:1   north   Shutdown        Running 9 seconds ago
+"""
+
+
+def test_which_task_of_a_service_runs_on_which_node_makes_no_difference():
+    swapped = TASKS.replace("east ", "@", 1).replace("south", "east ", 1).replace("@", "south", 1)
+    assert swapped != TASKS
+    assert compared(swapped) == compared(TASKS)
+    assert compared(TASKS.replace("east ", "south", 1)) != compared(TASKS)
+    assert compared(TASKS.replace("Shutdown", "Running ")) != compared(TASKS)
+
+
+def test_the_objects_of_a_stack_are_created_in_any_order():
+    lines = ["Creating network app_default", "Creating service app_web", "Creating service app_db"]
+    one, other = "\n".join(lines), "\n".join(reversed(lines))
+    assert compared(one) == compared(other)
+    assert compared(one) != compared("\n".join(lines[:2]))
+    assert compared("Updating service app_web (id: 57bzq1wzov6h)") == "Updating service app_web"

@@ -74,6 +74,14 @@ def test_it_waits_for_a_command_that_succeeds(name, impatient, monkeypatch):
         wait_magic.until(f"docker exec {name} false")
 
 
+def test_it_waits_for_a_command_that_prints_a_word(name, impatient):
+    command = f"docker exec {name} echo up and running"
+    docker("run", "--detach", "--name", name, "busybox", "sleep", "600")
+    assert wait_magic.until(f"{command} prints up") == f"It prints up:  {command}"
+    with pytest.raises(DockyardError, match="has not printed run:"):
+        wait_magic.until(f"{command} prints run")
+
+
 @pytest.mark.parametrize("line", ["", "web", "web happy", "rm -rf x", "ftp://127.0.0.1"])
 def test_anything_else_is_wrong_usage(line):
     with pytest.raises(UsageError, match="Say what to wait for"):
