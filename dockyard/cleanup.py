@@ -7,8 +7,9 @@ the label from its image.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ from docker.models.containers import Container
 from dockyard.core import home_mark
 from dockyard.core.labels import CHECK, COURSE, HOME, LESSON, REGISTRY
 
+ATTEMPTS = 50
+"""How often the images are listed while others remove some."""
+
 
 @dataclass(frozen=True)
 class Removed:
@@ -28,6 +32,10 @@ class Removed:
     networks: int = 0
     volumes: int = 0
     images: int = 0
+
+    def __add__(self, other: Removed) -> Removed:
+        counts = zip(vars(self).values(), vars(other).values(), strict=True)
+        return Removed(*(one + more for one, more in counts))
 
     def __str__(self) -> str:
         counts = [
@@ -71,14 +79,57 @@ def remove(
     return Removed(len(containers), len(networks), len(volumes), images)
 
 
+def remove_named(client: docker.DockerClient, stems: Iterable[str]) -> Removed:
+    """Remove the objects of this home that no lesson has and whose names begin with a stem.
+
+    Such objects are made by requests that do not name their lesson, for example by ``curl``.
+    stems are random names that a lab has drawn.
+    """
+    api, stems = client.api, _stems(stems)
+    only = {"label": f"{COURSE}=1"}
+
+    def chosen(found: dict[str, Any], names: Iterable[str]) -> bool:
+        lost = _is_ours(found) and LESSON not in found["Labels"]
+        return lost and any(name.lstrip("/").startswith(stems) for name in names)
+
+    containers = [each for each in _own_containers(api, only) if chosen(each, each["Names"])]
+    containers = [each for each in containers if _container_removed(api, each["Id"])]
+    networks = [each for each in api.networks(filters=only) if chosen(each, [each["Name"]])]
+    networks = [each for each in networks if _removable(api.remove_network, each["Id"])]
+    volumes = api.volumes(filters=only)["Volumes"] or ()
+    volumes = [each for each in volumes if chosen(each, [each["Name"]])]
+    volumes = [each for each in volumes if _removable(api.remove_volume, each["Name"])]
+    return Removed(len(containers), len(networks), len(volumes))
+
+
 def untag(daemon: docker.DockerClient, stems: Iterable[str]) -> int:
     """Remove names that begin with one of the stems from images with the course's label.
 
     Similar to ``docker rmi NAME``; an image keeps its other names. stems are random names that a
     lab has drawn. Returns the number of names removed.
     """
-    stems = tuple(stem for stem in stems if not stem.isdigit())
-    return _untag(daemon, lambda name: name.rpartition("/")[2].startswith(stems))
+    chosen = _stems(stems)
+    return _untag(daemon, lambda name: name.rpartition("/")[2].startswith(chosen))
+
+
+def _stems(drawn: Iterable[str]) -> tuple[str, ...]:
+    """The names among the values that a lab has drawn; ports are no names."""
+    return tuple(value for value in drawn if not value.isdigit())
+
+
+def list_images(api: docker.APIClient, **options: Any) -> list[dict[str, Any]]:
+    """The images of a daemon. Similar to ``docker images``.
+
+    The daemon answers 404 when somebody removes an image while it lists them; then asks again.
+    """
+    found: list[dict[str, Any]]
+    for _ in range(ATTEMPTS):
+        with suppress(NotFound):
+            found = api.images(**options)
+            return found
+        time.sleep(0.1)
+    found = api.images(**options)
+    return found
 
 
 @contextmanager
@@ -100,7 +151,7 @@ def helper(
 def _own_containers(api: docker.APIClient, only: dict[str, str]) -> list[dict[str, Any]]:
     """The containers of this home that match the filter only; tasks of a swarm come last."""
     # docker commit copies a container's labels to the new image.
-    marked = api.images(all=True, filters={"label": HOME})
+    marked = list_images(api, all=True, filters={"label": HOME})
     given_on = {image["Id"]: image["Labels"][HOME] for image in marked}
     found = [
         each
@@ -157,7 +208,7 @@ def _untag(client: docker.DockerClient, chosen: Callable[[str], bool]) -> int:
 
 def _images(client: docker.DockerClient, wanted: str) -> Iterator[tuple[str, list[str]]]:
     # Not images.list(), which inspects each image again and fails if one is gone by then.
-    for image in client.api.images(filters={"label": wanted}):
+    for image in list_images(client.api, filters={"label": wanted}):
         if HOME in image["Labels"] and not _is_ours(image):
             continue  # made of a container of another home
         names = [name for name in image["RepoTags"] or () if name != "<none>:<none>"]

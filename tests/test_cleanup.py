@@ -67,3 +67,19 @@ def test_what_was_pulled_by_its_digest_goes_with_what_the_course_brought(scene):
             for name in image["RepoTags"] or ()
             if "hello-world" in name
         ]
+
+
+def test_what_was_made_without_a_lesson_is_found_by_its_drawn_name(scene):
+    with closing(docker_client.connect()) as daemon:
+        daemon.networks.create("sea-drawn")
+        daemon.networks.create("sea-other")
+        daemon.volumes.create("pad-drawn-1")
+        daemon.containers.create("busybox", name="box-drawn")
+        scene.run("box-drawn-too")
+        try:
+            removed = cleanup.remove_named(daemon, ["sea-drawn", "pad-drawn", "box-drawn", "80"])
+            assert (removed.containers, removed.networks, removed.volumes) == (1, 1, 1)
+            assert daemon.containers.get("box-drawn-too"), "it has a lesson"
+            assert daemon.networks.list(names=["sea-other"])
+        finally:
+            cleanup.remove_named(daemon, ["sea-", "pad-drawn", "box-drawn"])

@@ -161,6 +161,7 @@ def tidy(attempt: Attempt) -> cleanup.Removed:
     """Remove the objects made in an attempt, and the tags it gave to the course's images."""
     with closing(docker_client.connect()) as daemon:
         removed = cleanup.remove(daemon, lesson=attempt.lesson)
+        removed += cleanup.remove_named(daemon, attempt.values.values())
         cleanup.untag(daemon, attempt.values.values())
     return removed
 
