@@ -12,6 +12,13 @@ LESSON = "dockyard.lesson"
 HOME = "dockyard.home"
 """Label of everything created through this home's front door: its mark (home_mark.py)."""
 
+REMOVES_ITSELF = "dockyard.rm"
+"""Label of a container that was made with ``--rm``; its value is that of HOME.
+
+Events carry labels, so it shows afterwards why a container is gone. An inherited one has another
+value than HOME.
+"""
+
 REGISTRY = "dockyard.registry"
 """Label of a course registry that runs in a container, and of its volume."""
 

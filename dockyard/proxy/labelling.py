@@ -69,6 +69,8 @@ def label_body(head: Head, body: bytes, lesson: str | None) -> tuple[bytes, list
     if head.endpoint == "/containers/create":
         host = _child(document, "HostConfig")
         if host is not None:
+            if host.get(_key(host, "AutoRemove")) is True:
+                _add_labels(document, {labels.REMOVES_ITSELF: added[labels.HOME]})
             _label_mounts(host, added)
             requests = _volume_requests(head, host, lesson)
     elif head.endpoint == "/services/create":

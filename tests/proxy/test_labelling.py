@@ -58,6 +58,13 @@ def labelled(endpoint, body, lesson=None):
     return json.loads(labelling.label_body(head(endpoint), body, lesson)[0])
 
 
+def test_a_container_that_removes_itself_is_marked_as_this_very_container():
+    marks = labelled("/containers/create", b'{"HostConfig": {"autoremove": true}}')["Labels"]
+    assert marks["dockyard.rm"] == marks["dockyard.home"]
+    for body in (b"{}", b'{"HostConfig": {"AutoRemove": false}}', b'{"HostConfig": null}'):
+        assert "dockyard.rm" not in labelled("/containers/create", body)["Labels"]
+
+
 def test_labels_are_found_in_any_case():
     made = labelled("/volumes/create", b'{"name": "v", "labels": null}')
     assert unmarked(made.pop("labels")) == COURSE
