@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 from docker.models.containers import Container
 
@@ -11,6 +12,15 @@ from dockyard.labs.verdict import Broken, NotYet
 
 PATIENCE = 20
 """Seconds for a service to reach its desired state."""
+
+STEADY = 5
+"""Seconds for which a task must have run."""
+
+REMOVED = ("--since", "1h", "--until", "0s", "--filter", "type=service", "--filter", "event=remove")
+"""Options of ``docker events`` for the services that were removed during the last hour."""
+
+SIGNALS = (137, 143)
+"""Exit codes of programs that were killed, and did not end by themselves."""
 
 READ_SECRET = """
 for id in $(docker ps --quiet --filter label=com.docker.swarm.service.name=guard); do
@@ -42,7 +52,9 @@ def away(probe: Probe) -> str:
     _swarm(probe)
     if _lines(probe, "service", "ls", "--format", "{{.Name}}").count("first"):
         raise NotYet("There is still a service called first.")
-    return "There is no service called first."
+    if "first" not in _lines(probe, "events", *REMOVED, "--format", "{{.Actor.Attributes.name}}"):
+        raise NotYet("There was no service called first, and so none was removed.")
+    return "The service first has been removed."
 
 
 def join(probe: Probe) -> str:
@@ -74,6 +86,16 @@ def join(probe: Probe) -> str:
 def web(probe: Probe) -> str:
     """Three tasks run."""
     _settled(probe, "web", 3)
+    # Three programs that exit after a moment also run together for that moment.
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        tasks = _history(probe, "web")
+        _must_not_exit(probe, tasks)
+        since = [_moment(task["Status"]["Timestamp"]) for task in tasks if _runs(task)]
+        if since and (datetime.now(UTC) - max(since)).total_seconds() > STEADY:
+            break
+        time.sleep(0.5)
+    _settled(probe, "web", 3)
     return "The service web has three running tasks."
 
 
@@ -81,9 +103,9 @@ def watch(probe: Probe) -> str:
     """The service is global and runs on each node."""
     spec = _service(probe, "watch")["Spec"]
     if "Global" not in spec["Mode"]:
-        wished = spec["Mode"].get("Replicated", {}).get("Replicas")
+        desired = spec["Mode"].get("Replicated", {}).get("Replicas")
         raise NotYet(
-            f"The service watch is a wish for {wished} tasks, wherever they run.",
+            f"The service watch asks for {desired} tasks, on whatever node.",
             mistake="a-number-is-not-everywhere",
         )
     nodes = _lines(probe, "node", "ls", "--format", "{{.Hostname}}")
@@ -134,7 +156,68 @@ def update(probe: Probe) -> str:
     if state not in ("completed", ""):
         raise NotYet(f"The update of the service web is in the state {state!r}.")
     _settled(probe, "web", 3)
+    config = service["Spec"].get("UpdateConfig") or {}
+    if config.get("Order") != "start-first" and config.get("Parallelism", 1) not in (1, 2):
+        raise NotYet("The update of the service web stopped all three tasks at once.")
+    if _all_were_missing(_history(probe, "web")):
+        raise NotYet(
+            "Three tasks run version 2, and for a while none was running: the last one of the old "
+            "version had ended before the first of the new one ran."
+        )
     return "The service web has been updated: three tasks run version 2."
+
+
+def _must_not_exit(probe: Probe, tasks: list[dict]) -> None:
+    wanted = _runs_what(_service(probe, "web")["Spec"]["TaskTemplate"])
+    for task in tasks:
+        code = task["Status"].get("ContainerStatus", {}).get("ExitCode", 0)
+        ended = task["Status"]["State"] in ("complete", "failed") and code not in SIGNALS
+        if ended and _runs_what(task["Spec"]) == wanted:
+            raise Broken(
+                f"A task of the service web exited by itself, with code {code}, and was replaced: "
+                "its program does not keep running."
+            )
+
+
+def _runs_what(template: dict) -> list:
+    """What tells a task of the service as it is from one that an update has replaced."""
+    return [template["ContainerSpec"].get(key) for key in ("Image", "Command", "Args", "Env")]
+
+
+def _all_were_missing(tasks: list[dict]) -> bool:
+    """Whether no task was running at some time of the last update to version 2."""
+    new = [each for each in tasks if _is_new(each)]
+    old = [each for each in tasks if not _is_new(each)]
+    # Docker keeps the tasks that an update has replaced, but not those of a smaller number.
+    if not old:
+        return True
+    last = max(task["CreatedAt"] for task in old)
+    # When a task that has ended had started is not known: no later than it was made, let us say.
+    since = [
+        _moment(task["Status"]["Timestamp"] if _runs(task) else task["CreatedAt"])
+        for task in new
+        if task["CreatedAt"] > last
+    ]
+    return not since or min(since) > max(_moment(task["Status"]["Timestamp"]) for task in old)
+
+
+def _is_new(task: dict) -> bool:
+    return "VERSION=2" in (task["Spec"]["ContainerSpec"].get("Env") or [])
+
+
+def _runs(task: dict) -> bool:
+    return task["Status"]["State"] == "running"
+
+
+def _moment(timestamp: str) -> datetime:
+    return datetime.fromisoformat(timestamp)
+
+
+def _history(probe: Probe, service: str) -> list[dict]:
+    """The tasks of a service that the swarm remembers, as they are inspected."""
+    # A task that the swarm forgets meanwhile is left out.
+    program = f"docker inspect $(docker service ps --quiet --no-trunc {service}) || true"
+    return probe.document(_node(probe, "NORTH"), "sh", "-c", program) or []
 
 
 def _update_state(probe: Probe) -> str:
@@ -188,9 +271,9 @@ def _service(probe: Probe, name: str) -> dict:
 def _settled(probe: Probe, name: str, wanted: int) -> None:
     """Wait until a service runs the wanted number of tasks, which it must also ask for."""
     mode = _service(probe, name)["Spec"]["Mode"]
-    wished = mode.get("Replicated", {}).get("Replicas", wanted)
-    if wished != wanted:
-        raise NotYet(f"The service {name} is a wish for {_tasks(wished)}.")
+    desired = mode.get("Replicated", {}).get("Replicas", wanted)
+    if desired != wanted:
+        raise NotYet(f"The desired state of the service {name} is {_tasks(desired)}.")
     argv = ("service", "ps", name, "--filter", "desired-state=running", "--format")
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -199,7 +282,7 @@ def _settled(probe: Probe, name: str, wanted: int) -> None:
         if running == wanted == len(states):
             return
         if time.monotonic() > deadline:
-            raise NotYet(f"Of the service {name}, {_tasks(running)} of {wanted} run.")
+            raise NotYet(f"The service {name} has {_tasks(running)} running of {wanted}.")
         time.sleep(0.5)
 
 
