@@ -97,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("tasks", nargs="*", metavar="TASK", help="default: all of them")
     check.add_argument("--watch", action="store_true", help="report tasks as you complete them")
     check.add_argument("--hint", action="store_true", help="print the next hint for the tasks")
-    check.add_argument("--new", action="store_true", help="begin a new attempt first")
+    check.add_argument(
+        "--new", action="store_true", help="begin anew: the lab, or a case of lab 16"
+    )
     _json_option(check)
 
     progress = _command(commands, "progress", "show what you have done so far")

@@ -101,6 +101,8 @@ def _cells(task: Exercise, text: str, solved: bool) -> list[NotebookNode]:
         scene = f"%%bash\n{task.scene.strip()}"
         tags = ["fails-on-purpose"] if task.breaks else []
         cells.append(_code(f"{task.name}-scene", scene, "scene", *tags))
+    if task.fault:
+        cells.append(_code(f"{task.name}-scene", f'case("{task.name}")', "scene"))
     failing = ["fails-on-purpose"] if solved and task.fails else []
     cells += [
         _code(f"{task.name}-answer", _answer(task, solved), ANSWER, *failing),

@@ -55,18 +55,24 @@ def check(
 ) -> int:
     """Judge the named tasks, by default all; return 0 when all of them are done, else 1.
 
-    Begins an attempt at the lab when there is none. hint prints hints instead.
+    Begins an attempt at the lab when there is none, and the named cases that have not begun; new
+    begins these again. hint prints hints instead.
     """
     lab = lab_catalog.load(name)
     for task in tasks:
         lab.exercise(task)
-    fresh = new or attempts.current(lab) is None
-    attempt = attempts.begin(lab) if new else attempts.resume(lab)
+    cases = [task for task in tasks if lab.exercise(task).fault]
+    anew = new and not cases
+    fresh = anew or attempts.current(lab) is None
+    attempt = attempts.begin(lab) if anew else attempts.resume(lab)
     if hint:
         print("\n\n".join(hints.hint(attempt, task) for task in tasks))
         return 0
     if fresh:
         print(attempts.describe(attempt), file=sys.stderr)
+    for case in cases:
+        if new or case not in attempts.begun_cases(attempt):
+            print(attempts.begin_case(attempt, lab.exercise(case)), file=sys.stderr)
     if watch:
         return _watch(attempt, tasks or [task.name for task in lab.exercises])
     verdicts = judge.judge(attempt, tasks)

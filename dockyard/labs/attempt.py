@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import os
 import random
+import re
 import secrets
 import shutil
 import subprocess
@@ -28,7 +29,7 @@ from dockyard import cleanup, course
 from dockyard.core import docker_client, paths, ports, progress_file
 from dockyard.core.process import Lock
 from dockyard.exceptions import SceneFailed
-from dockyard.labs.lab_catalog import Lab, Page, Way
+from dockyard.labs.lab_catalog import Exercise, Lab, Page, Way
 from dockyard.notebook.shell_runner import SHELL
 
 # fmt: off
@@ -132,7 +133,7 @@ def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
         docker_client.write_config(earlier.lesson)
     if kind == "lab":
         # Before the scene: if it fails, the next attempt can still remove what it made.
-        _save(lab, values=dict(attempt.values), id=id, begun=None)
+        _save(lab, values=dict(attempt.values), id=id, begun=None, cases=[])
     docker_client.write_config(attempt.lesson)
     make_folder(attempt)
     set_scene(attempt, lab.scene)
@@ -141,11 +142,41 @@ def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
     return attempt
 
 
+def begin_case(attempt: Attempt, task: Exercise) -> str:
+    """Break what a case is about, anew if it has begun before; return its symptom and its goal.
+
+    Raises SceneFailed.
+    """
+    names = " ".join(
+        value
+        for name, value in attempt.values.items()
+        if not value.isdigit() and re.search(rf"\${name}\b", task.fault)
+    )
+    kinds = ("rm --force --volumes", "network rm", "volume rm")
+    attempt.run("\n".join(f"docker {kind} {names}" for kind in kinds))
+    set_scene(attempt, task.fault)
+    if attempt.kind == "lab":
+        _save(attempt.lab, cases=sorted({*begun_cases(attempt), task.name}))
+    shown = [
+        f"$ {attempt.fill(command)}\n{attempt.run(command).stdout}".rstrip()
+        for command in task.symptom.strip().splitlines()
+    ]
+    return "\n".join([*shown, "", attempt.fill(task.goal).strip()])
+
+
+def begun_cases(attempt: Attempt) -> list[str]:
+    """The tasks with a fault that the learner has begun in this attempt."""
+    entry = _entry(attempt.lab)
+    return entry.get("cases", []) if entry.get("id") == attempt.id else []
+
+
 def describe(attempt: Attempt) -> str:
     """The values of an attempt, and how to get them in a terminal."""
     width = max((len(name) for name in attempt.values), default=0)
     values = [f"  ${name:<{width}}  {value}" for name, value in attempt.values.items()]
     lines = ["Your values in this lab:", *values] if values else ["Ready."]
+    if isinstance(attempt.lab, Lab) and attempt.lab.has_cases:
+        lines = ["Ready. Each case says its values when it begins."]
     lines.append(
         f"Your folder, $WORK, in which the cells of this page run: {attempt.fill('$WORK')}"
     )

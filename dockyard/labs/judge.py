@@ -16,8 +16,8 @@ from docker.errors import APIError
 from dockyard.core import docker_client, paths, progress_file
 from dockyard.exceptions import EngineNotRunning
 from dockyard.labs import lab_catalog
-from dockyard.labs.attempt import Attempt, change_tasks
-from dockyard.labs.lab_catalog import Assignment, Page
+from dockyard.labs.attempt import Attempt, begun_cases, change_tasks
+from dockyard.labs.lab_catalog import Assignment, Exercise, Page
 from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import NotYet, Verdict
 
@@ -56,6 +56,10 @@ def judge(attempt: Attempt, tasks: Iterable[str] = ()) -> list[Verdict]:
 
 
 def _verdict(attempt: Attempt, task: Assignment, probe: Probe) -> Verdict:
+    is_case = isinstance(task, Exercise) and task.fault and attempt.kind == "lab"
+    if is_case and task.name not in begun_cases(attempt):
+        how = f'case("{task.name}"), or: python3 -m dockyard check {attempt.lab.name} {task.name}'
+        return Verdict(task.name, "not yet", "This case has not begun.", f"Begin it. {how}")
     try:
         return Verdict(task.name, "done", check_of(attempt.lab, task)(probe))
     except NotYet as found:

@@ -12,8 +12,10 @@
 
 A way is a table with the key `shell` or `python`. Tasks and reps may have more keys: `after`
 names those that come first; `scene` is a visible cell that sets the scene of this task, and
-`breaks` says that some of its commands fail on purpose; `start` is the content of the learner's
-cell at first; `fails` says that the solution ends with an exit code other than 0.
+`breaks` says that some of its commands fail on purpose; `fault` are hidden commands that break
+something when the learner begins the case, and `symptom` those that show the damage; `start` is
+the content of the learner's cell at first; `fails` says that the solution ends with an exit code
+other than 0.
 
 mistakes.toml holds the mistakes that checks recognise: a table per mistake with a title, why it
 does not work, and the lesson that explains it.
@@ -77,6 +79,8 @@ class Exercise(Assignment):
 
     start: str = ""
     scene: str = ""
+    fault: str = ""
+    symptom: str = ""
     after: tuple[str, ...] = ()
     breaks: bool = False
     fails: bool = False
@@ -85,6 +89,8 @@ class Exercise(Assignment):
     def __post_init__(self) -> None:
         if not all(way.mistake or way.says for way in self.wrong):
             raise ValueError("A wrong way has the key `mistake`, the key `says`, or both")
+        if bool(self.fault) != bool(self.symptom):
+            raise ValueError("A case has both keys, `fault` and `symptom`")
 
 
 A = TypeVar("A", bound=Assignment)
@@ -118,6 +124,11 @@ class LabFile(Record, kw_only=True):
     def exercises(self) -> tuple[Exercise, ...]:
         """The reps and the tasks, in the order of the notebook."""
         return (*self.reps, *self.tasks)
+
+    @property
+    def has_cases(self) -> bool:
+        """Whether its tasks are cases, each of which begins by itself."""
+        return any(task.fault for task in self.tasks)
 
 
 class Page(Protocol):

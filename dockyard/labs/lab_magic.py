@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 from typing import Any
 
 from dockyard import preparation
@@ -10,6 +11,7 @@ from dockyard.exceptions import UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.labs import hints, judge, lab_catalog
 from dockyard.labs.attempt import Attempt
+from dockyard.labs.lab_catalog import Lab
 
 
 class PlainText:
@@ -42,6 +44,8 @@ def begin(line: str, namespace: dict[str, Any]) -> Attempt:
     os.environ.update(attempt.environment())
     os.chdir(attempt.work)
     namespace |= {"check": Checker(attempt), "hint": Hinter(attempt)}
+    if lab.has_cases:
+        namespace["case"] = CaseOpener(lab, attempt)
     print(attempts.describe(attempt))
     return attempt
 
@@ -78,3 +82,25 @@ class Hinter:
 
     def __repr__(self) -> str:
         return f'hint("TASK") for {self._attempt.lab.name}'
+
+
+class CaseOpener:
+    """``case("TASK")`` breaks what a case is about and shows it; ``case()`` draws one."""
+
+    def __init__(self, lab: Lab, attempt: Attempt) -> None:
+        self._lab = lab
+        self._attempt = attempt
+
+    def __call__(self, task: str = "") -> PlainText:
+        """Begin a case, or begin it again: its values, and what one sees of it.
+
+        Without a name it draws one that has not begun, as long as there is one.
+        """
+        begun = attempts.begun_cases(self._attempt)
+        names = [each.name for each in self._lab.tasks if each.name not in begun]
+        drawn = task or random.choice(names or [each.name for each in self._lab.tasks])
+        text = attempts.begin_case(self._attempt, self._lab.exercise(drawn))
+        return PlainText(text if task else f'{text}\n\nSolved?  check("{drawn}")')
+
+    def __repr__(self) -> str:
+        return f'case("TASK") for {self._lab.name}'
