@@ -93,11 +93,11 @@ def _watch(attempt: Attempt, wanted: list[str]) -> int:
     with closing(docker_client.connect(untraced=True)) as daemon:
         print(f"Watching {attempt.lab.name}; press Ctrl-C to end.", file=sys.stderr)
         try:
-            failed: set[str] = set()
+            said: dict[str, str] = {}
             watch = Watch(attempt)
             while wanted:
                 if watch.changed(daemon):
-                    wanted = _tick(attempt, wanted, failed)
+                    wanted = _tick(attempt, wanted, said)
                 else:
                     time.sleep(PAUSE)
         except KeyboardInterrupt:
@@ -108,12 +108,14 @@ def _watch(attempt: Attempt, wanted: list[str]) -> int:
     return 0
 
 
-def _tick(attempt: Attempt, wanted: list[str], failed: set[str]) -> list[str]:
-    """Print the tasks that are done; return the others. failed are checks already reported."""
+def _tick(attempt: Attempt, wanted: list[str], said: dict[str, str]) -> list[str]:
+    """Print what is new: tasks that are done, others whose verdict has changed; return these.
+
+    said has the last verdict on each task, as it was printed.
+    """
     verdicts = judge.judge(attempt, wanted)
     for verdict in verdicts:
-        if verdict.done or (verdict.check_failed and verdict.task not in failed):
-            print(verdict, flush=True)
-        if verdict.check_failed:
-            failed.add(verdict.task)
+        if (text := str(verdict)) != said.get(verdict.task):
+            print(text, flush=True)
+        said[verdict.task] = text
     return [verdict.task for verdict in verdicts if not verdict.done]

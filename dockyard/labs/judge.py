@@ -70,7 +70,9 @@ def _verdict(attempt: Attempt, task: Assignment, probe: Probe) -> Verdict:
         raise EngineNotRunning("It stopped answering while the tasks were checked.") from None
     except Exception as error:
         if _is_the_daemons(error):
-            said = str(error).splitlines()[0]
+            # The SDK puts its own words and an address in front of the daemon's.
+            words = getattr(error, "explanation", None) or str(error)
+            said = str(words).splitlines()[0]
             return Verdict(task.name, "broken", f"The daemon would not say: {said}")
         return Verdict(task.name, "check failed", _report(attempt.lab, task))
 

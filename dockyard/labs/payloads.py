@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 STDOUT, STDERR = 1, 2
+WHITEOUT = ".wh."
 
 
 def demultiplex(stream: bytes, kinds: Collection[int] = (STDOUT, STDERR)) -> str:
@@ -49,6 +50,23 @@ def open_member(tar: tarfile.TarFile, member: tarfile.TarInfo | str) -> IO[bytes
     """A file in a tar archive, to read from; None when it is no file. Raises KeyError."""
     found = tar.getmember(member) if isinstance(member, str) else member
     return tar.extractfile(found) if found.isfile() else None
+
+
+def whiteouts(layer: IO[bytes]) -> set[str]:
+    """The paths that a layer hides; empty when the file is no layer.
+
+    Each is named by an empty file with a prefix (OCI image specification: layer.md, Whiteouts).
+    """
+    try:
+        with tarfile.open(fileobj=layer) as tar:
+            paths = [PurePosixPath(member.name) for member in tar]
+    except tarfile.TarError:
+        return set()
+    return {
+        str(path.with_name(path.name.removeprefix(WHITEOUT)))
+        for path in paths
+        if path.name.startswith(WHITEOUT) and path.name != f"{WHITEOUT}{WHITEOUT}.opq"
+    }
 
 
 def layer_contains(layer: IO[bytes], text: bytes) -> bool:

@@ -15,10 +15,11 @@ import secrets
 import tarfile
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import requests
 import urllib3
@@ -28,7 +29,7 @@ from docker.models.containers import Container
 from dockyard import cleanup
 from dockyard.core import wait
 from dockyard.core.tls_context import trusting
-from dockyard.labs import loopback_http, payloads
+from dockyard.labs import executions, loopback_http, payloads
 from dockyard.labs.inspection import Inspection
 from dockyard.labs.loopback_http import reason
 from dockyard.labs.verdict import Broken, NotYet, brief
@@ -36,12 +37,102 @@ from dockyard.labs.verdict import Broken, NotYet, brief
 NEVER_STARTED = ["-"]
 """The command of containers that only give access to files: some images have no command."""
 
+MOST_LINKS = 10
+"""Symbolic links that are followed from one to the next."""
+
 PATIENCE = 20
 """Seconds for a throw-away container to exit."""
 
 
 class Probe(Inspection):
     """What a check sees of the daemon; its methods raise NotYet or Broken."""
+
+    def serving(self, name: str, port: int | str, inside: int) -> Container:
+        """The container that should answer at a port of this computer, running.
+
+        Recognises one that could not be started because its ports are the wrong way round.
+        """
+        container = self.container(name)
+        if container.status == "created" and self.is_reversed(container, inside, port):
+            self._explain_closed(container, port, inside)
+        return self.running(name)
+
+    def reach(
+        self, container: Container, port: int | str, inside: int, path: str = "/"
+    ) -> tuple[int, str]:
+        """The status and text with which a container answers at a port of this computer.
+
+        The port may be published, also by the container whose network it uses, or the container
+        has the host's network. inside is where its program listens by default. Raises NotYet when
+        the port does not lead to the container, Broken when nobody answers.
+        """
+        leads_to = self.must_lead(container, port, inside)
+        try:
+            return self.get(port, path)
+        except Broken as error:
+            if not leads_to or inside in leads_to:
+                raise
+            listens = self.listening(container)
+            raise Broken(
+                f"Port {port} leads to port {leads_to[0]} of {container.name}. {error.saw}",
+                mistake="port-where-nobody-listens"
+                if listens and leads_to[0] not in listens
+                else None,
+            ) from None
+
+    def must_lead(self, container: Container, port: int | str, inside: int) -> list[int]:
+        """The ports of a container to which a port of this computer leads. Raises NotYet.
+
+        Empty when the container has the host's network, and so this very port.
+        """
+        doors = self.doors(container)
+        leads_to = [number for number, ports in doors.items() if int(port) in ports]
+        owner = self.interfaces_of(container)
+        if not leads_to and owner.attrs["HostConfig"]["NetworkMode"] != "host":
+            self._explain_closed(container, port, inside)
+        return leads_to
+
+    def _explain_closed(self, container: Container, port: int | str, inside: int) -> NoReturn:
+        if self.is_reversed(container, inside, port):
+            raise NotYet(
+                f"{container.name} publishes its port {port} at port {inside}.",
+                mistake="port-reversed",
+            )
+        only = self.only_exposed(container)
+        self.must_publish(container, inside, port, mistake="port-not-published" if only else None)
+        raise AssertionError("published, and not")  # pragma: no cover
+
+    def listening(self, container: Container) -> set[int]:
+        """The TCP ports at which programs listen in a container; empty when it has no cat."""
+        ports = set()
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            try:
+                _, text = self.execute(container, "cat", table)
+            except Broken:
+                continue
+            rows = (line.split() for line in text.splitlines()[1:])
+            # 0A is the state LISTEN (Linux: include/net/tcp_states.h).
+            ports |= {int(row[1].rpartition(":")[2], 16) for row in rows if row[3:4] == ["0A"]}
+        return ports
+
+    @contextmanager
+    def copy_of(self, container: Container, **options: Any) -> Iterator[Container]:
+        """A throw-away container like this one: its image, program, user and variables.
+
+        options are those of docker-py, such as volumes. It is not started and publishes nothing.
+        """
+        config = container.attrs["Config"]
+        with cleanup.helper(
+            self.daemon,
+            container.attrs["Image"],
+            config["Cmd"],
+            entrypoint=config["Entrypoint"],
+            environment=config["Env"],
+            user=config["User"],
+            working_dir=config["WorkingDir"],
+            **options,
+        ) as copy:
+            yield copy
 
     def get(self, port: int | str, path: str = "/", patience: float = 3) -> tuple[int, str]:
         """The status and text of http://127.0.0.1:PORT/path.
@@ -146,6 +237,7 @@ class Probe(Inspection):
         api = self.daemon.api
         try:
             run = api.exec_create(container.id, list(argv), user=user)["Id"]
+            executions.remember(run)
             # Not exec_run(): it switches from a buffered reader to the socket behind it, and
             # loses what arrived together with the head of the answer.
             answer = api.post(
@@ -207,6 +299,23 @@ class Probe(Inspection):
             (own if first["Pid"] == "1" else visitors).append(each)
         return [each for each in own if each["Pid"] != "1"] or own, visitors
 
+    def can_write(self, container: Container, folder: str) -> bool:
+        """Whether a running container's user can write in a folder; what was written is removed.
+
+        Only asks for the mount when the container has no program to try it with.
+        """
+        tried = f"{folder.rstrip('/')}/.{uuid.uuid4().hex}"
+        try:
+            code, _ = self.execute(container, "touch", tried)
+            if code == 0:
+                self.execute(container, "rm", "-f", tried)
+            if code not in (126, 127):
+                return code == 0
+        except Broken:
+            pass
+        mounts = {each["Destination"].rstrip("/"): each for each in container.attrs["Mounts"]}
+        return bool(mounts.get(folder.rstrip("/"), {}).get("RW", True))
+
     def resolves(self, container: Container, name: str) -> bool:
         """Whether a container can look up the name of another one."""
         program = "import socket, sys; socket.gethostbyname(sys.argv[1])"
@@ -216,11 +325,11 @@ class Probe(Inspection):
             ("python3", "-c", program, name),
         ):
             try:
-                done = container.exec_run(list(argv))
-            except APIError:
+                code, _ = self._execute(container, argv)
+            except Broken:
                 continue
-            if done.exit_code not in (126, 127):
-                return done.exit_code == 0
+            if code not in (126, 127):
+                return code == 0
         raise Broken(f"{container.name} has no program to look up names with.")
 
     def read(self, container: Container, path: str) -> str | None:
@@ -228,11 +337,18 @@ class Probe(Inspection):
 
         Similar to ``docker cp NAME:PATH -``. Reads volumes and bind mounts too.
         """
-        try:
-            chunks, _ = container.get_archive(path)
-        except NotFound:
-            return None
-        return payloads.first_file(b"".join(chunks))
+        for _ in range(MOST_LINKS):
+            try:
+                chunks, found = container.get_archive(path)
+            except NotFound:
+                return None
+            content = b"".join(chunks)
+            # The daemon packs a symbolic link as such, and says where it leads.
+            target = (found or {}).get("linkTarget")
+            if not target:
+                return payloads.first_file(content)
+            path = target
+        return None
 
     def read_volume(self, volume: str, path: str) -> str | None:
         """The text of a file in a volume; None when there is none.
@@ -262,7 +378,11 @@ class Probe(Inspection):
     def image_names(self, stem: str) -> list[str]:
         """The names of images that begin with a stem, such as ``["site-oak:latest"]``."""
         # Not images.list(): it inspects each image, and fails if one is removed meanwhile.
-        names = (name for image in self.daemon.api.images() for name in image["RepoTags"] or ())
+        names = (
+            name
+            for image in cleanup.list_images(self.daemon.api)
+            for name in image["RepoTags"] or ()
+        )
         return sorted(name for name in names if name.startswith(stem))
 
     def run(self, image: str, *argv: str, **options: Any) -> tuple[int, str]:
@@ -301,13 +421,22 @@ class Probe(Inspection):
 
         Similar to ``docker save IMAGE | grep TEXT``.
         """
+        return any(payloads.layer_contains(file, text.encode()) for file in self._packed(reference))
+
+    def hidden(self, reference: str) -> set[str]:
+        """The paths of files that a layer of an image hides, such as ``app/password.txt``."""
+        return {path for file in self._packed(reference) for path in payloads.whiteouts(file)}
+
+    def _packed(self, reference: str) -> Iterator[IO[bytes]]:
+        """The files of an image as it is saved: its layers and descriptions."""
         with tempfile.TemporaryFile() as packed:
             for chunk in self.image(reference).save():
                 packed.write(chunk)
             packed.seek(0)
             with tarfile.open(fileobj=packed) as tar:
-                files = (payloads.open_member(tar, member) for member in tar)
-                return any(payloads.layer_contains(file, text.encode()) for file in files if file)
+                for member in tar:
+                    if file := payloads.open_member(tar, member):
+                        yield file
 
     def _raise_exited(self, image: str, container: Container) -> NoReturn:
         code = container.attrs["State"]["ExitCode"]

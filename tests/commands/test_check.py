@@ -14,6 +14,7 @@ from dockyard.core import docker_client, paths, progress_file, wait
 from dockyard.labs import attempt as attempts
 from dockyard.labs import judge, watch
 from dockyard.labs.lab_magic import Checker
+from dockyard.labs.probe import Probe
 from tests.support.lab_attempts import LAB, proof, start_web
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("own_progress")]
@@ -150,6 +151,60 @@ def test_watching_ignores_the_events_of_its_own_checks():
     assert all(verdict.done for verdict in verdicts)
     assert {"connect", "die"} <= {event["Action"] for event in events}
     assert not list(watch.foreign(events, set()))
+
+
+def test_watching_sees_what_a_learner_does_inside_and_says_what_is_still_wrong(tmp_path):
+    attempt = attempts.begin(LAB)
+    start_web(attempt)
+    with watching("page", log=tmp_path / "watch.log") as (watcher, log):
+        wait.until("the verdict", lambda: "✘ page: not yet." in log.read_text(), 60, log=log)
+        assert attempt.run(LAB.exercise("page").right[-1]).returncode == 0
+        assert watcher.wait(60) == 0
+    assert log.read_text().count("✘ page: not yet.") == 1
+
+
+def test_a_watch_ignores_what_checks_of_another_process_do(tmp_path):
+    attempt = attempts.begin(LAB)
+    start_web(attempt)
+    with closing(docker_client.connect()) as daemon:
+        begin = time.time()
+        assert run("check", "03", "web").returncode == 0
+        # Its check runs no program inside; this one does.
+        probe = "from tests.commands.test_check import look; look()"
+        subprocess.run([sys.executable, "-c", probe], cwd=paths.CHECKOUT, check=True, timeout=120)
+        span = {"since": f"{begin:.9f}", "until": f"{time.time():.9f}"}
+        events = list(daemon.events(decode=True, **span))
+    assert any(event["Action"].startswith("exec_start") for event in events)
+    assert not list(watch.foreign(events, set()))
+
+
+def look():
+    """Look into the web server of the learner's attempt, as a check does."""
+    with closing(docker_client.connect()) as daemon:
+        probe = Probe(daemon, attempts.current(LAB))
+        assert probe.listening(probe.running(probe["WEB"])) >= {80}
+
+
+def test_a_watch_ignores_health_checks(scene):
+    attempt = attempts.begin(LAB)
+    scene.run("well", "--health-cmd", "true", "--health-interval", "1s")
+    with closing(docker_client.connect()) as daemon:
+        container = daemon.containers.get("well")
+
+        def looked_at():
+            container.reload()
+            return container.attrs["State"]["Health"]["Log"]
+
+        watched = watch.Watch(attempt)
+        assert watched.changed(daemon), "at first"
+        before = len(looked_at())
+        wait.until("a health check", lambda: len(looked_at()) > before + 1, 60)
+        begin = time.time()
+        wait.until("the first of them", lambda: time.time() - begin > 2, 10)
+        assert watched.changed(daemon), "it has become healthy"
+        again = looked_at()[-1]
+        wait.until("another one", lambda: looked_at()[-1] != again, 60)
+        assert not watched.changed(daemon)
 
 
 def test_reset_of_a_lab_removes_its_objects_and_keeps_the_learners_notebook():
