@@ -7,7 +7,8 @@
     [[tasks]]                   name, title, goal; `right` ways to do it, the first of which is
                                 the solution; `wrong` ways, each with the mistake that the check
                                 must recognise, or with what its verdict `says`, or with both;
-                                `where` and `shape`, two of the four hints
+                                `where`, which names a part of the lesson, and `shape` are two of
+                                the four hints
     [[reps]]                    name, goal, right, `wrong` if need be: a minute of practice
 
 A way is a table with the key `shell` or `python`. Tasks and reps may have more keys: `after`
@@ -49,7 +50,7 @@ class Way(Record):
     python: str = ""
     mistake: str | None = None
     says: str = ""
-    """A part of the sentence with which the check answers a wrong way."""
+    """What the verdict on a way says, or a part of it; values are written as $NAME."""
 
     def __post_init__(self) -> None:
         if bool(self.shell) == bool(self.python):

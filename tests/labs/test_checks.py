@@ -25,6 +25,10 @@ docker run --name $TALKER busybox true
 touch last.txt
 """,
 }
+LOST = {
+    "02-basic-commands/grow": "docker rm --force $SMALL",
+    "08-registries/listed": "docker kill $SHELF",
+}
 
 DOCKER_29 = """\
 failed to connect to the docker API at unix:///var/run/docker.sock; check if the path is correct \
@@ -47,6 +51,23 @@ def test_an_unexpected_state_has_a_verdict_of_its_own(task):
         (verdict,) = judge.judge(attempt, [name])
     assert not verdict.done
     assert not verdict.check_failed, verdict.saw
+
+
+@pytest.mark.parametrize("task", LOST)
+def test_a_scene_that_was_lost_is_seen_and_offered_anew(task):
+    lab, _, name = task.partition("/")
+    with proof(lab) as attempt:
+        assert attempt.run(LOST[task]).returncode == 0
+        (verdict,) = judge.judge(attempt, [name])
+    assert f"For another attempt:  %lab {lab} --new" in verdict.saw
+    assert f"python3 -m dockyard check {lab} --new" in verdict.saw
+
+
+def test_the_scene_of_a_single_task_is_named():
+    with proof("02-basic-commands") as attempt:
+        (verdict,) = judge.judge(attempt, ["typo"])
+    where = "the cell above the answer to typo in labs/02-basic-commands.ipynb"
+    assert verdict.saw.endswith(f"It is made by {where}.")
 
 
 def test_a_registry_on_this_computer_is_asked_without_a_proxy(monkeypatch):

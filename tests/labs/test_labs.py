@@ -1,11 +1,12 @@
-"""The labs, proved from both sides: untouched, wrong, right in two ways; and read-only.
+"""The labs, proved from both sides: untouched, wrong, right in several ways; and read-only.
 
-The first right way of each task is proved by nbval: it is the solution notebook.
+The first right way of each task is proved by nbval: it is the solution notebook. The others are
+taken one after the other in one attempt, as far as what a way has done can be taken back.
 """
 
 import queue
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor, wait
+import re
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 
 import nbformat
@@ -17,19 +18,16 @@ from dockyard.core import docker_client, paths
 from dockyard.labs import attempt as attempts
 from dockyard.labs import judge, lab_catalog
 from dockyard.labs.judge import check_of
-from tests.support.lab_attempts import is_mistake, verdict_on
+from tests.support.lab_attempts import verdict_on
+from tests.support.way_back import WayBack
 
 LABS = [lab_catalog.load(name) for name in lab_catalog.names()]
+EARLY = [lab for lab in LABS if lab.name < "09"]
 TASKS = [(lab, task) for lab in LABS for task in lab.tasks]
 EXERCISES = [(lab, task) for lab in LABS for task in lab.exercises]
-WRONG = [(lab, task, number) for lab, task in EXERCISES for number, _ in enumerate(task.wrong)]
-OTHER = [
-    (lab, task, number)
-    for lab, task in EXERCISES
-    for number, _ in enumerate(task.right)
-    if 0 < number < len(task.right) - 1
-]
-"""The right ways that are neither in the solution nor the last one, which has its own test."""
+WRONG = [(lab, task, number) for lab, task in EXERCISES for number in range(len(task.wrong))]
+# The last one is proved by the test of all tasks together.
+RIGHT = [(lab, task, number) for lab, task in EXERCISES for number in range(1, len(task.right) - 1)]
 
 each_lab = pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.name)
 each_task = pytest.mark.parametrize(
@@ -39,6 +37,8 @@ on_the_engine = pytest.mark.engine
 
 PLACES = ("1", "2", "3")
 """Where labs are done side by side: most of one is waiting for containers."""
+
+UNTOUCHED = "untouched"
 
 
 def do(attempt, task, way):
@@ -128,6 +128,39 @@ def test_at_least_25_mistakes_are_recognised_and_each_is_tested():
     assert proved == set(lab_catalog.mistakes())
 
 
+@pytest.mark.parametrize("lab", EARLY, ids=lambda lab: lab.name)
+def test_a_task_is_proved_by_three_odd_right_ways_and_three_wrong_ones(lab):
+    for task in lab.tasks:
+        assert len({way.code for way in task.right[1:]}) >= 3, task.name
+        assert len({way.code for way in task.wrong}) >= 3, task.name
+
+
+@each_task
+def test_what_the_check_says_about_a_wrong_way_is_expected(lab, task):
+    for way in task.wrong:
+        assert way.mistake or way.says, way.code
+
+
+def headings(lab):
+    """The headings of a lab's lesson, without numbers and marks."""
+    page = paths.NOTEBOOKS / f"{lab.name}.ipynb"
+    if not page.exists():
+        return []
+    cells = nbformat.read(page, as_version=4).cells
+    lines = [line for cell in cells for line in cell.source.splitlines()]
+    found = [re.fullmatch(r"#+ (?:[0-9]+\. )?(.+)", line) for line in lines]
+    return [match[1].replace("`", "") for match in found if match]
+
+
+@each_task
+def test_a_hint_names_parts_that_the_lesson_has(lab, task):
+    named = [name.replace("`", "") for name in re.findall(r'[Pp]art "([^"]+)"', task.where)]
+    for name in named:
+        assert any(each.startswith(name) for each in headings(lab)), name
+    # The later ones still name some parts by their numbers.
+    assert named or lab not in EARLY
+
+
 def test_there_are_at_least_40_reps():
     assert sum(len(lab.reps) for lab in LABS) >= 40
 
@@ -142,56 +175,85 @@ def untouched(attempt):
     return judge.judge(attempt, [task.name for task in attempt.lab.exercises])
 
 
-def gone(attempt, earlier, ways):
-    """For each task and way, the verdict, what it should say, and what the commands printed."""
-    go_to(attempt, earlier)
-    came_of_it = {}
-    for task, way in ways:
-        _, printed = do(attempt, task, way)
-        says = attempt.fill(way.says)
-        verdict = verdict_on(attempt, task, is_as_said(way, says))
-        came_of_it[task.name] = verdict, says, printed
-    return came_of_it
+def as_expected(attempt, way, *, right):
+    """Whether a verdict is what the catalog says about a way."""
 
-
-def is_as_said(way, says):
-    """Whether a verdict is what the catalog says of a way, or accepts a wrong one."""
-
-    def is_it(verdict):
-        if verdict.done or not (way.mistake or says):
+    def expected(verdict):
+        if right or verdict.done:
             return verdict.done
-        return says in verdict.saw and (not way.mistake or is_mistake(way.mistake)(verdict))
+        mistake = verdict.mistake.name if verdict.mistake else None
+        return mistake == way.mistake and attempt.fill(way.says) in verdict.saw
 
-    return is_it
-
-
-def together(chosen):
-    """Ways by attempt: one of each task of a lab, of tasks that come after the same ones.
-
-    A lab's scene takes longer than most ways.
-    """
-    found = defaultdict(list)
-    for lab, task, key, way in chosen:
-        found[lab.name, task.after, key].append((lab, task, key, way))
-    return found.values()
+    return expected
 
 
-def in_a_place(places, names, work, lab, *others):
-    """What comes of work in a new attempt at the lab, in a place that is free.
+class Proof:
+    """An attempt at a lab in which one way is taken after the other."""
 
-    Names of images stay until all is done: two attempts may build the very same image, and if one
-    took its last name away while the other builds it, the other would have none.
-    """
-    place = places.get()
-    try:
-        begun = attempts.begin(lab, "proof", place)
-        names.extend(begun.values.values())
-        try:
-            return work(begun, *others)
-        finally:
+    def __init__(self, lab, place):
+        self.lab, self.place = lab, place
+        self.names = []
+        self._begin()
+
+    def _begin(self):
+        self.attempt = attempts.begin(self.lab, "proof", self.place)
+        # Names of images stay until all is done: two attempts may build the very same image, and
+        # if one took its last name away while the other builds it, the other would have none.
+        self.names.extend(self.attempt.values.values())
+        self._there = set()
+
+    def untouched(self):
+        """The verdicts at the beginning."""
+        before = WayBack(self.attempt)
+        verdicts = untouched(self.attempt)
+        self._leave(before)
+        return verdicts
+
+    def take(self, task, way, *, right):
+        """The verdict on a way, what was printed, and the sentence that was expected."""
+        go_to(self.attempt, [name for name in task.after if name not in self._there])
+        self._there.update(task.after)
+        before = WayBack(self.attempt)
+        _, printed = do(self.attempt, task, way)
+        verdict = verdict_on(self.attempt, task, as_expected(self.attempt, way, right=right))
+        said = self.attempt.fill(way.says)
+        self._leave(before)
+        return verdict, printed, said
+
+    def _leave(self, before):
+        if not before.back():
             with closing(docker_client.connect()) as daemon:
-                cleanup.remove(daemon, lesson=begun.lesson)
+                cleanup.remove(daemon, lesson=self.attempt.lesson)
+                cleanup.remove_named(daemon, self.attempt.values.values())
+            self._begin()
+
+
+def prove(places, names, lab, begun):
+    """Fulfil the futures of a lab: of its beginning, and of its wrong and right ways."""
+    place = places.get()
+    proof = None
+    try:
+        for key, future in begun.items():
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                proof = proof or Proof(lab, place)
+                if key == UNTOUCHED:
+                    future.set_result(proof.untouched())
+                else:
+                    kind, name, number = key
+                    task = lab.exercise(name)
+                    ways = task.right if kind == "right" else task.wrong
+                    future.set_result(proof.take(task, ways[number], right=kind == "right"))
+            except BaseException as error:
+                future.set_exception(error)
+                proof = None
     finally:
+        if proof:
+            names.extend(proof.names)
+            with closing(docker_client.connect()) as daemon:
+                cleanup.remove(daemon, lesson=proof.attempt.lesson)
+                cleanup.remove_named(daemon, proof.names)
         places.put(place)
 
 
@@ -204,7 +266,7 @@ def pool():
 
 @pytest.fixture(scope="module")
 def outcomes(request, pool):
-    """What comes of each lab that was chosen, untouched, and of each wrong way, as futures."""
+    """What comes of each lab that was chosen, untouched, and of each way, as futures."""
     places, names = queue.SimpleQueue(), []
     for place in PLACES:
         places.put(place)
@@ -214,24 +276,26 @@ def outcomes(request, pool):
         found = (item for item in items if getattr(item, "originalname", None) == test.__name__)
         return [item.callspec.params for item in found]
 
-    def begin(work, lab, *others):
-        return pool.submit(in_a_place, places, names, work, lab, *others)
-
-    begun = {}
+    begun = {lab.name: {} for lab in LABS}
     for each in chosen(test_nothing_is_done_at_the_beginning):
-        begun[each["lab"].name] = begin(untouched, each["lab"])
-    ways_to_go = []
-    for kind, test in (("wrong", test_a_wrong_way_is_refused), ("right", test_a_right_way_is_done)):
-        for lab, task, number in (tuple(each.values()) for each in chosen(test)):
-            ways_to_go.append((lab, task, (kind, number), getattr(task, kind)[number]))
-    for ways in together(ways_to_go):
-        lab, first, key, _ = ways[0]
-        future = begin(gone, lab, first.after, [(task, way) for _, task, _, way in ways])
-        begun.update({(lab.name, task.name, key): future for _, task, _, _ in ways})
+        begun[each["lab"].name][UNTOUCHED] = Future()
+    ways = {
+        "wrong": chosen(test_a_wrong_way_is_refused_for_its_reason),
+        "right": chosen(test_a_right_way_is_accepted),
+    }
+    for lab, task in EXERCISES:
+        for kind, found in ways.items():
+            for each in found:
+                if (each["lab"], each["task"]) == (lab, task):
+                    begun[lab.name][kind, task.name, each["number"]] = Future()
+    proofs = [
+        pool.submit(prove, places, names, lab, begun[lab.name]) for lab in LABS if begun[lab.name]
+    ]
     yield begun
-    for future in begun.values():
-        future.cancel()
-    wait(begun.values())
+    for futures in begun.values():
+        for future in futures.values():
+            future.cancel()
+    wait(proofs)
     with closing(docker_client.connect()) as daemon:
         cleanup.untag(daemon, names)
 
@@ -239,41 +303,38 @@ def outcomes(request, pool):
 @on_the_engine
 @each_lab
 def test_nothing_is_done_at_the_beginning(lab, outcomes):
-    for verdict in outcomes[lab.name].result():
+    for verdict in outcomes[lab.name][UNTOUCHED].result():
         assert not verdict.done, verdict
         assert verdict.saw and verdict.expected
+        task = lab.exercise(verdict.task)
+        broken = task.scene or task.fault
+        assert broken or not verdict.mistake, f"nobody has done anything: {verdict}"
         assert "daemon would not say" not in verdict.saw
 
 
+def ids(ways, kind):
+    return [f"{lab.name}/{task.name}-{kind}-{number + 1}" for lab, task, number in ways]
+
+
 @on_the_engine
-@pytest.mark.parametrize(
-    ("lab", "task", "number"),
-    WRONG,
-    ids=[
-        f"{lab.name}/{task.name}-{number}-{task.wrong[number].mistake or 'refused'}"
-        for lab, task, number in WRONG
-    ],
-)
-def test_a_wrong_way_is_refused(lab, task, number, outcomes):
+@pytest.mark.parametrize(("lab", "task", "number"), WRONG, ids=ids(WRONG, "wrong"))
+def test_a_wrong_way_is_refused_for_its_reason(lab, task, number, outcomes):
     way = task.wrong[number]
-    outcome = outcomes[lab.name, task.name, ("wrong", number)].result()[task.name]
-    verdict, says, printed = outcome
-    assert not verdict.done, f"{verdict}\n{printed}"
-    assert not verdict.check_failed, f"{verdict}\n{printed}"
-    assert (verdict.mistake and verdict.mistake.name) == way.mistake, f"{verdict}\n{printed}"
-    assert says in verdict.saw, f"{verdict}\n{printed}"
+    verdict, printed, said = outcomes[lab.name]["wrong", task.name, number].result()
+    assert not verdict.done, f"{way.code}\n{verdict}\n{printed}"
+    assert not verdict.check_failed, verdict.saw
+    mistake = verdict.mistake.name if verdict.mistake else None
+    assert mistake == way.mistake, f"{way.code}\n{verdict}\n{printed}"
+    assert said in verdict.saw, f"{way.code}\n{verdict}\n{printed}"
+    assert not verdict.mistake or verdict.mistake.why in str(verdict)
 
 
 @on_the_engine
-@pytest.mark.parametrize(
-    ("lab", "task", "number"),
-    OTHER,
-    ids=[f"{lab.name}/{task.name}-{number}" for lab, task, number in OTHER],
-)
-def test_a_right_way_is_done(lab, task, number, outcomes):
-    outcome = outcomes[lab.name, task.name, ("right", number)].result()[task.name]
-    verdict, _, printed = outcome
-    assert verdict.done, f"{verdict}\n{printed}"
+@pytest.mark.parametrize(("lab", "task", "number"), RIGHT, ids=ids(RIGHT, "right"))
+def test_a_right_way_is_accepted(lab, task, number, outcomes):
+    verdict, printed, said = outcomes[lab.name]["right", task.name, number].result()
+    assert verdict.done, f"{task.right[number].code}\n{verdict}\n{printed}"
+    assert said in verdict.saw
 
 
 def done_rightly(lab, place):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from docker.models.containers import Container
+from pathlib import PurePosixPath
 
+from docker.models.containers import Container
+from docker.types import Mount
+
+from dockyard.core import wait
 from dockyard.labs.inspection import is_anonymous, name_of
 from dockyard.labs.probe import Probe
-from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs.verdict import Broken, NotYet, brief
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
+DEPENDS = "com.docker.compose.depends_on"
 
 
 def up(probe: Probe) -> str:
@@ -60,45 +65,99 @@ def counter(probe: Probe) -> str:
 
 
 def keeper(probe: Probe) -> str:
-    """The counter counts, and its number is in a volume with a name."""
+    """The counter counts, and its number outlives the container of the store."""
     project = probe["KEEPER"]
+    counts = _counts(probe, project, probe["KEEPER_PORT"])
     (store, *_) = _running(probe, project, "store")
-    volumes = {
-        mount["Destination"]: mount["Name"]
-        for mount in store.attrs["Mounts"]
-        if mount["Type"] == "volume"
+    kept = {
+        each["Destination"]: each["Name"]
+        for each in store.attrs["Mounts"]
+        if each["Type"] == "volume" and _is_visits(probe, each["Name"], project)
     }
-    named = {path: name for path, name in volumes.items() if not is_anonymous(name)}
-    kept = named.get("/data")
-    if kept is None and named:
-        path, name = next(iter(named.items()))
+    _, said = probe.execute(store, "redis-cli", "config", "get", "dir")
+    folder = (said.split() or ["/data"])[-1]
+    if not kept:
+        _judge_place(store, folder)
+    (place, volume) = next(iter(kept.items()))
+    if PurePosixPath(folder) != PurePosixPath(place):
         raise NotYet(
-            f"{store.name} has the volume {name} at {path}, and writes to /data.",
+            f"{store.name} has the volume {volume} at {place}, and writes to {folder}.",
             mistake="volume-at-another-path",
         )
-    if kept is None:
+    if not _remembers(probe, store, place):
         raise NotYet(
-            f"{store.name} keeps its data in a volume without a name.", mistake="anonymous-volume"
+            f"{store.name} forgets its numbers: stopped and made anew with the same files, "
+            "it begins again."
         )
-    if kept not in (f"{project}_visits", "visits"):
-        raise NotYet(f"{store.name} keeps its data in a volume called {kept}.")
-    return f"{_counts(probe, project, probe['KEEPER_PORT'])} The number is kept in {kept}."
+    return f"{counts} The number is kept in {volume}."
+
+
+def _is_visits(probe: Probe, volume: str, project: str) -> bool:
+    labels = probe.volume(volume).attrs["Labels"] or {}
+    key, of = (labels.get(f"com.docker.compose.{what}") for what in ("volume", "project"))
+    return volume in (f"{project}_visits", "visits") or (key, of) == ("visits", project)
+
+
+def _judge_place(store: Container, folder: str) -> None:
+    """Raise NotYet with the place at which the store keeps its data."""
+    mounts = {PurePosixPath(each["Destination"]): each for each in store.attrs["Mounts"]}
+    mount = mounts.get(PurePosixPath(folder))
+    saw = f"{store.name} keeps its data in"
+    named = [
+        each
+        for each in mounts.values()
+        if each["Type"] == "volume" and not is_anonymous(each["Name"])
+    ]
+    if mount and mount["Type"] == "bind":
+        raise NotYet(f"{saw} the folder {PurePosixPath(mount['Source']).name}, not in a volume.")
+    if mount and mount in named:
+        raise NotYet(f"{saw} a volume called {mount['Name']}.")
+    if mount and mount["Type"] == "volume":
+        raise NotYet(f"{saw} a volume without a name.", mistake="anonymous-volume")
+    raise NotYet(f"{saw} its own layer, at {folder}.", mistake="written-to-the-container-layer")
+
+
+def _remembers(probe: Probe, store: Container, place: str) -> bool:
+    """Whether a store like this one has its number again after ``down`` and ``up``.
+
+    Tries it with copies that have a volume of their own, and not with the learner's.
+    """
+
+    def cli(copy: Container, *words: str) -> str:
+        if not wait.within(5, lambda: _ping(probe, copy), 0.1):
+            raise Broken(f"A copy of {store.name} does not start.")
+        return probe.execute(copy, "redis-cli", *words)[1]
+
+    # The daemon chooses the name of the volume, and removes it with the first copy.
+    own = Mount(place, None, type="volume")
+    with probe.copy_of(store, mounts=[own]) as first:
+        first.start()
+        cli(first, "incr", "dockyard")
+        first.stop(timeout=3)
+        with probe.copy_of(store, volumes_from=[first.id]) as second:
+            second.start()
+            return cli(second, "get", "dockyard").strip() == "1"
+
+
+def _ping(probe: Probe, copy: Container) -> bool:
+    try:
+        return "PONG" in probe.execute(copy, "redis-cli", "ping")[1]
+    except Broken:
+        return False
 
 
 def _counts(probe: Probe, project: str, port: str) -> str:
-    (web, *_) = _running(probe, project, "web")
+    (web, *_) = _existing(probe, project, "web")
+    web = probe.serving(name_of(web), port, 8000)
     _running(probe, project, "store")
-    bindings = web.attrs["HostConfig"]["PortBindings"] or {}
-    if f"{port}/tcp" in bindings:
-        raise NotYet(f"{web.name} publishes port {port} of the container.", mistake="port-reversed")
-    probe.must_publish(web, 8000, port)
-    own = probe.variables(web).get("STORE") in ("localhost", "127.0.0.1", "::1")
-    # A server that looks for its store in the wrong place never finds it.
-    status, text = probe.get(port, patience=3 if own else 10)
-    if status == 200 and "visitor number" in text:
+    status, text = probe.reach(web, port, 8000)
+    if status == 200 and "visitor number" in text and probe.get(port)[1] != text:
         return f"{web.name} and its store count the visitors at port {port}."
-    said = f"http://127.0.0.1:{port}/ says {text.strip()[:80]!r}."
-    raise Broken(said, mistake="localhost-of-the-container" if own else None)
+    own = probe.variables(web).get("STORE") in ("localhost", "127.0.0.1", "::1")
+    raise Broken(
+        f"http://127.0.0.1:{port}/ says {brief(text)!r}.",
+        mistake="localhost-of-the-container" if own and "cannot be reached" in text else None,
+    )
 
 
 def patient(probe: Probe) -> str:
@@ -108,27 +167,27 @@ def patient(probe: Probe) -> str:
     stores = _running(probe, project, "store")
     if "sleep 3" not in " ".join(stores[0].attrs["Config"]["Cmd"] or []):
         raise NotYet(f"{stores[0].name} no longer waits three seconds before it starts.")
-    failed = once.attrs["RestartCount"] > 0 or "Traceback" in probe.log(once)
+    again = once.attrs["RestartCount"] > 0
+    failed = again or "Traceback" in probe.log(once)
     if once.status == "exited" and failed:
-        waits = "service_healthy" in once.labels.get("com.docker.compose.depends_on", "")
+        only_started = "store:service_started" in once.labels.get(DEPENDS, "")
         raise NotYet(
             f"{once.name} gave up: nobody answered yet.",
-            mistake=None if waits else "depends-on-does-not-wait",
+            mistake="depends-on-does-not-wait" if only_started else None,
         )
-    if once.status != "running" and not failed:
-        raise NotYet(f"{once.name} is {once.status}.")
     if failed:
         raise NotYet(
             f"{once.name} is {once.status}, and has failed before.",
-            mistake="restarted-until-it-worked",
+            mistake="restarted-until-it-worked" if again else None,
         )
+    probe.running(name_of(once))
     return f"{once.name} got its answer at the first attempt."
 
 
 def fleet(probe: Probe) -> str:
     """Three containers run and answer, each at a port of its own."""
     project = probe["FLEET"]
-    every = _containers(probe, project, "web")
+    every = _existing(probe, project, "web")
     running = [each for each in every if each.status == "running"]
     if len(running) != 3:
         doors = [_wanted(each) for each in every]
@@ -139,10 +198,11 @@ def fleet(probe: Probe) -> str:
             mistake="one-port-for-many" if same else None,
         )
     for each in running:
-        ports = probe.published(each, 80)
-        if not ports:
-            raise NotYet(f"Port 80 of {each.name} is not published.")
-        status, _ = probe.get(ports[0])
+        probe.must_be_from(each, "httpd:2.4")
+        outside = sorted(port for ports in probe.doors(each).values() for port in ports)
+        if not outside:
+            raise NotYet(f"{each.name} publishes no port.")
+        status, _ = probe.reach(each, outside[0], 80)
         if status != 200:
             raise Broken(f"{each.name} answers with status {status}.")
     return "Three containers of web answer, each at a port of its own."
@@ -150,16 +210,18 @@ def fleet(probe: Probe) -> str:
 
 def word(probe: Probe) -> str:
     """The reader's environment has the word."""
-    project, wanted = probe["READER"], f"WORD={probe['TOKEN']}"
+    project, wanted = probe["READER"], probe["TOKEN"]
     (reader, *_) = _running(probe, project, "reader")
-    _, text = probe.execute(reader, "env")
-    has = next((line for line in text.splitlines() if line.startswith("WORD=")), None)
-    if has == wanted:
-        return f"In {reader.name}, WORD is {probe['TOKEN']}."
-    if has is not None:
-        raise NotYet(f"In {reader.name}, WORD is {has.partition('=')[2]!r}.")
+    given = probe.variables(reader)
+    code, text = probe.execute(reader, "cat", "/proc/1/environ")
+    if code == 0:
+        given |= dict(each.partition("=")[::2] for each in text.split("\0"))
+    if given.get("WORD") == wanted:
+        return f"In {reader.name}, WORD is {wanted}."
+    if "WORD" in given:
+        raise NotYet(f"In {reader.name}, WORD is {given['WORD']!r}.")
     try:
-        filed = wanted in probe.file(".env")
+        filed = f"WORD={wanted}" in probe.file(".env")
     except NotYet:
         filed = False
     raise NotYet(
@@ -183,7 +245,7 @@ def _containers(probe: Probe, project: str, service: str | None = None) -> list[
 def _existing(probe: Probe, project: str, service: str) -> list[Container]:
     found = _containers(probe, project, service)
     if not found:
-        raise NotYet(f"The project {project} has no container of a service {service}.")
+        raise NotYet(f"There is no container of a service {service} in the project {project}.")
     return found
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+from dockyard.labs.inspection import background_part
 from dockyard.labs.probe import Probe
-from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs.verdict import Broken, NotYet, brief
 
 
 def stays(probe: Probe) -> str:
@@ -33,23 +36,14 @@ def stopped(probe: Probe) -> str:
 def web(probe: Probe) -> str:
     """The server answers at its port, and the daemon will start it again."""
     name, port = probe["WEB"], int(probe["PORT"])
-    container = probe.container(name)
-    bindings = container.attrs["HostConfig"]["PortBindings"] or {}
-    command = container.attrs["Config"]["Cmd"] or []
-    if any(word.startswith("--publish") or word == "-p" for word in command):
-        raise NotYet(
-            f"{name} was told to run the command {' '.join(command)!r}.",
-            mistake="name-after-the-image",
-        )
-    if f"{port}/tcp" in bindings:
-        raise NotYet(f"{name} publishes port {port} of the container.", mistake="port-reversed")
-    probe.running(name)
-    probe.must_publish(container, 80, port, mistake=None if bindings else "port-not-published")
-    status, _ = probe.get(port)
-    policy = container.attrs["HostConfig"]["RestartPolicy"]["Name"]
+    probe.must_not_be_an_argument(name)
+    container = probe.serving(name, port, 80)
+    probe.must_be_from(container, "httpd:2.4")
+    status, _ = probe.reach(container, port, 80)
+    policy = container.attrs["HostConfig"]["RestartPolicy"]["Name"] or "no"
     if policy not in ("always", "unless-stopped"):
         raise NotYet(
-            f"{name} answers at port {port}, but its restart policy is {policy or 'no'!r}.",
+            f"{name} answers at port {port}, but its restart policy is {policy!r}.",
             expected="a policy with which the daemon starts it again after its own restart.",
         )
     return f"{name} answers at port {port} (status {status}); its restart policy is {policy}."
@@ -57,42 +51,45 @@ def web(probe: Probe) -> str:
 
 def page(probe: Probe) -> str:
     """The page holds the token."""
-    container = probe.running(probe["WEB"])
-    _, text = probe.get(probe["PORT"])
+    name, port = probe["WEB"], probe["PORT"]
+    _, text = probe.reach(probe.serving(name, port, 80), port, 80)
     if probe["TOKEN"] not in text:
-        raise NotYet(f"The page of {container.name} says {text.strip()[:60]!r}.")
-    return f"The page of {container.name} says {probe['TOKEN']}."
+        raise NotYet(f"The page of {name} says {brief(text)!r}.")
+    return f"The page of {name} says {probe['TOKEN']}."
 
 
 def job(probe: Probe) -> str:
     """The job has ended with exit code 3, and its output can be read."""
     name = probe["JOB"]
-    container = probe.kept(name)
-    if container.status in ("created", "running"):
-        raise NotYet(f"{name} is {container.status}; it has not ended.")
+    probe.must_not_be_an_argument(name)
+    container = probe.ended(name)
     code = container.attrs["State"]["ExitCode"]
-    written = probe.log(container)
     if code != 3:
-        background = "&" in " ".join(container.attrs["Config"]["Cmd"] or [])
+        background = background_part(container) or ""
         raise NotYet(
             f"{name} has ended with exit code {code}.",
-            mistake="program-in-the-background" if background and code == 0 else None,
+            mistake="program-in-the-background" if "exit 3" in background else None,
         )
+    written = probe.log(container, errors=False)
     if probe["TOKEN"] not in written:
-        raise Broken(f"{name} wrote {written.strip()[:60]!r}.")
+        raise Broken(f"{name} wrote {brief(written)!r} to its standard output.")
     return f"{name} has ended with exit code 3; its log says {probe['TOKEN']}."
 
 
 def frozen(probe: Probe) -> str:
     """The image holds the note."""
-    wanted, word = f"{probe['BOX']}:1", probe["TOKEN"]
-    found = probe.image_names(probe["BOX"])
-    if found and wanted not in found:
-        raise NotYet(f"There is an image {found[0]}.", mistake="tag-is-not-the-name")
-    probe.image(wanted)
+    box, word = probe["BOX"], probe["TOKEN"]
+    wanted = f"{box}:1"
+    found = [name for name in probe.image_names(box) if name != wanted]
+    if found and not probe.image_names(wanted):
+        is_name = re.fullmatch(rf"{re.escape(box)}\W?1:latest", found[0])
+        raise NotYet(
+            f"There is an image {found[0]}, and none {wanted}.",
+            mistake="tag-is-not-the-name" if is_name else None,
+        )
     note = probe.read_image(wanted, "/note")
     if note is None:
         raise Broken(f"{wanted} has no file /note.")
     if word not in note:
-        raise Broken(f"/note in {wanted} says {note.strip()[:60]!r}.")
+        raise Broken(f"/note in {wanted} says {brief(note)!r}.")
     return f"{wanted} holds /note, and it says {word}."

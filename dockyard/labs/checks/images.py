@@ -63,6 +63,8 @@ def page(probe: Probe) -> str:
     name = f"{probe['SITE']}:1"
     if not probe.daemon.images.list(name):
         _explain_absence(probe, name)
+    if _added(probe, name, "httpd:2.4") is None:
+        raise NotYet(f"{name} does not stand on httpd:2.4.")
     status, text = probe.answer(name, 80)
     if probe["WORD"] not in text:
         raise NotYet(f"A container of {name} answers {brief(text)!r} (status {status}).")
@@ -93,9 +95,10 @@ def secret(probe: Probe) -> str:
     if "ready" not in said:
         raise Broken(f"In {name}, sh /app/app.sh says {brief(said)!r} (exit code {code}).")
     if probe.holds(name, probe["SECRET"]):
+        hidden = "app/password.txt" in probe.hidden(name)
         raise NotYet(
-            f"A container of {name} does not show the password, but the image still holds it.",
-            mistake="removed-in-a-later-layer" if (_added(probe, name) or 0) > 1 else None,
+            f"{name} has no /app/password.txt, but what is in it is still in {name}.",
+            mistake="removed-in-a-later-layer" if hidden else None,
         )
     return f"{name} says ready, and the password is in none of its layers."
 
@@ -154,9 +157,9 @@ def gaps(probe: Probe) -> str:
     for word, said in (("hello", plain), ("bonjour", other)):
         if said == f"{word} from version {version} in /home, I am nobody":
             continue
-        no_greeting = not any(each.startswith("GREETING=") for each in settings)
-        kept_version = any(each.startswith("VERSION=") for each in settings)
-        exchanged = (no_greeting or kept_version) and "version" in plain
+        exchanged = any(each.startswith("VERSION=") for each in settings) or any(
+            "ARG GREETING" in step["CreatedBy"] for step in probe.image(name).history()
+        )
         with_it = " with --env GREETING=bonjour" if word == "bonjour" else ""
         raise NotYet(
             f"A container of {name} says {said!r}{with_it}.",

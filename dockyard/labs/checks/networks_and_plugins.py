@@ -11,7 +11,7 @@ import psutil
 from docker.models.containers import Container
 
 from dockyard.core import paths
-from dockyard.labs.inspection import networks_of
+from dockyard.labs.inspection import name_of, networks_of
 from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import Broken, NotYet
 
@@ -51,6 +51,7 @@ def pulled_out(probe: Probe) -> str:
 def names(probe: Probe) -> str:
     """The client reaches the web server by its name."""
     web = probe.running(probe["WEB"])
+    probe.must_be_from(web, "httpd:2.4")
     client_ = probe.container(probe["CLIENT"])
     if client_.status == "exited" and not client_.attrs["Config"]["OpenStdin"]:
         command = client_.attrs["Config"]["Cmd"] or []
@@ -64,7 +65,7 @@ def names(probe: Probe) -> str:
     common = _common(web, client_)
     try:
         # Names can work without a network of one's own, too: `--link`, `--network container:`.
-        _fetch(probe, client_, f"http://{web.name}/", tries=6 if set(common) - {"bridge"} else 2)
+        _fetch(probe, client_, f"http://{web.name}/", tries=4 if set(common) - {"bridge"} else 2)
     except Broken:
         _judge_common(web, client_, common)
         raise
@@ -96,31 +97,33 @@ def apart(probe: Probe) -> str:
     store, web = probe.running(probe["STORE"]), probe.running(probe["WEB"])
     client_ = probe.running(probe["CLIENT"])
     _fetch(probe, client_, f"http://{web.name}/")
-    if shared := _common(store, client_):
-        raise NotYet(
-            f"{client_.name} and {store.name} are both on {_list(shared)}.",
-            mistake="one-network-for-all",
-        )
-    if not _common(store, web):
-        raise NotYet(
-            f"{store.name} is on {_list(networks_of(store))}, {web.name} on "
-            f"{_list(networks_of(web))}: they have no network in common.",
-            mistake="different-networks",
-        )
-    if not probe.resolves(web, probe["STORE"]):
-        raise Broken(f"{web.name} does not find {store.name} by its name.")
-    for address in (probe["STORE"], *_addresses(store)):
+    for address in (name_of(store), *_addresses(store)):
         if probe.execute(client_, "ping", "-c", "1", "-W", "1", address)[0] == 0:
-            raise NotYet(f"{client_.name} reaches {store.name} at {address}.")
+            shared = _common(store, client_)
+            raise NotYet(
+                f"{client_.name} and {store.name} are both on {_list(shared)}."
+                if shared
+                else f"{client_.name} reaches {store.name} at {address}.",
+                mistake="one-network-for-all" if shared else None,
+            )
+    if not probe.resolves(web, name_of(store)):
+        if not _common(store, web):
+            raise NotYet(
+                f"{store.name} is on {_list(networks_of(store))}, {web.name} on "
+                f"{_list(networks_of(web))}: they have no network in common.",
+                mistake="different-networks",
+            )
+        raise Broken(f"{web.name} does not find {store.name} by its name.")
     return f"{web.name} finds {store.name}; {client_.name} reaches {web.name} only."
 
 
 def door(probe: Probe) -> str:
     """The server answers on the loopback address alone."""
     name, port = probe["DOOR"], int(probe["PORT"])
-    container = probe.running(name)
-    bindings = [each for bound in container.ports.values() for each in bound or ()]
-    for binding in bindings:
+    container = probe.serving(name, port, 80)
+    probe.must_be_from(container, "httpd:2.4")
+    ports = probe.interfaces_of(container).ports
+    for binding in (each for bound in ports.values() for each in bound or ()):
         if binding["HostIp"] in EVERYBODY:
             raise NotYet(
                 f"{name} is published at port {binding['HostPort']} of every address of this "
@@ -129,9 +132,7 @@ def door(probe: Probe) -> str:
             )
         if not ipaddress.ip_address(binding["HostIp"]).is_loopback:
             raise NotYet(f"{name} is also published at {binding['HostIp']}.")
-    if networks_of(container) != ["host"]:
-        probe.must_publish(container, 80, port, mistake=None if bindings else "port-not-published")
-    probe.get(port)
+    probe.reach(container, port, 80)
     if elsewhere := [address for address in _own_addresses() if _listens(address, port)]:
         raise NotYet(f"{name} answers at {elsewhere[0]}:{port}, too.")
     return f"{name} answers at 127.0.0.1:{port}, and nowhere else."

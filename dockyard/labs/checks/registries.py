@@ -86,7 +86,7 @@ def pushed(probe: Probe) -> str:
 
 def pinned(probe: Probe) -> str:
     """The container's image is named by the digest that the registry knows."""
-    container = probe.container(probe["PINNED"])
+    container = probe.ended(probe["PINNED"])
     name = container.attrs["Config"]["Image"]
     if "@sha256:" not in name:
         raise NotYet(
@@ -104,13 +104,19 @@ def pinned(probe: Probe) -> str:
 
 def fresh(probe: Probe) -> str:
     """The container has printed the registry's version, not the older local one."""
-    container = probe.container(probe["READER"])
+    container = probe.ended(probe["READER"])
     said = probe.log(container)
-    if probe["FRESH"] not in said:
+    if "yesterday" in said and probe["FRESH"] not in said:
         raise NotYet(
-            f"{container.name} has printed {brief(said)!r}.",
-            mistake="run-does-not-refresh" if "yesterday" in said else None,
+            f"{container.name} has printed {brief(said)!r}.", mistake="run-does-not-refresh"
         )
+    if probe.layers(container.attrs["Image"]) != _layers(_shelf(probe), probe["NEWS"], "1"):
+        raise NotYet(
+            f"{container.name} was not made from what the colleague's registry has as "
+            f"{probe['NEWS']}:1."
+        )
+    if probe["FRESH"] not in said:
+        raise NotYet(f"{container.name} has printed {brief(said)!r}.")
     return f"{container.name} has printed today's news: {probe['FRESH']}."
 
 
@@ -164,11 +170,12 @@ def _inside(probe: Probe) -> Address:
 
 
 def _running(probe: Probe, name: str, port: int, keys: Probe | None = None) -> Address:
-    container = probe.running(name)
-    probe.must_publish(container, 5000, port)
+    container = probe.serving(name, port, 5000)
+    probe.must_be_from(container, "registry:2")
+    probe.must_lead(container, port, 5000)
     address = Address(port, _certificate(keys) if keys else None)
     if keys is None:
-        address.ask("/v2/")
+        probe.reach(container, port, 5000, "/v2/")
     return address
 
 

@@ -12,7 +12,7 @@ from docker.models.containers import Container
 from dockyard.labs import payloads
 from dockyard.labs.inspection import is_anonymous
 from dockyard.labs.probe import Probe
-from dockyard.labs.verdict import Broken, NotYet
+from dockyard.labs.verdict import Broken, NotYet, brief
 
 HTDOCS = "/usr/local/apache2/htdocs"
 LEDGER = ("2025/sums", "2026/sums")
@@ -36,30 +36,33 @@ def memory(probe: Probe) -> str:
 
 
 def look(probe: Probe) -> str:
-    """The volume is mounted read-only."""
-    name = probe["PAD"]
+    """The volume is at /pad, and nothing can be written there."""
+    volume = probe.volume(probe["PAD"])
     container = probe.running(probe["LOOK"])
-    mount = _mounts(container).get("/pad")
-    if mount is None or mount.get("Name") != name:
-        raise NotYet(f"{container.name} does not have the volume {name} at /pad.")
-    if mount["RW"]:
-        raise NotYet(f"{container.name} can write to the volume {name}.")
-    return f"{container.name} has the volume {name} at /pad, and can only read it."
+    mount = _mounts(container).get("/pad", {})
+    places = (volume.name, volume.attrs["Mountpoint"])
+    if mount.get("Name") not in places and mount.get("Source") not in places:
+        raise NotYet(f"{container.name} does not have the volume {volume.name} at /pad.")
+    if probe.can_write(container, "/pad"):
+        raise NotYet(f"{container.name} can write to the volume {volume.name}.")
+    return f"{container.name} has the volume {volume.name} at /pad, and can only read it."
 
 
 def notes(probe: Probe) -> str:
     """The note is in the volume."""
     name, word = probe["NOTES"], probe["TOKEN"]
+    note = None
     if any(volume.name == name for volume in probe.daemon.volumes.list()):
-        note = probe.read_volume(name, "note")
-        if note is not None and word in note:
+        found = probe.files_of_volume(name)
+        if _holding(found, "note", word):
             return f"The volume {name} holds the note, and it says {word}."
-    writer = probe.container(probe["WRITER"])
+        note = found.get("note")
+    writer = probe.kept(probe["WRITER"])
     _judge_writer(probe, writer, word)
     probe.volume(name)
     if note is None:
         raise NotYet(f"The volume {name} has no file note.")
-    raise Broken(f"The note in the volume {name} says {note.strip()[:60]!r}.")
+    raise Broken(f"The note in the volume {name} says {brief(note)!r}.")
 
 
 def _judge_writer(probe: Probe, writer: Container, word: str) -> None:
@@ -70,37 +73,49 @@ def _judge_writer(probe: Probe, writer: Container, word: str) -> None:
     inside = f"The note is in {writer.name} at /data/note"
     places = _mounts(writer)
     mount = places.get("/data")
-    if mount is None and places:
-        raise NotYet(
-            f"{inside}, in the container's own layer; a volume is at "
-            f"{' and '.join(sorted(places))}.",
-            mistake="volume-at-another-path",
-        )
     if mount is None:
+        elsewhere = [place for place in places if places[place].get("Name") == probe["NOTES"]]
         raise NotYet(
-            f"{inside}, in the container's own layer.", mistake="written-to-the-container-layer"
+            f"{inside}, in the container's own layer"
+            + (f"; the volume is at {elsewhere[0]}." if elsewhere else "."),
+            mistake="volume-at-another-path" if elsewhere else "written-to-the-container-layer",
         )
     if mount["Type"] == "volume" and is_anonymous(mount["Name"]):
         raise NotYet(f"{inside}, in a volume without a name.", mistake="anonymous-volume")
-    raise NotYet(f"{inside}, in {mount.get('Name') or mount['Source']}.")
+    if mount["Type"] == "volume":
+        raise NotYet(f"{inside}, in the volume {mount['Name']}.")
+    raise NotYet(f"{inside}, in the folder {Path(mount['Source']).name}.")
 
 
 def pages(probe: Probe) -> str:
     """The server serves the learner's folder itself, and cannot write to it."""
-    container = probe.running(probe["PAGES"])
-    if not _serves(probe, probe.attempt.work / "site"):
+    container = probe.serving(probe["PAGES"], probe["PAGES_PORT"], 80)
+    probe.must_be_from(container, "httpd:2.4")
+    probe.reach(container, probe["PAGES_PORT"], 80)
+    folder = probe.attempt.work / "site"
+    if not _serves(probe, folder):
         _judge_pages(probe, container)
-    mount = _mount_of(probe, container)
-    if mount["RW"]:
+    places = [place for place, mount in _mounts(container).items() if _shows(probe, mount, folder)]
+    if any(probe.can_write(container, place) for place in places):
         raise NotYet(f"{container.name} serves your folder site, and could write to it.")
     return f"{container.name} serves the folder site, and can only read it."
+
+
+def _shows(probe: Probe, mount: dict[str, Any], folder: Path) -> bool:
+    """Whether a mount shows a folder, a part of it, or a folder around it."""
+    source = mount["Source"]
+    if mount["Type"] == "volume":
+        source = (probe.volume(mount["Name"]).attrs["Options"] or {}).get("device", "")
+    if not source:
+        return False
+    path = Path(source)
+    return path.is_relative_to(folder) or folder.is_relative_to(path)
 
 
 def _serves(probe: Probe, folder: Path) -> bool:
     """Whether a file that appears in a folder appears on the page at once."""
     if not folder.is_dir():
         raise NotYet("There is no folder site in your folder.")
-    probe.get(probe["PAGES_PORT"])
     seen = folder / f".{uuid.uuid4().hex}.txt"
     seen.write_text(seen.stem)
     seen.chmod(0o644)
@@ -121,9 +136,10 @@ def _judge_pages(probe: Probe, container: Container) -> None:
             mistake="copied-not-mounted" if copy else None,
         )
     if mount["Type"] == "volume":
+        name = mount["Name"]
         raise NotYet(
-            f"{container.name} has the volume {mount['Name']} at {HTDOCS}, not your folder.",
-            mistake="folder-taken-for-a-volume",
+            f"{container.name} has the volume {name} at {HTDOCS}, not your folder.",
+            mistake=None if is_anonymous(name) else "folder-taken-for-a-volume",
         )
     if PurePosixPath(mount["Destination"]) != PurePosixPath(HTDOCS):
         raise NotYet(f"{container.name} has only {mount['Destination']} from outside.")
@@ -169,7 +185,7 @@ def restored(probe: Probe) -> str:
         return f"The volume {name} holds the {len(LEDGER)} files of ledger.tar."
     if not found:
         raise NotYet(f"The volume {name} is empty.")
-    deeper = _holding(found, LEDGER[0], probe["TOKEN"])
+    deeper = [path for path in _holding(found, LEDGER[0], probe["TOKEN"]) if path != LEDGER[0]]
     raise NotYet(
         f"The volume {name} holds {' and '.join(sorted(found)[:3])}.",
         mistake="one-folder-too-deep" if deeper else None,

@@ -1,0 +1,141 @@
+"""Takes back what a way has done in an attempt at a lab, so that another way begins where it did.
+
+A new attempt would be as good, but setting a lab's scene takes longer than most ways.
+"""
+
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+from docker.errors import APIError
+
+from dockyard import cleanup
+from dockyard.core import docker_client, paths
+from dockyard.core.labels import LESSON
+
+READING = ("archive-path", "export", "top", "attach", "resize")
+"""Events of a container that change nothing in it."""
+
+
+@dataclass(frozen=True)
+class Present:
+    """The objects and files of an attempt."""
+
+    containers: set
+    networks: set
+    volumes: set
+    images: dict
+    files: dict
+    """The content of each file by its path; None for a folder."""
+
+
+class WayBack:
+    """Remembers an attempt as it is; ``back()`` makes it so again, if that is possible."""
+
+    def __init__(self, attempt):
+        self._attempt = attempt
+        self._since = time.time()
+        with closing(docker_client.connect()) as daemon:
+            self._before = self._look(daemon)
+
+    def back(self):
+        """Remove what is new. False when a way has changed what was there before."""
+        until = time.time()
+        with closing(docker_client.connect()) as daemon:
+            if self._was_changed(daemon, until):
+                return False
+            now = self._look(daemon)
+            for id in now.containers - self._before.containers:
+                _ignoring(daemon.api.remove_container, id, v=True, force=True)
+            for id in now.networks - self._before.networks:
+                _ignoring(daemon.api.remove_network, id)
+            for name in now.volumes - self._before.volumes:
+                _ignoring(daemon.api.remove_volume, name, force=True)
+            for name in now.images.keys() - self._before.images.keys():
+                _ignoring(daemon.api.remove_image, name, force=True)
+            now = self._look(daemon)
+            if (now.containers, now.networks, now.volumes) != (
+                self._before.containers,
+                self._before.networks,
+                self._before.volumes,
+            ):
+                return False
+            if now.images != self._before.images:
+                return False
+        return self._files_back(now.files)
+
+    def _look(self, daemon):
+        stems = tuple(value for value in self._attempt.values.values() if not value.isdigit())
+        lesson = self._attempt.lesson
+
+        def ours(labels, *names):
+            given = (labels or {}).get(LESSON)
+            return given == lesson or (
+                not given and any(name.lstrip("/").startswith(stems) for name in names)
+            )
+
+        api = daemon.api
+        return Present(
+            {
+                each["Id"]
+                for each in api.containers(all=True)
+                if ours(each["Labels"], *(each["Names"] or ()))
+            },
+            {each["Id"] for each in api.networks() if ours(each["Labels"], each["Name"])},
+            {
+                each["Name"]
+                for each in api.volumes()["Volumes"] or ()
+                if ours(each["Labels"], each["Name"])
+            },
+            {
+                name: each["Id"]
+                for each in cleanup.list_images(api)
+                for name in each["RepoTags"] or ()
+                if any(part.startswith(stems) for part in name.split("/"))
+            },
+            _files(self._attempt.work) | _files(paths.docker_config(lesson)),
+        )
+
+    def _was_changed(self, daemon, until):
+        span = {"since": f"{self._since:.9f}", "until": f"{until:.9f}"}
+        return any(self._is_change(event) for event in daemon.events(decode=True, **span))
+
+    def _is_change(self, event):
+        """Whether an event changes an object that was there before."""
+        id, action = event["Actor"]["ID"], event["Action"]
+        attributes = event["Actor"]["Attributes"] or {}
+        if event["Type"] == "container":
+            return id in self._before.containers and not action.startswith(READING)
+        if event["Type"] == "network":
+            return attributes.get("container") in self._before.containers
+        if event["Type"] == "volume" and id in self._before.volumes:
+            return action != "unmount" and attributes.get("read/write") != "false"
+        return False
+
+    def _files_back(self, now):
+        for path in sorted(now.keys() - self._before.files.keys(), reverse=True):
+            if path.is_symlink() or not path.is_dir():
+                path.unlink(missing_ok=True)
+            else:
+                path.rmdir()
+        for path, content in sorted(self._before.files.items()):
+            if content is None:
+                if not path.exists():
+                    path.mkdir()
+            elif now.get(path) != content:
+                path.write_bytes(content)
+        return True
+
+
+def _files(folder):
+    """The contents of the files in a folder by path; None for other things."""
+    return {
+        path: path.read_bytes() if path.is_file() and not path.is_symlink() else None
+        for path in folder.rglob("*")
+    }
+
+
+def _ignoring(action, *arguments, **options):
+    # What is left is noticed by comparison.
+    with suppress(APIError):
+        action(*arguments, **options)
