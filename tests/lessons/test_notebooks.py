@@ -167,7 +167,7 @@ def test_at_least_95_percent_of_the_cells_are_compared():
 PLUMBING = re.compile(r"--format\b|--filter\b|(?<!\|)\|(?!\|)|;\s*do\b")
 
 
-@pytest.mark.parametrize("path", LESSONS[:9], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", LESSONS[:12], ids=lambda path: path.stem)
 def test_the_first_lessons_show_what_a_terminal_prints(path):
     """Formats, filters, pipes and loops are there only where they are the subject."""
     for cell in code_cells(path):
