@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from dockyard.core import paths
+
+PR_SET_PDEATHSIG = 1
 
 PATIENCE = 60
 """Seconds in which a process may clean up after it was told to end."""
@@ -18,7 +23,8 @@ class HelperProcess:
     """``python -m WORDS`` for the length of a ``with`` block; its output goes to the terminal.
 
     It is in a session of its own, so Ctrl-C at the terminal does not reach it: JupyterLab would
-    ask whether it is meant. It gets SIGTERM at the end of the block.
+    ask whether it is meant. It gets SIGTERM at the end of the block, and on Linux also when this
+    process is killed.
     """
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -32,6 +38,7 @@ class HelperProcess:
             env=self._environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=_end_with_parent(),  # noqa: PLW1509  # learn has one thread
         )
         return self
 
@@ -51,3 +58,17 @@ class HelperProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """What a new process does to get SIGTERM when this one ends (prctl(2)); None without Linux."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)  # it has ended since
+
+    return ask

@@ -172,7 +172,10 @@ class RootlessEngine(EmbeddedEngine):
         kit = self.daemon.process()
         if kit is not None:
             # RootlessKit kills its child; dockerd stops its containers first if it gets SIGTERM.
-            for child in kit.children(recursive=True):
+            children: list[psutil.Process] = []
+            with suppress(psutil.NoSuchProcess):
+                children = kit.children(recursive=True)
+            for child in children:
                 with suppress(psutil.NoSuchProcess):
                     if child.name() == "dockerd":
                         child.terminate()

@@ -42,7 +42,7 @@ def prepare() -> dict[str, str]:
     variables = {
         "JUPYTER_CONFIG_DIR": folder / "config",
         "JUPYTER_DATA_DIR": trust.folder(),
-        "JUPYTER_RUNTIME_DIR": folder / "runtime",
+        "JUPYTER_RUNTIME_DIR": runtime(),
         "JUPYTERLAB_SETTINGS_DIR": folder / "settings",
         "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces",
         "IPYTHONDIR": folder / "ipython",
@@ -53,6 +53,14 @@ def prepare() -> dict[str, str]:
     return {name: str(value) for name, value in variables.items()} | {
         "JUPYTER_PREFER_ENV_PATH": "0"
     }
+
+
+def runtime() -> Path:
+    """The folder of the kernels' sockets and connection files; others cannot enter the one above.
+
+    It is not in the home, because the path of a socket has at most 107 bytes (unix(7)).
+    """
+    return paths.run_dir() / "jupyter"
 
 
 def start_page() -> str:
@@ -73,6 +81,8 @@ def _server_config() -> dict[str, Any]:
             },
             "terminado_settings": {"shell_command": _terminal()},
         },
+        # On TCP, everybody on the computer could connect: what a kernel sends is not encrypted.
+        "KernelManager": {"transport": "ipc"},
         "LabApp": {
             "app_settings_dir": str(HERE / "settings"),
             "default_url": start_page(),

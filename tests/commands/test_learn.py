@@ -15,6 +15,7 @@ import pytest
 from jupyter_client import BlockingKernelClient
 
 from dockyard.core import paths, ports, process, wait
+from dockyard.jupyter import jupyter_environment
 from tests.support import homes
 from tests.support.command_line import run
 
@@ -81,9 +82,7 @@ class Course:
         """The output of a cell in a kernel that JupyterLab started."""
         kernel = json.loads(self.ask("/api/kernels", "POST"))["id"]
         client = BlockingKernelClient()
-        client.load_connection_file(
-            str(self.home / "jupyter" / "runtime" / f"kernel-{kernel}.json")
-        )
+        client.load_connection_file(str(self.runtime() / f"kernel-{kernel}.json"))
         client.start_channels()
         said = []
 
@@ -105,6 +104,12 @@ class Course:
         finally:
             client.stop_channels()
         return "".join(said)
+
+    def runtime(self):
+        """The folder of the kernels' connection files, which is another one for each home."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("DOCKYARD_HOME", str(self.home))
+            return jupyter_environment.runtime()
 
     def processes(self):
         """The names of all processes with this home in their arguments or environment."""
