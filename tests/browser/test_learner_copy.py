@@ -193,6 +193,7 @@ def test_a_lesson_leads_to_its_lab_and_back_with_one_click(shown):
     expect(current).to_have_text(re.compile("^08 "))
     page.locator("#dockyard-course li[data-open] .dockyard-lab").click()
     expect(current).to_have_text(re.compile("^Lab "))
+    expect(page.get_by_role("tab", name="Lab 08-registries.ipynb")).to_be_visible()
     front = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     front.get_by_role("link", name="08 registries", exact=True).click()
     expect(current).to_have_text(re.compile("^08 "))

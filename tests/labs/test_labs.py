@@ -18,6 +18,7 @@ from dockyard.core import docker_client, paths
 from dockyard.labs import attempt as attempts
 from dockyard.labs import judge, lab_catalog
 from dockyard.labs.judge import check_of
+from dockyard.lessons import lesson_catalog
 from tests.support.lab_attempts import verdict_on
 from tests.support.way_back import WayBack
 
@@ -123,7 +124,9 @@ def test_a_task_has_all_its_hints_and_two_right_ways(lab, task):
 
 
 def test_at_least_25_mistakes_are_recognised_and_each_is_tested():
-    proved = {way.mistake for _, task in EXERCISES for way in task.wrong if way.mistake}
+    lessons = [lesson_catalog.load(name) for name in lesson_catalog.names()]
+    tasks = [task for _, task in EXERCISES] + [task for page in lessons for task in page.tasks]
+    proved = {way.mistake for task in tasks for way in task.wrong if way.mistake}
     assert len(proved) >= 25
     assert proved == set(lab_catalog.mistakes())
 

@@ -14,6 +14,7 @@
   const STYLE = `
     #${NAME} { min-width: 300px; overflow-y: auto; padding: 8px 0; background: var(--jp-layout-color1);
       color: var(--jp-ui-font-color1); font-size: var(--jp-ui-font-size1); line-height: 1.4; }
+    .lm-TabBar-tab[data-dockyard-lab] .lm-TabBar-tabLabel::before { content: "Lab "; }
     #${NAME} .dockyard-setup { margin: 0 12px 8px; overflow-wrap: anywhere; }
     #${NAME} .dockyard-setup p { margin: 0 0 4px; }
     #${NAME} .dockyard-setup progress { width: 100%; accent-color: var(--jp-brand-color1); }
@@ -81,6 +82,7 @@
       this.list = element("ol");
       this.tasks = element("ul", { class: "dockyard-tasks", "aria-label": "Tasks of this page" });
       this.done = undefined;
+      this.labs = new Set();
       this.said = element("p", { class: "dockyard-said", role: "status" });
       const terminal = element(
         "button",
@@ -128,6 +130,7 @@
       if (text === this.shown) return;
       this.shown = text;
       this.folder = course.folder;
+      this.labs = new Set(course.pages.map(({ lab }) => lab));
       this.showSetup(course.setup);
       const focused = document.activeElement?.dataset?.path;
       this.list.replaceChildren(...course.pages.map((page) => this.item(page)));
@@ -192,8 +195,12 @@
       this.mark();
     }
 
-    /** Mark the entry of the page that is in front. */
+    /** Mark the entry of the page that is in front, and the tabs of labs. */
     mark() {
+      // A lesson and its lab have the same file name. (To change a tab's label renames its file.)
+      for (const { context, title } of this.app.shell.widgets("main")) {
+        if (this.labs.has(context?.path)) title.dataset = { ...title.dataset, "dockyard-lab": "true" };
+      }
       // With a terminal in front, the page beside it stays marked.
       const path = this.path() ?? this.marked;
       this.marked = path;
