@@ -314,6 +314,36 @@ def swarm() -> Picture:
     return picture
 
 
+def delivery() -> Picture:
+    """Lesson 15: from the builder's computer to the café's."""
+    picture = Picture(
+        "The guestbook's way to the café",
+        "On your computer, docker build makes an image and tests it. docker push brings it to a "
+        "registry with TLS and a password. Through a context, docker compose tells the café's "
+        "daemon what to run; it pulls the image and runs guestbook and db. Visitors reach "
+        "guestbook only.",
+        780,
+        230,
+    )
+    _box(picture, 14, 20, 150, "your computer", ["source, tests", "guestbook:1", "backup.sql"])
+    _box(picture, 310, 20, 150, "registry", ["TLS, password", "versions 1 and 2"])
+    picture.rect(560, 20, 206, 196, line="accent", radius=12)
+    picture.text(574, 44, "the café's computer", ink="accent", bold=True)
+    picture.rect(574, 56, 178, 62, state="running")
+    picture.text(586, 81, "▶ guestbook", bold=True)
+    picture.text(586, 102, "read-only, no capabilities", ink="soft", size=12)
+    picture.rect(574, 142, 178, 62, state="running")
+    picture.text(586, 167, "▶ db", bold=True)
+    picture.text(586, 188, "internal network, volume", ink="soft", size=12)
+    picture.path("M663 118 L 663 133")
+    picture.head(663, 142, "down")
+    _arrow(picture, (164, 65), (310, 65), "docker push")
+    _arrow(picture, (460, 65), (560, 65), "pull")
+    _arrow(picture, (164, 190), (560, 190), "docker --context cafe compose up")
+    picture.path("M89 110 L 89 190 L 164 190")
+    return picture
+
+
 PICTURES: dict[str, Callable[[], Picture]] = {
     "01-what-docker-is.svg": ship,
     "02-basic-commands.svg": commands,
@@ -323,6 +353,7 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "10-daemon.svg": daemon,
     "11-client.svg": client,
     "12-services.svg": swarm,
+    "15-capstone.svg": delivery,
 }
 
 

@@ -2,8 +2,9 @@
 
     guestbook                   whether the lesson's folder gets a copy of notebooks/guestbook
     scene                       shell commands that set the scene before the learner begins
-    [[tasks]]                   name, goal, hint; `given` are the shell commands that make what the
-                                page has made before the task, for tests; `right` ways to do it,
+    [[tasks]]                   name, goal, hint; for tests, what the page has made before the
+                                task: `after` names tasks that were done before, and `given` are
+                                shell commands after those; `right` ways to do it,
                                 the first of which is in the page; `wrong` ways, which the check
                                 must not accept
 
@@ -32,6 +33,7 @@ class LessonTask(Assignment, kw_only=True):
     """Something to do on the page of a lesson."""
 
     hint: str
+    after: tuple[str, ...] = ()
     given: str = ""
     wrong: Annotated[tuple[Way, ...], Meta(min_length=1)]
 

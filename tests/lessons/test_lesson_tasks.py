@@ -91,6 +91,8 @@ def verdict(attempt, task, expected=lambda found: True):
 
 
 def given(attempt, task):
+    for name in task.after:
+        attempt.run(attempt.lab.exercise(name).right[0])
     attempts.set_scene(attempt, task.given)
 
 
