@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,11 +16,13 @@ from dockyard.core.thread_pool import thread_pool
 from dockyard.engine.discovery import architecture
 from dockyard.exceptions import RegistryError
 from dockyard.registry import programs, transfer
-from dockyard.registry.api import Registry
+from dockyard.registry.api import INDEXES, MANIFESTS, Registry
 from dockyard.registry.image_catalog import Image
 
 HUB = "https://registry-1.docker.io"
 WORKERS = 2
+TIMEOUT = 16
+"""Seconds in which Docker Hub has to say whether it gives an image."""
 
 
 def address() -> str:
@@ -33,6 +36,38 @@ def answers(timeout: float = 3) -> bool:
         return requests.get(f"{address()}/v2/", timeout=timeout).status_code in (200, 401)
     except requests.RequestException:
         return False
+
+
+def refusal(image: Image, reference: str) -> str:
+    """Why Docker Hub would not give an image now; empty when it would. Takes at most TIMEOUT.
+
+    skopeo waits and tries again for minutes when it is told that there were too many requests. Asks
+    with HEAD, which Docker Hub does not count as a pull.
+    """
+    tag = reference.partition(":")[2]
+    target = f"{address()}/v2/{image.repository}/manifests/{tag}"
+    accept = {"Accept": ", ".join(INDEXES + MANIFESTS)}
+    try:
+        answer = requests.head(target, headers=accept, timeout=TIMEOUT / 4)
+        if answer.status_code == 401:
+            token = _token(answer.headers.get("WWW-Authenticate", ""))
+            accept["Authorization"] = f"Bearer {token}"
+            answer = requests.head(target, headers=accept, timeout=TIMEOUT / 4)
+    except (requests.RequestException, ValueError, KeyError) as error:
+        return f"it does not answer as a registry does ({type(error).__name__})"
+    if answer.status_code in (200, 404):
+        return ""  # what is missing, skopeo says at once, in the registry's own words
+    later = answer.headers.get("Retry-After", "")
+    again = f"; it says to try again in {later[:20]} s" if later.isdecimal() else ""
+    return f"it answers {answer.status_code} {answer.reason[:60]}{again}"
+
+
+def _token(challenge: str) -> str:
+    """A token for reading without a log-in. Raises RequestException, ValueError or KeyError."""
+    asked = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    query = {name: asked[name] for name in ("service", "scope") if name in asked}
+    found = requests.get(asked["realm"], params=query, timeout=TIMEOUT / 4)
+    return str(found.json()["token"])
 
 
 def _host() -> str:
@@ -60,6 +95,13 @@ def copy_all(
         began = time.monotonic()
         try:
             for reference in image.references:
+                if reason := refusal(image, reference):
+                    raise RegistryError(
+                        f"{reference} could not be copied from Docker Hub.",
+                        f"At {address()}: {reason}.",
+                        "Try again later, or make the images from Debian packages:  "
+                        "DOCKYARD_SOURCE=debian python3 -m dockyard registry fill",
+                    )
                 copy(registry, client, image, reference, all_platforms)
         except RegistryError as error:
             if only:
@@ -97,7 +139,7 @@ def _with_skopeo(
         *platforms,
         *(["--src-tls-verify=false"] if address().startswith("http://") else []),
         "--preserve-digests",
-        "--retry-times=2",
+        "--retry-times=1",
         what=f"{reference} could not be copied from Docker Hub.",
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,6 +27,10 @@ GLOBAL = ("--insecure-policy",)
 """skopeo's default policy, which accepts images without signatures, is a file in /etc."""
 
 FULL = ("no space left on device", "disk quota exceeded")
+STALLED = 12
+"""Seconds without a transfer after which a program that transfers is ended."""
+LEAST = 4096
+"""Bytes that count as a transfer; a server that sends one byte at a time has stalled, too."""
 UNREACHABLE = ("connection refused", "no such host", "i/o timeout", "no route to host")
 
 
@@ -140,9 +145,38 @@ def copy(source: str, target: str, *options: str, what: str) -> None:
             source,
             target,
         ]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise failure(what, _last(done.stderr))
+        code, said = _run(words)
+    if code != 0:
+        raise failure(what, said)
+
+
+def _run(words: list[str]) -> tuple[int, str]:
+    """Run a program that transfers; return its exit code and last line.
+
+    Ends it when nothing has come or gone for STALLED seconds.
+    """
+    with tempfile.TemporaryFile("w+") as log:
+        with subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL) as running:
+            seen, since = -1, time.monotonic()
+            while running.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    running.wait(0.5)
+                if (moved := _moved(running.pid)) - seen > LEAST:
+                    seen, since = moved, time.monotonic()
+                elif time.monotonic() - since > STALLED:
+                    running.kill()
+                    return 1, f"nothing has come for {STALLED} seconds"
+        log.seek(0)
+        return running.returncode, _last(log.read())
+
+
+def _moved(pid: int) -> int:
+    """The bytes that a process has read and written so far, sockets included (proc(5))."""
+    try:
+        read, written, *_ = Path(f"/proc/{pid}/io").read_text().splitlines()
+    except (OSError, ValueError):
+        return time.monotonic_ns()  # not Linux, or it has ended: nothing is known to stall
+    return int(read.partition(":")[2]) + int(written.partition(":")[2])
 
 
 def _last(stderr: str) -> str:
