@@ -10,6 +10,7 @@ from dockyard.core import paths
 PAGES = [
     paths.CHECKOUT / "README.md",
     paths.CHECKOUT / "CONTRIBUTING.md",
+    paths.CHECKOUT / "SECURITY.md",
     *sorted((paths.CHECKOUT / "docs").glob("*.md")),
 ]
 FOLDERS = ("dockyard", "tests", "docs", "notebooks", "labs", "solutions", "benchmarks", "binder")
