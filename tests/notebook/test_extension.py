@@ -11,6 +11,8 @@ from dockyard import course, preparation, registry
 from dockyard.core import docker_client, paths
 from tests.support.kernels import Kernel
 
+KEPT = '{"kept": "a configuration that docker can read"}'
+
 PROGRAM = """
 import json, os, sys
 from IPython.core.interactiveshell import InteractiveShell
@@ -57,12 +59,12 @@ def test_a_lesson_name_that_is_a_path_removes_nothing(tmp_path, name):
     home, precious = tmp_path / "home", tmp_path / "precious"
     for file in (home / "docker" / "course" / "config.json", precious / "file"):
         file.parent.mkdir(parents=True)
-        file.write_text("kept")
+        file.write_text(KEPT)
     errors, _ = run_cells(home, f"%lesson {name.format(tmp_path)}", "!true")
     assert "is not a lesson's name" in errors[0]
     assert errors[1].startswith("The lesson could not begin")
-    assert (home / "docker" / "course" / "config.json").read_text() == "kept"
-    assert (precious / "file").read_text() == "kept"
+    assert (home / "docker" / "course" / "config.json").read_text() == KEPT
+    assert (precious / "file").read_text() == KEPT
 
 
 @pytest.mark.engine
