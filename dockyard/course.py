@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import threading
 import time
@@ -91,9 +92,17 @@ def start(choice: str, say: Say) -> State:
     """
     prepare_home()
     with Lock("course", timeout=300):
-        if (running := State.load()) and answers():
-            if choice in ("auto", running.engine):
-                return running
+        running = State.load()
+        if running and choice in ("auto", running.engine):
+            gone = missing_part()
+            if gone == CONTAINERD and not _containerd_comes_back(say):
+                _stop(say)
+            elif gone in (None, CONTAINERD, REGISTRY):
+                return running  # fill() starts the registry
+            else:
+                say(f"{gone} is gone; starting it again")
+                choice = _same_engine(running, choice)
+        elif running and answers():
             say(f"stopping the {running.engine} engine, as {choice} was asked for")
             _stop(say)
         engine = providers.choose(choice)
@@ -140,7 +149,7 @@ def _open_front_door(endpoint: Endpoint, *options: str) -> None:
     if endpoint.tls_cert:
         argv += ["--tlscacert", endpoint.tls_ca, "--tlscert", endpoint.tls_cert]
         argv += ["--tlskey", endpoint.tls_key]
-    FRONT_DOOR.stop()
+    FRONT_DOOR.stop(given=("--listen", str(paths.front_door())))
     FRONT_DOOR.start(argv)
     again = f"Read {FRONT_DOOR.log}, then:  python3 -m dockyard engine start"
     wait.until(
@@ -167,6 +176,61 @@ def _forwarding(gateway: str | None, mirror: str) -> tuple[str, list[str]]:
 def answers() -> bool:
     """Whether the daemon answers through the front door."""
     return FRONT_DOOR.process() is not None and base.answers(paths.front_door())
+
+
+FRONT, DAEMON = "The course's front door", "The Docker daemon of the course"
+CONTAINERD = "The containerd of the course's Docker daemon"
+REGISTRY = "The course registry"
+
+
+def missing_part() -> str | None:
+    """The first part of the course that should run and does not; None when all do, or none should.
+
+    A part that has ended is noticed at once. ``engine start`` brings each of them back.
+    """
+    state = State.load()
+    if state is None:
+        return None
+    if FRONT_DOOR.process() is None or not paths.front_door().exists():
+        return FRONT
+    if not base.answers(paths.front_door()):
+        return DAEMON
+    if state.mirror and base.lacks_containerd(paths.front_door()):
+        return CONTAINERD
+    if state.mirror and not _is_listening(state.mirror):
+        return REGISTRY
+    return None
+
+
+def raise_if_broken() -> None:
+    """Raise EngineNotRunning, with the part that is gone, unless everything runs."""
+    if State.load() is None:
+        raise exceptions.EngineNotRunning()
+    if gone := missing_part():
+        raise exceptions.EngineNotRunning(f"{gone} is gone.")
+
+
+def _same_engine(ran: State, choice: str) -> str:
+    """The engine that ran, which has the learner's containers, if it can run; else choice."""
+    # An engine that only tests know may have been running.
+    with suppress(exceptions.UsageError):
+        engine = providers.named(ran.engine)
+        if engine.endpoint() or not engine.unmet():
+            return ran.engine
+    return choice
+
+
+def _is_listening(address: str) -> bool:
+    found = urlsplit(address)
+    with suppress(OSError), socket.create_connection((found.hostname, found.port), timeout=1):
+        return True
+    return False
+
+
+def _containerd_comes_back(say: Say) -> bool:
+    """Wait for the containerd that the daemon starts again by itself, with its containers."""
+    say(f"{CONTAINERD} is gone; waiting until the daemon has started it again")
+    return wait.within(20, lambda: not base.lacks_containerd(paths.front_door()), 0.2)
 
 
 def _check_version() -> dict[str, Any]:
@@ -276,7 +340,7 @@ def _stop(say: Say) -> None:
     if registry.in_container() and answers():
         with closing(docker_client.connect()) as daemon:
             registry.stop(client=daemon)
-    FRONT_DOOR.stop()
+    FRONT_DOOR.stop(given=("--listen", str(paths.front_door())))
     # All engines, because the state file may be missing after a crash.
     for provider in providers.every():
         provider.engine().stop(say)
@@ -287,8 +351,10 @@ def _stop(say: Say) -> None:
 def status() -> dict[str, Any]:
     """What is running: engine, versions, front door's address, registry; for ``--json``."""
     state = State.load()
+    gone = missing_part()
     report = {
-        "running": state is not None and answers(),
+        "running": state is not None and gone is None,
+        "gone": gone,
         "engine": state.engine if state else None,
         "home": str(paths.home()),
         "docker_host": f"unix://{paths.front_door()}",

@@ -33,7 +33,8 @@ def wait_for(page: str) -> None:
     Raises the error with which the set-up failed, or EngineNotRunning when there is none to wait
     for.
     """
-    if course.answers() and not setup_file.is_running() and not SetupState.load().failure:
+    if not setup_file.is_running() and not SetupState.load().failure and course.State.load():
+        course.raise_if_broken()
         return
     needed = named_by(page)
     shown = _Line()
@@ -68,8 +69,7 @@ def _is_ready(needed: list[Image], shown: Callable[[str], None]) -> bool:
         return False
     if state.failure:
         raise DockyardError(*state.failure)
-    if not answers:
-        raise EngineNotRunning()
+    course.raise_if_broken()
     # Nobody brings what is missing; Docker's own message says which image it is.
     return True
 

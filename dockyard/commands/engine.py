@@ -11,7 +11,6 @@ from dockyard import course
 from dockyard.commands.setup import set_up
 from dockyard.core import docker_client, paths
 from dockyard.core.console import say
-from dockyard.exceptions import EngineNotRunning
 
 
 def run(options: argparse.Namespace) -> int:
@@ -30,6 +29,8 @@ def run(options: argparse.Namespace) -> int:
         say(f"running: {status['engine']}, Docker {status['version']}, {status['docker_host']}")
         if status["remark"]:
             say(status["remark"])
+    elif status["gone"]:
+        say(f"{status['gone']} is gone; start it again:  python3 -m dockyard engine start")
     elif options.action == "stop":
         say("stopped; images, containers and volumes are kept")
     else:
@@ -39,10 +40,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _print_environment(lab: str | None, *, as_json: bool) -> None:
     """Print shell commands for ``eval``, or JSON. Raises EngineNotRunning."""
-    if not course.answers():
-        # A home without a running course may have no Docker configuration, and docker would then
-        # use its default socket, which can be the learner's own daemon.
-        raise EngineNotRunning()
+    # A home without a running course may have no Docker configuration, and docker would then use
+    # its default socket, which can be the learner's own daemon.
+    course.raise_if_broken()
     variables = _variables(lab)
     if as_json:
         print(json.dumps({"set": variables, "unset": docker_client.UNSET}, indent=1))

@@ -18,9 +18,9 @@ def is_free(port: int, address: str = "127.0.0.1") -> bool:
 
 
 def choose(*preferred: int) -> int:
-    """The first of the preferred ports that is free (0 is skipped), else one the kernel picks."""
+    """The first of the preferred ports that is one and is free, else one the kernel picks."""
     for port in preferred:
-        if port and is_free(port):
+        if 0 < port < 65536 and is_free(port):
             return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -13,7 +13,7 @@ from dockyard.core import docker_client, paths
 from dockyard.doctor import host_checks
 from dockyard.doctor.host_checks import Notice
 from dockyard.engine import discovery
-from dockyard.engine.base import Endpoint, Need
+from dockyard.engine.base import AGAIN, Endpoint, Need
 from dockyard.engine.discovery import Candidate
 from dockyard.engine.providers import FOR_LEARNERS
 
@@ -73,8 +73,14 @@ def _machine() -> dict[str, str]:
     return {
         "client": _client(),
         "architecture": discovery.architecture(),
-        "course": "running" if course.answers() else "not running",
+        "course": _course(),
     }
+
+
+def _course() -> str:
+    if gone := course.missing_part():
+        return f"{gone} is gone; start it again:  {AGAIN}"
+    return "running" if course.State.load() else "not running"
 
 
 def _client() -> str:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import socket
+import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from dockyard.core import paths
 from dockyard.core.console import Say
+from dockyard.core.labels import UNTRACED_HEADER
 
 LARGER_DISK = "DOCKYARD_HOME=/a/larger/disk python3 -m dockyard learn"
 """What to type when a disk is too small; further options of the command may follow."""
@@ -130,12 +133,31 @@ def answers(path: Path, timeout: float = 5.0) -> bool:
     """Whether a daemon answers ``GET /_ping`` on a UNIX socket (Docker Engine API: SystemPing).
 
     timeout is in seconds. Does not use the SDK, which leaks a socket when no daemon answers.
+    ``%%trace`` does not show it.
     """
-    with socket.socket(socket.AF_UNIX) as connection:
+    return _get(path, "/_ping", timeout).startswith(b"HTTP/1.1 200 ")
+
+
+def lacks_containerd(path: Path, timeout: float = 5.0) -> bool:
+    """Whether the daemon on a UNIX socket answers without its containerd: no container can run.
+
+    Similar to ``docker version``, which leaves out a containerd that does not answer. timeout is in
+    seconds.
+    """
+    found = _get(path, "/version", timeout)
+    return b'"Name":"Engine"' in found and b'"Name":"containerd"' not in found
+
+
+def _get(path: Path, target: str, timeout: float) -> bytes:
+    """The response of a daemon, head and body; empty when there is none."""
+    lines = (f"GET {target} HTTP/1.1", "Host: docker", f"{UNTRACED_HEADER}: 1", "Connection: close")
+    request = "\r\n".join((*lines, "", ""))
+    deadline = time.monotonic() + timeout
+    found = b""
+    with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):
         connection.settimeout(timeout)
-        try:
-            connection.connect(str(path))
-            connection.sendall(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n")
-            return connection.recv(32).startswith(b"HTTP/1.1 200 ")
-        except OSError:
-            return False
+        connection.connect(str(path))
+        connection.sendall(request.encode())
+        while time.monotonic() < deadline and (data := connection.recv(65536)):
+            found += data
+    return found

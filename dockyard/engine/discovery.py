@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dockyard.core import paths, ssh
+from dockyard.core.docker_client import CONTEXT
 from dockyard.engine.base import Endpoint, is_new_enough
 
 WELL_KNOWN = (
@@ -59,7 +60,8 @@ def _places() -> Iterator[tuple[str, Endpoint]]:
         yield "DOCKER_HOST", _from_host(host)
         return  # a learner who set it wants no other daemon
     context = _current_context()
-    if context is not None and context.name != "default":
+    # A shell of this course, or of another home's, has the course's own context.
+    if context is not None and context.name not in ("default", CONTEXT):
         yield f"context {context.name!r}", _from_context(context)
     for name, pattern in WELL_KNOWN:
         path = os.path.expandvars(os.path.expanduser(pattern))

@@ -26,6 +26,7 @@ from IPython.core.magic import no_var_expand
 from IPython.display import DisplayHandle
 from IPython.utils.text import LSString, SList
 
+from dockyard import course
 from dockyard.exceptions import UsageError
 from dockyard.notebook import command_hints, expansion, interruption, shell_runner
 from dockyard.notebook.cell_output import Capture, CellOutput, Region
@@ -41,10 +42,10 @@ def uninstall(shell: InteractiveShell) -> None:
 class CellCommands:
     """Runs the commands of the cells of an IPython shell.
 
-    permit is called before each command and raises an exception if none may run.
+    permit is called with each command before it runs, and raises an exception if it may not.
     """
 
-    def __init__(self, shell: InteractiveShell, permit: Callable[[], None]) -> None:
+    def __init__(self, shell: InteractiveShell, permit: Callable[[str], None]) -> None:
         self._shell = shell
         self._permit = permit
         self.first_folder = Path.cwd()
@@ -102,7 +103,7 @@ class CellCommands:
         if not line.strip():
             self._run(cell, shell=shell)
             return
-        self._check()
+        self._check(cell)
         self._shell.run_cell_magic("script", f"{name} {line}", cell)
 
     def _expand(self, command: str, frame: Any) -> str:
@@ -122,14 +123,14 @@ class CellCommands:
                 next=f"Go to another one:  %cd {shlex.quote(str(self.first_folder))}",
             ) from None
 
-    def _check(self) -> None:
-        self._permit()
+    def _check(self, command: str) -> None:
+        self._permit(command)
         self.folder()
 
     def _run(
         self, command: str, capture: Capture | None = None, shell: str = shell_runner.SHELL
     ) -> None:
-        self._check()
+        self._check(command)
         interactive = is_interactive(self._shell)
         if interactive and (hint := command_hints.before(command)):
             self._tell(hint)
@@ -148,8 +149,14 @@ class CellCommands:
             written = output.tail()
             names = self._shell.user_ns.keys()
             run = command_hints.Finished(command, outcome.code, written, os.environ, names)
-            if hint := command_hints.after(run):
+            if hint := self._why_docker_failed(command, outcome.code) or command_hints.after(run):
                 self._tell(hint)
+
+    def _why_docker_failed(self, command: str, code: int) -> str | None:
+        """The part of the course that a docker command missed, and how to bring it back."""
+        if code and "docker" in command and (gone := course.missing_part()):
+            return f"{gone} is gone. Bring it back:  !python3 -m dockyard engine start"
+        return None
 
     def _tell(self, text: str) -> None:
         """Show a remark to a person."""

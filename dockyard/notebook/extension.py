@@ -63,14 +63,15 @@ class LessonMagics:
         self.broken = False
         """Whether a lesson or lab could not begin in this kernel."""
 
-    def permit(self) -> None:
+    def permit(self, command: str = "") -> None:
         """Raise UsageError when the lesson could not begin, so that no command runs.
 
         The objects that it made would not carry the lesson's label, so ``%tidy`` would never find
         them. Without a configuration, docker would reach the learner's own daemon: one that is
-        gone is written anew, or UnwritableFolder raised.
+        gone is written anew, or UnwritableFolder raised. A command of the course itself, which may
+        bring back what the lesson needs, always runs.
         """
-        if self.broken:
+        if self.broken and "-m dockyard" not in command:
             raise UsageError(
                 "The lesson could not begin, so nothing was run.",
                 next="Run the first cell again; it says what is missing.",

@@ -74,7 +74,7 @@ def start(say: Say, *, client: docker.DockerClient | None = None) -> Registry:
         if client is not None and not engine_root.can_be_had():
             return container.start(client, ports.choose(_port()), _port_file())
         engine_root.program(PROGRAM, say)
-        READER.stop()
+        READER.stop(given=("serve", str(_config(READER))))
         port = ports.choose(_port())
         _port_file().write_text(str(port))
         reader = Registry(f"http://127.0.0.1:{port}")
@@ -221,7 +221,7 @@ def available(say: Say) -> Iterator[Registry]:
 def stop(client: docker.DockerClient | None = None) -> None:
     """Stop the registry; its storage stays. client is the engine of a registry in a container."""
     _stop_writer(client)
-    READER.stop()
+    READER.stop(given=("serve", str(_config(READER))))
     if client is not None:
         container.stop(client)
 

@@ -1,0 +1,155 @@
+"""Parts of the course that end: it says which one is gone, and one command brings it back."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dockyard import course
+from dockyard.core import paths, wait
+from dockyard.core.process import Service
+from dockyard.exceptions import EngineNotRunning
+from tests.support import homes
+from tests.support.command_line import docker, run
+from tests.support.kernels import Kernel
+from tests.support.restricted_host import needs_root
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow, needs_root]
+
+MENDS = "python3 -m dockyard engine start"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A course of its own, started by the command."""
+    folder = tmp_path_factory.mktemp("parts")
+    homes.fill(folder)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DOCKYARD_HOME", str(folder))
+        done = run("engine", "start", "--engine", "embedded")
+        assert done.returncode == 0, done.stderr
+        yield folder
+        run("engine", "stop")
+
+
+@pytest.fixture
+def kept(home):
+    """A container that runs and a volume with a file, made before the fault."""
+    mend()
+    docker("rm", "--force", "kept", check=False)
+    docker("run", "--detach", "--init", "--name", "kept", "--volume", "kept:/data", "busybox",
+           "sh", "-c", "echo mine > /data/note; sleep 10000")  # fmt: skip
+    wait.until("the note", lambda: docker("exec", "kept", "cat", "/data/note", check=False), 30)
+    return docker("inspect", "--format", "{{.State.Pid}}", "kept").strip()
+
+
+def mend():
+    done = run("engine", "start")
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    wait.until("its end", lambda: not process.is_running() or process.status() == "zombie", 30)
+
+
+def child_of_dockerd(name):
+    family = Service("dockerd").process().children(recursive=True)
+    return next(each for each in family if each.name() == name)
+
+
+def lose_run_folder():
+    shutil.rmtree(paths.run_dir())
+
+
+FAULTS = {
+    "containerd": (lambda: kill(child_of_dockerd("containerd")), "containerd", True),
+    "dockerd": (lambda: kill(child_of_dockerd("dockerd")), "Docker daemon", False),
+    "registry": (lambda: kill(Service("registry").process()), "registry", True),
+    "front door": (lambda: kill(Service("frontdoor").process()), "front door", True),
+    "run folder": (lose_run_folder, "front door", False),
+}
+
+
+@pytest.mark.parametrize(("cause", "part", "runs_on"), FAULTS.values(), ids=FAULTS)
+def test_a_part_that_ends_is_named_and_one_command_brings_it_back(home, kept, cause, part, runs_on):
+    wait.until("every part", lambda: course.missing_part() is None, 30)
+    cause()
+    began = time.monotonic()
+    gone = course.missing_part()
+    assert part in (gone or ""), gone
+    assert time.monotonic() - began < 2
+    with pytest.raises(EngineNotRunning, match=part) as said:
+        course.raise_if_broken()
+    assert MENDS in str(said.value)
+    mended = mend()
+    assert "Traceback" not in mended.stderr
+    assert course.missing_part() is None
+    assert docker("run", "--rm", "busybox", "echo", "again") == "again\n"
+    assert (
+        docker("run", "--rm", "--volume", "kept:/data", "busybox", "cat", "/data/note") == "mine\n"
+    )
+    if runs_on:
+        assert docker("inspect", "--format", "{{.State.Pid}}", "kept").strip() == kept
+
+
+@pytest.mark.parametrize("cause", ["dockerd", "front door", "run folder", "registry"])
+def test_no_command_says_that_all_is_well(home, kept, tmp_path, cause):
+    # As JupyterLab starts it: python3 is the one that has the course's packages.
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with Kernel(tmp_path, PATH=path, PYTHONPATH=str(paths.CHECKOUT)) as kernel:
+        assert not kernel.run("%lesson 00-start-here").error
+        FAULTS[cause][0]()
+        part = FAULTS[cause][1]
+        status = run("engine", "status")
+        assert status.returncode == 1
+        assert part in status.stderr
+        assert MENDS in status.stderr
+        assert not json.loads(run("engine", "status", "--json").stdout)["running"]
+        environment = run("engine", "env")
+        assert (environment.returncode, environment.stdout) == (1, "")
+        doctor = json.loads(run("doctor", "--json").stdout)
+        assert part in doctor["machine"]["course"]
+        cell = kernel.run("!docker run --rm faults-no-such-image")
+        assert "[exit code" in cell.text
+        assert re.search(rf"→ .*{part}.* is gone.*{MENDS}", cell.text), cell.text
+        lesson = kernel.run("%lesson 00-start-here")
+        assert part in lesson.error
+        assert MENDS in lesson.error
+        mended = kernel.run(
+            "!python3 -m dockyard engine start",
+        )
+        assert "[exit code" not in mended.text, mended.text
+        assert not kernel.run("%lesson 00-start-here").error
+        assert "again" in kernel.run("!docker run --rm busybox echo again").text
+
+
+def test_a_part_lost_while_a_command_runs_ends_the_command(home, kept):
+    """Nothing waits forever for a daemon that is gone."""
+    environment = course.whole_environment()
+    for words in (["logs", "--follow", "kept"], ["exec", "kept", "sleep", "1000"], ["events"]):
+        with subprocess.Popen(
+            ["docker", *words], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+        ) as following:
+            time.sleep(1)
+            assert following.poll() is None
+            kill(child_of_dockerd("dockerd"))
+            assert following.wait(timeout=60) is not None
+        mend()
+        docker("start", "kept")
+
+
+def test_a_port_file_that_is_damaged_is_made_again(home):
+    for content in ("", "x", "99999999", "-1"):
+        run("engine", "stop")
+        (home / "registry-port").write_text(content)
+        mend()
+        assert course.missing_part() is None
