@@ -29,6 +29,8 @@ EXERCISES = [(lab, task) for lab in LABS for task in lab.exercises]
 WRONG = [(lab, task, number) for lab, task in EXERCISES for number in range(len(task.wrong))]
 # The last one is proved by the test of all tasks together.
 RIGHT = [(lab, task, number) for lab, task in EXERCISES for number in range(1, len(task.right) - 1)]
+ALWAYS = {"right": 1, "wrong": 3}
+"""How many of these ways of a task are taken in every run; mistakes that have a name always are."""
 
 each_lab = pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.name)
 each_task = pytest.mark.parametrize(
@@ -315,12 +317,29 @@ def test_nothing_is_done_at_the_beginning(lab, outcomes):
         assert "daemon would not say" not in verdict.saw
 
 
-def ids(ways, kind):
-    return [f"{lab.name}/{task.name}-{kind}-{number + 1}" for lab, task, number in ways]
+def each_way(ways, kind):
+    """A test's parameters; only the weekly run takes what is beyond ALWAYS."""
+
+    def is_always(task, number):
+        if kind == "right":
+            return number <= ALWAYS[kind]
+        return number < ALWAYS[kind] or task.wrong[number].mistake
+
+    return pytest.mark.parametrize(
+        ("lab", "task", "number"),
+        [
+            pytest.param(
+                *(lab, task, number),
+                id=f"{lab.name}/{task.name}-{kind}-{number + 1}",
+                marks=() if is_always(task, number) else pytest.mark.adversarial,
+            )
+            for lab, task, number in ways
+        ],
+    )
 
 
 @on_the_engine
-@pytest.mark.parametrize(("lab", "task", "number"), WRONG, ids=ids(WRONG, "wrong"))
+@each_way(WRONG, "wrong")
 def test_a_wrong_way_is_refused_for_its_reason(lab, task, number, outcomes):
     way = task.wrong[number]
     verdict, printed, said = outcomes[lab.name]["wrong", task.name, number].result()
@@ -333,7 +352,7 @@ def test_a_wrong_way_is_refused_for_its_reason(lab, task, number, outcomes):
 
 
 @on_the_engine
-@pytest.mark.parametrize(("lab", "task", "number"), RIGHT, ids=ids(RIGHT, "right"))
+@each_way(RIGHT, "right")
 def test_a_right_way_is_accepted(lab, task, number, outcomes):
     verdict, printed, said = outcomes[lab.name]["right", task.name, number].result()
     assert verdict.done, f"{task.right[number].code}\n{verdict}\n{printed}"
