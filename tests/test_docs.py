@@ -13,7 +13,17 @@ PAGES = [
     paths.CHECKOUT / "SECURITY.md",
     *sorted((paths.CHECKOUT / "docs").glob("*.md")),
 ]
-FOLDERS = ("dockyard", "tests", "docs", "notebooks", "labs", "solutions", "benchmarks", "binder")
+FOLDERS = (
+    "dockyard",
+    "tests",
+    "docs",
+    "notebooks",
+    "labs",
+    "solutions",
+    "benchmarks",
+    "binder",
+    "classroom",
+)
 PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./*-]*[\w/*]")
 LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|srcset)=\"([^\"]+)\"")
 EXAMPLES = re.compile(r"NAME|NN-|17-security|my_view|/path/")

@@ -73,11 +73,13 @@ def test_a_lock_has_an_exact_version_for_every_dependency(lock, extras):
     assert needed <= pinned.keys()
 
 
-def test_both_locks_have_the_same_versions():
-    pins, test_pins = (
-        python_packages.pins(lock) for lock in (python_packages.LOCK, python_packages.TEST_LOCK)
-    )
+def test_all_locks_have_the_same_versions():
+    locks = (python_packages.LOCK, python_packages.TEST_LOCK, python_packages.CLASSROOM_LOCK)
+    pins, test_pins, classroom_pins = map(python_packages.pins, locks)
     assert pins.items() <= test_pins.items()
+    assert pins.items() <= classroom_pins.items()
+    for requirement in declared("classroom"):
+        assert classroom_pins[canonicalize_name(requirement.name)] in requirement.specifier
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_every_package_that_is_imported_is_a_direct_dependency(folders, extras):
         for name, distributions in importlib.metadata.packages_distributions().items()
     }
     names = {canonicalize_name(requirement.name) for requirement in declared(*extras)}
-    foreign = imported - sys.stdlib_module_names - {"dockyard", "tests", "benchmarks"}
+    foreign = imported - sys.stdlib_module_names - {"dockyard", "tests", "benchmarks", "classroom"}
     assert foreign
     assert [name for name in foreign if not names & brought_by.get(name, set())] == []
 

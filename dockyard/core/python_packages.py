@@ -1,6 +1,7 @@
 """Installs the locked Python packages into .venv. Standard library only.
 
-requirements.txt locks what the course needs, requirements-test.txt adds the tools of ``test``.
+requirements.txt locks what the course needs, requirements-test.txt adds the tools of ``test``,
+requirements-classroom.txt adds JupyterHub.
 Looking whether a lock is installed reads folder names and starts no process.
 """
 
@@ -25,6 +26,8 @@ VENV = paths.CHECKOUT / ".venv"
 LOCK = paths.CHECKOUT / "requirements.txt"
 TEST_LOCK = paths.CHECKOUT / "requirements-test.txt"
 """Everything in LOCK and the packages of the extra ``test``."""
+CLASSROOM_LOCK = paths.CHECKOUT / "requirements-classroom.txt"
+"""Everything in LOCK and the packages of the extra ``classroom``."""
 
 
 def python() -> Path:
@@ -42,14 +45,14 @@ def are_ready(lock: Path = LOCK) -> bool:
     return _are_installed(lock, (Path(folder) for folder in sys.path))
 
 
-def ensure_venv() -> None:
-    """Make .venv with the packages of LOCK, unless it has them.
+def ensure_venv(lock: Path = LOCK) -> None:
+    """Make .venv with the packages of a lock, unless it has them.
 
     Two calls at once wait for each other. Raises UnwritableFolder or InstallFailed.
     """
     with _only_one_at_a_time():
         whole = _has_pip()
-        if whole and _are_installed(LOCK, _site_packages()):
+        if whole and _are_installed(lock, _site_packages()):
             return
         if not os.access(paths.CHECKOUT, os.W_OK):
             raise UnwritableFolder(
@@ -65,7 +68,7 @@ def ensure_venv() -> None:
         # relative one (site module) stays right when the checkout is moved or mounted elsewhere.
         for folder in _site_packages():
             (folder / "dockyard.pth").write_text(os.path.relpath(paths.CHECKOUT, folder))
-        _install(python(), LOCK)
+        _install(python(), lock)
 
 
 def ensure_test() -> None:

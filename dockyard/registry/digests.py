@@ -34,8 +34,13 @@ def load() -> dict[str, str]:
 def record(registry: Registry) -> None:
     """Record the tags of the catalog that the registry has now. Raises RegistryError or OSError."""
     found = _found(registry, images())
-    if found != load():
+    if found != load() or not _is_readable_by_all():
         _save(found)
+
+
+def _is_readable_by_all() -> bool:
+    """Whether those who share the store can read the file; earlier editions kept it private."""
+    return not _file().exists() or _file().stat().st_mode & 0o444 == 0o444
 
 
 def add(registry: Registry, stored: Image) -> None:

@@ -1,0 +1,359 @@
+"""A JupyterHub as classroom/ sets it up, and students who use it as a browser does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import psutil
+import requests
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
+
+from classroom import rooms
+from dockyard.core import paths, ports, wait
+from dockyard.core.python_packages import CLASSROOM_LOCK
+
+PREFIX = "dytest-"
+"""Begins the names of the system users that a test makes and removes."""
+
+BRIDGE = "dytest"
+ADDRESSES = IPv4Network("10.214.0.0/24")
+PATIENCE = 300
+"""Seconds within which anything happens, on a busy computer, too."""
+
+CONFIG = """\
+load_subconfig({course!r} + "/classroom/jupyterhub_config.py")
+c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
+c.RoomNetwork.bridge = {bridge!r}
+c.RoomNetwork.addresses = {addresses!r}
+c.RoomNetwork.hub_port = {hub_port}
+c.RoomSpawner.account_prefix = {prefix!r}
+c.RoomSpawner.engine = "embedded"
+c.RoomSpawner.store = {store!r}
+c.Spawner.start_timeout = c.Spawner.http_timeout = {patience}
+c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0}}
+"""
+
+
+class Hub:
+    """Hub and proxy. Both see the checkout and the store in a folder that students may read."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.course = folder / "course"
+        self.store = folder / "store"
+        self.port, self.api_port = ports.choose(), ports.choose()
+        self.network = rooms.Network(BRIDGE, ADDRESSES, ports.choose())
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = {
+            "PATH": os.environ["PATH"], "HOME": "/root", "LANG": "C.UTF-8",
+            "STATE_DIRECTORY": str(folder / "data"), "PYTHONPATH": str(self.course),
+            "CONFIGPROXY_AUTH_TOKEN": secrets.token_hex(16),
+        }  # fmt: skip
+        self.hub: subprocess.Popen[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Install JupyterHub and write its settings."""
+        for name in ("course", "store", "data"):
+            (self.folder / name).mkdir()
+        (self.folder / "data").chmod(0o700)
+        python = self.folder / "venv/bin/python"
+        # The system's own Python: students may not read that of every developer.
+        subprocess.run(
+            ["/usr/bin/python3", "-m", "venv", "--without-pip", self.folder / "venv"], check=True
+        )
+        # Students cannot write compiled modules, as root can.
+        words = ["pip", "install", "--quiet", "--compile-bytecode"]
+        _uv(*words, f"--python={python}", f"--requirement={CLASSROOM_LOCK}")
+        self._settings()
+
+    def _settings(self) -> None:
+        text = CONFIG.format(
+            course=str(self.course), port=self.port, api_port=self.api_port, bridge=BRIDGE,
+            addresses=str(ADDRESSES), hub_port=self.network.hub_port, prefix=PREFIX,
+            store=str(self.store), patience=PATIENCE,
+        )  # fmt: skip
+        (self.folder / "jupyterhub_config.py").write_text(text)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Hold the mounts, start proxy and hub; end everything, students' rooms included."""
+        with ExitStack() as undo:
+            undo.callback(self.network.remove)
+            mounts = (
+                f"mount --bind '{paths.CHECKOUT}' '{self.course}'; "
+                f"mount -o remount,bind,ro '{self.course}'; "
+                f"mount --bind '{paths.store()}' '{self.store}'; "
+                f"mount -o remount,bind,ro '{self.store}'; echo mounted; exec sleep infinity"
+            )
+            holder = subprocess.Popen(
+                ["unshare", "--mount", "--propagation=private", "sh", "-ec", mounts],
+                stdout=subprocess.PIPE,
+            )
+            undo.callback(_end, holder)
+            assert holder.stdout is not None
+            with holder.stdout:
+                assert holder.stdout.readline() == b"mounted\n"
+            self._inside = ["nsenter", f"--mount=/proc/{holder.pid}/ns/mnt", f"--wd={self.folder}"]
+            proxy = self._start(
+                "proxy", self.folder / "venv/bin/configurable-http-proxy",
+                "--ip=127.0.0.1", f"--port={self.port}", "--api-ip=127.0.0.1",
+                f"--api-port={self.api_port}",
+                f"--default-target=http://{self.network.gateway}:{self.network.hub_port}",
+            )  # fmt: skip
+            undo.callback(_end, proxy)
+            undo.callback(self.kill)
+            undo.callback(self._end_rooms)
+            self.start()
+            yield
+
+    def start(self) -> None:
+        """Start the hub and wait until it answers."""
+        self.hub = self._start(
+            "hub", "-m", "classroom.hub", f"--config={self.folder / 'jupyterhub_config.py'}"
+        )
+        wait.until("the hub", self._answers, timeout=PATIENCE, log=self.folder / "hub.log")
+
+    def kill(self) -> None:
+        """Kill the hub as a crash would."""
+        if self.hub is not None:
+            self.hub.kill()
+            self.hub.wait()
+
+    def _start(self, name: str, *words: str | Path) -> subprocess.Popen[bytes]:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*self._inside, self.folder / "venv/bin/python", *words],
+                env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def _answers(self) -> bool:
+        assert self.hub is not None
+        assert self.hub.poll() is None, (self.folder / "hub.log").read_text()
+        with suppress(requests.RequestException):
+            return requests.get(f"{self.url}/hub/api/", timeout=10).ok
+        return False
+
+    def _end_rooms(self) -> None:
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                words = process.cmdline()
+                if words[:1] == ["unshare"] and any(word.startswith(PREFIX) for word in words):
+                    process.kill()
+        for user in _accounts():
+            rooms.remove_cgroups(user.pw_name)
+            subprocess.run(["userdel", "--remove", user.pw_name], check=False, capture_output=True)
+
+
+@contextmanager
+def open_hub() -> Iterator[Hub]:
+    """A running hub without students."""
+    # Not below /tmp: rooms have one of their own.
+    folder = Path(tempfile.mkdtemp(prefix="dockyard-test-", dir="/var/lib"))
+    folder.chmod(0o755)
+    try:
+        hub = Hub(folder)
+        hub.prepare()
+        with hub.running():
+            yield hub
+    except BaseException:
+        print((folder / "hub.log").read_text())
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Student:
+    """A browser's session of one student."""
+
+    def __init__(self, hub: Hub, name: str) -> None:
+        self.hub = hub
+        self.name = name
+        self.account = PREFIX + name
+        self.password = secrets.token_hex(8)
+        self.session = requests.Session()
+        self._kernel = ""
+
+    def sign_up(self) -> None:
+        """Choose a password, and log in with it."""
+        self._send(
+            "/hub/signup", username=self.name, signup_password=self.password,
+            signup_password_confirmation=self.password,
+        )  # fmt: skip
+        page = self._send("/hub/login", username=self.name, password=self.password)
+        assert "/hub/login" not in page.url, page.text
+
+    def _send(self, page: str, **fields: str) -> requests.Response:
+        self.session.get(self.hub.url + page, timeout=PATIENCE).raise_for_status()
+        fields["_xsrf"] = self._token("/hub/")
+        done = self.session.post(self.hub.url + page, data=fields, timeout=PATIENCE)
+        done.raise_for_status()
+        return done
+
+    def _token(self, path: str) -> str:
+        return next(
+            str(each.value)
+            for each in self.session.cookies
+            if each.name == "_xsrf" and each.path == path
+        )
+
+    def open_server(self) -> None:
+        """Ask for the server, as the hub's page does after the log-in, and wait for it."""
+        self.session.get(f"{self.hub.url}/hub/spawn", timeout=PATIENCE).raise_for_status()
+        wait.until(
+            f"the server of {self.name}",
+            # The page logs the browser in to the server, which its API does not.
+            lambda: self.get("/lab").ok and self.get("/api/status").ok,
+            timeout=PATIENCE,
+            interval=0.5,
+            log=self.hub.folder / "hub.log",
+        )
+
+    def get(self, path: str, *, of: Student | None = None) -> requests.Response:
+        """Ask a student's server, that of this student by default."""
+        server = f"{self.hub.url}/user/{(of or self).name}"
+        return self.session.get(server + path, timeout=PATIENCE)
+
+    def stop_server(self) -> None:
+        """Stop it at the hub, and wait until the hub says that it has stopped."""
+        url = f"{self.hub.url}/hub/api/users/{self.name}"
+        self.session.get(f"{self.hub.url}/hub/home", timeout=PATIENCE).raise_for_status()
+        headers = {"X-XSRFToken": self._token("/hub/"), "Referer": f"{self.hub.url}/hub/home"}
+        done = self.session.delete(f"{url}/server", headers=headers, timeout=PATIENCE)
+        assert done.status_code in (202, 204), done.text
+        wait.until(
+            "the server to stop",
+            lambda: not self.session.get(url, timeout=PATIENCE).json()["servers"],
+            timeout=PATIENCE,
+        )
+
+    def python(self, code: str) -> str:
+        """Run Python in the student's kernel; return what it prints, errors included."""
+        if not self._kernel:
+            headers = {"X-XSRFToken": self._token(f"/user/{self.name}/")}
+            url = f"{self.hub.url}/user/{self.name}/api/kernels"
+            made = self.session.post(url, json={}, headers=headers, timeout=PATIENCE)
+            made.raise_for_status()
+            self._kernel = made.json()["id"]
+        return asyncio.run(asyncio.wait_for(self._execute(code), PATIENCE))
+
+    def shell(self, command: str) -> str:
+        """Run a shell command in the student's kernel; return its output, errors included."""
+        return self.python(
+            "import subprocess\n"
+            f"print(subprocess.run({command!r}, shell=True, text=True, stdout=subprocess.PIPE, "
+            "stderr=subprocess.STDOUT).stdout)"
+        )
+
+    async def _execute(self, code: str) -> str:
+        path = f"/user/{self.name}/api/kernels/{self._kernel}/channels"
+        url = self.hub.url + path
+        prepared = self.session.prepare_request(requests.Request("GET", url))
+        request = HTTPRequest(
+            url.replace("http", "ws", 1),
+            headers={"Cookie": prepared.headers["Cookie"], "Origin": self.hub.url},
+            request_timeout=PATIENCE,
+        )
+        socket = await websocket_connect(request)
+        try:
+            asked = uuid.uuid4().hex
+            await socket.write_message(json.dumps({
+                "channel": "shell", "parent_header": {}, "metadata": {}, "buffers": [],
+                "header": {
+                    "msg_id": asked, "msg_type": "execute_request", "session": asked,
+                    "username": self.name, "version": "5.3",
+                },
+                "content": {"code": code, "silent": False, "allow_stdin": False},
+            }))  # fmt: skip
+            return await _printed(socket, asked)
+        finally:
+            socket.close()
+            while await socket.read_message() is not None:
+                pass  # until the other side has closed it, too
+
+    @property
+    def user(self) -> pwd.struct_passwd:
+        """The system user."""
+        return pwd.getpwnam(self.account)
+
+    @property
+    def home(self) -> Path:
+        """The student's DOCKYARD_HOME."""
+        return Path(self.user.pw_dir) / "dockyard"
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes of the student, those of containers included."""
+        mine = {self.user.pw_uid, *_subordinate(self.account)}
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.uids().real in mine and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+    def wait_for_answer(self) -> float:
+        """Seconds until the student's engine has run a container."""
+        began = time.monotonic()
+        wait.until(
+            f"the engine of {self.name}",
+            lambda: "answered" in self.shell("docker run --rm busybox echo answered"),
+            timeout=PATIENCE,
+            interval=0.5,
+            log=self.home / "logs/launch.log",
+        )
+        return time.monotonic() - began
+
+
+async def _printed(socket, asked: str) -> str:
+    said = ""
+    while (text := await socket.read_message()) is not None:
+        message = json.loads(text)
+        if message["parent_header"].get("msg_id") != asked:
+            continue
+        content = message["content"]
+        match message["msg_type"]:
+            case "stream":
+                said += content["text"]
+            case "error":
+                said += "\n".join(content["traceback"])
+            case "status" if content["execution_state"] == "idle":
+                return said
+    raise ConnectionError(f"the connection to the kernel ended after {said!r}")
+
+
+def _accounts() -> list[pwd.struct_passwd]:
+    return [user for user in pwd.getpwall() if user.pw_name.startswith(PREFIX)]
+
+
+def _subordinate(account: str) -> range:
+    for line in Path("/etc/subuid").read_text().splitlines():
+        name, first, count = line.split(":")
+        if name == account:
+            return range(int(first), int(first) + int(count))
+    return range(0)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def _uv(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "uv", *words], check=True)

@@ -1,0 +1,205 @@
+"""Students of one server: each has an engine of their own and reaches nobody else's anything."""
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from classroom import rooms
+from dockyard.core import wait
+from dockyard.engine import system_packages
+from dockyard.registry import server
+from tests.classroom.hub import PATIENCE, Student, open_hub
+from tests.engine.test_rootless import opened_devices
+from tests.support import packages
+from tests.support.restricted_host import needs_root
+
+pytestmark = [needs_root, pytest.mark.engine, pytest.mark.slow]
+
+WEB = "docker run --detach --name web --publish {} busybox sh -c 'echo mine > index.html; httpd -f'"
+# An error's text has the line that failed, and must not look like success.
+TRY = "import socket; s = socket.create_connection(({!r}, {}), 3); print('rea' + 'ched')"
+
+
+@pytest.fixture(scope="module", params=[3, pytest.param(20, marks=pytest.mark.classroom)])
+def students(request):
+    """Students who have logged in and whose engines answer."""
+    if not server.storage().is_dir():
+        pytest.skip("needs the course registry:  python3 -m dockyard engine start")
+    packages.install(system_packages.missing({"newuidmap": "uidmap"}))
+    with opened_devices(), open_hub() as hub:
+        found = [Student(hub, f"s{number}") for number in range(1, request.param + 1)]
+        for student in found:
+            student.sign_up()
+        with ThreadPoolExecutor(len(found)) as pool:
+            list(pool.map(Student.open_server, found))
+            waited = list(pool.map(Student.wait_for_answer, found))
+        print("seconds from the open page to the engine's answer:", *map(round, waited))
+        yield found
+
+
+@pytest.fixture
+def first(students):
+    """The student whom the second one tries to reach."""
+    return students[0]
+
+
+@pytest.fixture
+def second(students):
+    return students[1]
+
+
+def address(student):
+    """The address of a student's room."""
+    return student.shell("ip -4 -oneline address show dev eth0").split()[3].partition("/")[0]
+
+
+def reaches(student, where, port):
+    """Whether a connection from the student's room succeeds within three seconds."""
+    return "reached" in student.python(TRY.format(where, port))
+
+
+def test_a_page_of_the_students_own_opens_and_only_the_student_may_enter_the_home(students):
+    for student in students:
+        page = student.home / "my-course/notebooks/00-start-here.ipynb"
+        assert page.stat().st_uid == student.user.pw_uid
+        assert Path(student.user.pw_dir).stat().st_mode & 0o777 == 0o700
+        large = {"engine-root", "registry", "wheels", "cli-plugins"}
+        assert not large & {each.name for each in student.home.iterdir()}
+
+
+def test_the_same_port_serves_each_student_and_no_other(first, second):
+    for student in (first, second):
+        student.shell(WEB.format("8080:80"))
+        wait.until(
+            "the page",
+            lambda who=student: "mine" in who.shell("curl --silent 127.0.0.1:8080"),
+            timeout=PATIENCE,
+        )
+    assert reaches(first, address(first), 8080)
+    second.shell("docker rm --force web")
+    assert not reaches(second, "127.0.0.1", 8080)
+    assert not reaches(second, address(first), 8080)
+    # Through JupyterLab, the way in which a browser sees it.
+    assert first.get("/proxy/8080/").text == "mine\n"
+    assert second.get("/proxy/8080/", of=first).status_code == 403
+    first.shell("docker rm --force web")
+
+
+def test_another_students_registry_server_and_kernels_cannot_be_reached(first, second):
+    there = address(first)
+    registry = int((first.home / "registry-port").read_text())
+    assert reaches(first, "127.0.0.1", registry)
+    for where in (there, "127.0.0.1"):
+        assert not reaches(second, where, registry)
+    assert reaches(first, there, 8888)
+    assert not reaches(second, there, 8888)
+    kernel = first.python(
+        "from ipykernel.connect import get_connection_info as info; "
+        "print(*(info(unpack=True)[k] for k in ('iopub_port', 'shell_port')))"
+    )
+    for port in map(int, kernel.split()):
+        assert reaches(first, "127.0.0.1", port)
+        assert not reaches(second, "127.0.0.1", port)
+        assert not reaches(second, there, port)
+    assert first.get("/api/kernels").ok
+    assert second.get("/api/kernels", of=first).status_code == 403
+
+
+def test_another_students_files_and_sockets_cannot_be_opened(first, second):
+    home = first.user.pw_dir
+    first.shell(f"echo secret > {home}/note; echo secret > /tmp/note; chmod 666 /tmp/note")
+    assert first.shell(f"cat {home}/note /tmp/note").split() == ["secret", "secret"]
+    said = second.shell(f"cat {home}/note /tmp/note")
+    assert "secret" not in said
+    assert "Permission denied" in said
+    assert "No such file" in said
+    front_door = first.shell("ls /tmp/dockyard-*/docker.sock").strip()
+    assert front_door.endswith("docker.sock")
+    assert "No such file" in second.shell(f"ls {front_door}")
+
+
+def test_what_all_share_cannot_be_changed(second):
+    store = second.shell("echo $DOCKYARD_STORE").strip()
+    for folder in (store, second.hub.course, "/etc"):
+        assert "cannot touch" in second.shell(f"touch {folder}/mine")
+
+
+def test_another_students_processes_and_shared_memory_are_not_seen(first, second):
+    first.shell("nohup sleep 123456 > /dev/null 2>&1 & echo secret > /dev/shm/note; ipcmk -M 4096")
+    assert "123456" in first.shell("cat /proc/*/cmdline | tr '\\0' ' '")
+    assert "123456" not in second.shell("cat /proc/*/cmdline | tr '\\0' ' '")
+    sleeping = next(each for each in first.processes() if each.name() == "sleep")
+    assert "No such process" in second.shell(f"bash -c 'kill {sleeping.pid}'")
+    assert first.shell("cat /dev/shm/note").strip() == "secret"
+    assert "No such file" in second.shell("cat /dev/shm/note")
+    assert str(first.account) in first.shell("ipcs -m")
+    assert str(first.account) not in second.shell("ipcs -m")
+
+
+def test_a_room_reaches_the_hub_and_no_other_port_of_the_server(second):
+    network = second.hub.network
+    with socket.socket() as listening:
+        listening.bind(("0.0.0.0", 0))
+        listening.listen()
+        port = listening.getsockname()[1]
+        socket.create_connection((network.gateway, port), 3).close()
+        assert reaches(second, network.gateway, network.hub_port)
+        assert not reaches(second, network.gateway, port)
+        assert not reaches(second, network.gateway, second.hub.port)
+
+
+def test_a_room_has_the_memory_that_it_was_given(first):
+    folders = [
+        folder / rooms.PARENT / first.account
+        for folder in (rooms.CGROUPS, rooms.CGROUPS / "memory")
+    ]
+    found = [folder for folder in folders if folder.is_dir()]
+    if not found:
+        pytest.skip("the cgroups of this computer cannot be changed")
+    limit = next(
+        (found[0] / name).read_text()
+        for name in ("memory.max", "memory.limit_in_bytes")
+        if (found[0] / name).exists()
+    )
+    assert int(limit) == 2500 * 2**20
+    within = {int(word) for word in (found[0] / "cgroup.procs").read_text().split()}
+    assert {each.pid for each in first.processes()} <= within
+
+
+def test_kernels_and_containers_outlive_a_hub_that_is_killed(students):
+    for student in students:
+        student.python("kept = 'still here'")
+        student.shell("docker run --detach --name kept busybox sleep 3600")
+    hub = students[0].hub
+    hub.kill()
+    assert students[0].python("print(kept)").strip() == "still here"
+    hub.start()
+    for student in students:
+        assert student.get("/api/status").ok
+        assert student.python("print(kept)").strip() == "still here"
+        assert "kept" in student.shell("docker ps --format '{{.Names}}'")
+        student.shell("docker rm --force kept")
+
+
+def test_a_stopped_server_leaves_no_process_and_can_be_started_again(first, second):
+    assert {"dockerd", "docker-registry"} <= {each.name() for each in first.processes()} | {
+        Path(word).name for each in first.processes() for word in words(each)
+    }
+    first.stop_server()
+    assert [each.name() for each in first.processes()] == []
+    assert not list(rooms.CGROUPS.glob(f"**/{first.account}"))
+    assert second.get("/api/status").ok
+    fresh = Student(first.hub, first.name)
+    fresh.session = first.session
+    fresh.open_server()
+    fresh.wait_for_answer()
+
+
+def words(process):
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
