@@ -120,7 +120,8 @@ def _table(lines: list[str], start: int) -> tuple[int, Block]:
     rows = []
     for line in lines[start + 1 :]:
         cells = _cells(line, starts)
-        if cells is None:
+        # A second table may follow at once; its titles fit into the columns of the first.
+        if cells is None or re.split(r" {2,}", line.strip()) == titles:
             break
         rows.append(cells)
     return 1 + len(rows), _table_lines(titles, rows)

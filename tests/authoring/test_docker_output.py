@@ -66,6 +66,13 @@ def test_an_additional_row_makes_a_difference():
     assert normalise(more) != normalise(table)
 
 
+def test_a_second_table_of_the_same_columns_is_a_table_of_its_own():
+    wide = "NAMES   STATUS                    PORTS\nold     Exited (0) 9 seconds ago  80/tcp\n"
+    table = "NAMES   STATUS        PORTS\nbook    Up 9 seconds  80/tcp\n"
+    later = "NAMES   STATUS         PORTS\nbook    Up 10 seconds  80/tcp\n"
+    assert compared(wide + table) == compared(wide + later)
+
+
 def test_a_failed_step_is_compared_with_its_message():
     build = (
         "#5 [2/2] RUN false\n#5 0.213 oops\n"
