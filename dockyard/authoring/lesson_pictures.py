@@ -344,6 +344,71 @@ def delivery() -> Picture:
     return picture
 
 
+def machines() -> Picture:
+    """Lesson 13: containers share a kernel, virtual machines do not."""
+    picture = Picture(
+        "Containers and virtual machines",
+        "Three containers run on one kernel: each has its program and its libraries, and the "
+        "daemon starts them. Two virtual machines run on another host: each has its program, its "
+        "libraries, a kernel and devices of its own, and QEMU plays the computer for them.",
+        760,
+        262,
+    )
+    for x in (14, 134, 254):
+        picture.rect(x, 20, 112, 90, state="running")
+        picture.text(x + 10, 44, "▶ container", bold=True)
+        picture.text(x + 10, 66, "program", ink="soft", size=12)
+        picture.text(x + 10, 84, "libraries", ink="soft", size=12)
+    for x in (424, 590):
+        picture.rect(x, 20, 156, 150, line="accent")
+        picture.text(x + 12, 44, "virtual machine", bold=True)
+        for y, line in ((66, "program"), (84, "libraries")):
+            picture.text(x + 12, y, line, ink="soft", size=12)
+        picture.rect(x + 10, 98, 136, 62, line="bad")
+        picture.text(x + 20, 120, "kernel of its own")
+        picture.text(x + 20, 144, "devices of its own", ink="soft", size=12)
+    for x, width in ((14, 352), (424, 322)):
+        picture.rect(x, 184, width, 30, line="good")
+        picture.text(x + 12, 204, "the host's kernel", bold=True)
+        picture.rect(x, 222, width, 28, line="line")
+        picture.text(x + 12, 241, "processor, memory, disk", ink="soft", size=12)
+    for x in (70, 190, 310):
+        picture.path(f"M{x} 110 L {x} 175")
+        picture.head(x, 184, "down")
+    return picture
+
+
+def doors() -> Picture:
+    """Lesson 14: the ways from a container to its host."""
+    picture = Picture(
+        "The doors of a container",
+        "A container's program and the host share one kernel. Three doors lead from the container "
+        "to the host's files when you open them: a mount of a host's folder, the daemon's socket, "
+        "and --privileged. A fourth, the kernel itself, is always there.",
+        760,
+        240,
+    )
+    picture.rect(14, 20, 200, 200, state="running")
+    picture.text(28, 46, "▶ container", bold=True)
+    picture.text(28, 70, "a program that", ink="soft", size=12)
+    picture.text(28, 88, "somebody broke into", ink="soft", size=12)
+    picture.rect(546, 20, 200, 200, line="bad")
+    picture.text(560, 46, "the host", bold=True)
+    picture.text(560, 70, "its files, its other", ink="soft", size=12)
+    picture.text(560, 88, "containers, its root", ink="soft", size=12)
+    for y, word, about in (
+        (54, "--volume /:/host", "a mount"),
+        (98, "--volume …/docker.sock:…", "the daemon does it for you"),
+        (142, "--privileged", "all capabilities, all devices"),
+        (186, "system calls", "the kernel is always shared"),
+    ):
+        picture.path(f"M214 {y} L 537 {y}", dashed=word == "system calls")
+        picture.head(546, y, "right")
+        picture.text(376, y - 8, word, ink="accent", size=12, mono=True, anchor="middle")
+        picture.text(376, y + 16, about, ink="soft", size=12, anchor="middle")
+    return picture
+
+
 PICTURES: dict[str, Callable[[], Picture]] = {
     "01-what-docker-is.svg": ship,
     "02-basic-commands.svg": commands,
@@ -353,6 +418,8 @@ PICTURES: dict[str, Callable[[], Picture]] = {
     "10-daemon.svg": daemon,
     "11-client.svg": client,
     "12-services.svg": swarm,
+    "13-advantages.svg": machines,
+    "14-limitations.svg": doors,
     "15-capstone.svg": delivery,
 }
 

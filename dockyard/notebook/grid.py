@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 from dockyard.notebook.palette import COLOURS
 
+MARK = f"font-weight:bold;background:color-mix(in srgb,{COLOURS[1]} 25%,transparent)"
+"""The text keeps the page's own colour, which is readable on either theme."""
+
 
 class Grid:
     """A table with a row per trial and a column per question.
@@ -37,7 +40,7 @@ class Grid:
 
     def _repr_html_(self) -> str:
         def cell(text: str) -> str:
-            style = f' style="color:{COLOURS[1]};font-weight:bold"' if text == self.marked else ""
+            style = f' style="{MARK}"' if text == self.marked else ""
             return f"<td{style}>{html.escape(text)}</td>"
 
         def head(text: str, scope: str) -> str:
