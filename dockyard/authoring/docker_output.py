@@ -28,7 +28,7 @@ TASK = re.compile(r"(\w+\.)(?:\d+|[0-9a-z]{25})(?:\.[0-9a-z]{25})?$")
 """The end of the name of a task of a swarm's service."""
 
 AGE = re.compile(
-    r"(?:About an?|Less than an?|\d+) (?:second|minute|hour|day|week|month|year)s?(?: ago)?"
+    r"(?:[Aa]bout an?|[Ll]ess than an?|\d+) (?:second|minute|hour|day|week|month|year)s?(?: ago)?"
 )
 EPHEMERAL_PORT = re.compile(r"\b(?:3276[89]|327[7-9]\d|32[89]\d\d|3[3-9]\d{3}|[4-6]\d{4})->")
 IPV6_PORT = re.compile(r"(?:, )?(?:\[::\]|::):\d+(?:-\d+)?->\d+(?:-\d+)?/\w+")

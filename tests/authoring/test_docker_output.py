@@ -202,7 +202,7 @@ def test_a_missing_file_counts_the_same_whether_the_step_or_only_the_end_names_i
 TASKS = """\
 ID             NAME        IMAGE     NODE    DESIRED STATE   CURRENT STATE           ERROR   PORTS
 57bzq1wzov6h   web.1       nginx:1   east    Running         Running 6 seconds ago
-jc46ze2mnokf   web.2       nginx:1   south   Running         Running 7 seconds ago
+jc46ze2mnokf   web.2       nginx:1   south   Running         Running about a minute ago
 a6qi2gtrv83v    \\_ web.2   nginx:1   north   Shutdown        Running 9 seconds ago
 """
 
@@ -211,6 +211,7 @@ def test_which_task_of_a_service_runs_on_which_node_makes_no_difference():
     swapped = TASKS.replace("east ", "@", 1).replace("south", "east ", 1).replace("@", "south", 1)
     assert swapped != TASKS
     assert compared(swapped) == compared(TASKS)
+    assert compared(TASKS.replace("about a minute", "5 seconds")) == compared(TASKS)
     assert compared(TASKS.replace("east ", "south", 1)) != compared(TASKS)
     assert compared(TASKS.replace("Shutdown", "Running ")) != compared(TASKS)
 
