@@ -107,13 +107,13 @@ def test_an_error_names_the_lock_that_another_command_holds(folder, begun):
     assert "Traceback" not in done.stderr
 
 
-def test_an_error_of_the_system_has_three_lines(folder, begun):
+def test_a_progress_file_that_cannot_be_written_is_said_with_the_next_command(folder, begun):
     lock = folder / ".progress.json.lock"
     lock.unlink()
     lock.mkdir()
     done = reset(folder, "labs/08-registries")
     assert done.returncode == 1
-    assert "The command could not be carried out." in done.stderr
-    assert str(lock) in done.stderr
-    assert "engine status" in done.stderr
+    assert "could not be saved there: Is a directory." in done.stderr
+    assert str(lock.parent) in done.stderr
+    assert "DOCKYARD_PROGRESS" in done.stderr
     assert "Traceback" not in done.stderr
