@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from dockyard.core import paths, whole_file
+from dockyard.core import paths, private_file
 from dockyard.registry.api import Registry
 from dockyard.registry.image_catalog import Image, images
 
@@ -67,5 +67,6 @@ def forget(changing: Iterable[Image]) -> None:
 
 
 def _save(found: Mapping[str, str]) -> None:
-    # Not private: other homes that share the store read it.
-    whole_file.write(_file(), (json.dumps(found, indent=1, sort_keys=True) + "\n").encode())
+    private_file.write(_file(), json.dumps(found, indent=1, sort_keys=True) + "\n")
+    # It is no secret, and other homes that share the store read it.
+    _file().chmod(0o644)

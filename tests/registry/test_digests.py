@@ -20,8 +20,11 @@ def file(own, home):
     return home / "registry-digests.json"
 
 
-def test_only_the_owner_can_read_the_digests(file):
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+def test_all_who_share_the_store_can_read_the_digests_and_only_its_owner_writes_them(file, own):
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    file.chmod(0o600)  # as earlier editions left it
+    digests.record(own)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
 
 
 @pytest.mark.parametrize("text", ["", "[", "[]", '{"busybox:latest": 1}', "\0" * 100])
@@ -40,4 +43,4 @@ def test_images_that_are_about_to_be_stored_are_forgotten(file):
     before = digests.load()
     digests.forget([BOX])
     assert before.keys() - digests.load().keys() == set(BOX.references)
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
