@@ -1,7 +1,8 @@
 """The two halves of a whole run, which ``test`` runs side by side.
 
 Most of the time tests wait: for containers, for a browser, for a download. What needs the course's
-engine, or looks at the computer's network, is one half, in its order; all the rest is the other.
+engine, or the computer's network as it is, is one half, in its order; all the rest is the other.
+Chromium belongs to the first: it drops its requests whenever a container's network comes or goes.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def half_of(item: pytest.Item) -> str:
     needs_engine = (
         isinstance(item, IPyNbCell)
         or item.get_closest_marker("engine")
+        or item.get_closest_marker("browser")
         or item.path.is_relative_to(paths.CHECKOUT / "tests" / "engine")
     )
     return ENGINE if needs_engine else REST
