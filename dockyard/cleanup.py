@@ -209,7 +209,7 @@ def _untag(client: docker.DockerClient, chosen: Callable[[str], bool]) -> int:
 def _images(client: docker.DockerClient, wanted: str) -> Iterator[tuple[str, list[str]]]:
     # Not images.list(), which inspects each image again and fails if one is gone by then.
     for image in list_images(client.api, filters={"label": wanted}):
-        if HOME in image["Labels"] and not _is_ours(image):
+        if HOME in (image["Labels"] or {}) and not _is_ours(image):
             continue  # made of a container of another home
         names = [name for name in image["RepoTags"] or () if name != "<none>:<none>"]
         yield image["Id"], names

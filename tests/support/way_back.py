@@ -98,7 +98,8 @@ class WayBack:
 
     def _was_changed(self, daemon, until):
         span = {"since": f"{self._since:.9f}", "until": f"{until:.9f}"}
-        return any(self._is_change(event) for event in daemon.events(decode=True, **span))
+        events = list(daemon.events(decode=True, **span))  # to the end, which closes the stream
+        return any(self._is_change(event) for event in events)
 
     def _is_change(self, event):
         """Whether an event changes an object that was there before."""

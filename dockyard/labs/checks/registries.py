@@ -54,8 +54,9 @@ class Address:
 
 def listed(probe: Probe) -> str:
     """The file holds the repository's name."""
+    repositories = _repositories(_shelf(probe))
     text = probe.file("repositories.txt")
-    missing = [name for name in _repositories(_shelf(probe)) if name not in text]
+    missing = [name for name in repositories if name not in text]
     if missing:
         raise NotYet(f"repositories.txt does not mention {missing[0]}.")
     return f"repositories.txt has what the registry holds: {probe['NEWS']}."
