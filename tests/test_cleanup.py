@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 
 from dockyard import cleanup
-from dockyard.core import docker_client
+from dockyard.core import docker_client, paths
 from dockyard.registry import server
 from tests.support import canary
 
@@ -69,8 +69,11 @@ def test_what_was_pulled_by_its_digest_goes_with_what_the_course_brought(scene):
         ]
 
 
-def test_what_was_made_without_a_lesson_is_found_by_its_drawn_name(scene):
-    with closing(docker_client.connect()) as daemon:
+def test_what_was_made_without_a_lesson_is_found_by_its_drawn_name(scene, monkeypatch):
+    with monkeypatch.context() as outside:
+        outside.setenv("DOCKER_CONFIG", str(paths.docker_config()))
+        connected = docker_client.connect()
+    with closing(connected) as daemon:
         daemon.networks.create("sea-drawn")
         daemon.networks.create("sea-other")
         daemon.volumes.create("pad-drawn-1")

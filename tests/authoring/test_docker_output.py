@@ -200,7 +200,7 @@ def test_a_missing_file_counts_the_same_whether_the_step_or_only_the_end_names_i
 
 
 TASKS = """\
-ID             NAME        IMAGE     NODE    DESIRED STATE   CURRENT STATE                ERROR   PORTS
+ID             NAME        IMAGE     NODE    DESIRED STATE   CURRENT STATE                ERROR
 57bzq1wzov6h   web.1       nginx:1   east    Running         Running 6 seconds ago
 jc46ze2mnokf   web.2       nginx:1   south   Running         Running about a minute ago
 a6qi2gtrv83v    \\_ web.2   nginx:1   north   Shutdown        Running 9 seconds ago
