@@ -216,6 +216,7 @@ def test_a_changed_output_fails_the_tests(tmp_path: Path):
         [
             sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env",
             f"--nbval-sanitize-with={test.SANITIZE}", "-p", "no:cacheprovider",
+            "-p", "tests.support.nbval_comparison",
             "--rootdir", tmp_path, "-c", "/dev/null", str(altered),
         ],
         capture_output=True, text=True, check=False, cwd=tmp_path,
