@@ -97,14 +97,13 @@ def test_another_students_registry_server_and_kernels_cannot_be_reached(first, s
         assert not reaches(second, where, registry)
     assert reaches(first, there, 8888)
     assert not reaches(second, there, 8888)
-    kernel = first.python(
+    transport, path, port = first.python(
         "from ipykernel.connect import get_connection_info as info; "
-        "print(*(info(unpack=True)[k] for k in ('iopub_port', 'shell_port')))"
-    )
-    for port in map(int, kernel.split()):
-        assert reaches(first, "127.0.0.1", port)
-        assert not reaches(second, "127.0.0.1", port)
-        assert not reaches(second, there, port)
+        "print(*(info(unpack=True)[key] for key in ('transport', 'ip', 'shell_port')))"
+    ).split()
+    assert transport == "ipc"
+    assert first.shell(f"ls -l {path}-{port}").startswith("s")
+    assert "cannot access" in second.shell(f"ls -l {path}-{port}")
     assert first.get("/api/kernels").ok
     assert second.get("/api/kernels", of=first).status_code == 403
 

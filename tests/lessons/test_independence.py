@@ -20,7 +20,7 @@ from dockyard.commands import test
 from dockyard.core import paths
 
 LESSONS = [path.relative_to(paths.CHECKOUT) for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))]
-SHORT = [Path("notebooks/07-compose.ipynb"), Path("notebooks/00-start-here.ipynb")]
+SHORT = [Path("notebooks/01-what-docker-is.ipynb"), Path("notebooks/00-start-here.ipynb")]
 """Two short lessons, in reverse order."""
 
 LEFT_BEHIND = shutil.ignore_patterns(".*", "work", "__pycache__")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from contextlib import closing
+import subprocess
 from pathlib import Path
 
-import docker
-from docker.errors import DockerException
 from docker.models.containers import Container
 
 from dockyard.labs.inspection import MEGABYTE, networks_of
@@ -279,14 +277,18 @@ def wrong_context(probe: Probe) -> str:
         settings = {}
     current = settings.get("currentContext") or "default"
     address = _address(folder, current) or "unix:///var/run/docker.sock"
-    try:
-        with closing(docker.DockerClient(base_url=address, timeout=3)) as client:
-            found = client.info()["ID"]
-    except DockerException:
-        raise Broken(
-            f"The current context is {current}, and no daemon answers at {address}."
-        ) from None
-    if found != probe.daemon.info()["ID"]:
+    done = subprocess.run(
+        ["docker", "--config", "client", "info", "--format", "{{.ID}}"],
+        cwd=probe.attempt.work,
+        env=probe.attempt.process_environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    if done.returncode:
+        raise Broken(f"The current context is {current}, and no daemon answers at {address}.")
+    if done.stdout.strip() != probe.daemon.info()["ID"]:
         raise Broken(f"At {address} another daemon answers.")
     return f"The client's context is {current}, and the course's daemon answers."
 
