@@ -9,6 +9,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
 
 from dockyard import course
 from dockyard.authoring.nbval_options import CELL_TIMEOUT, SANITIZE
@@ -19,6 +23,9 @@ from dockyard.engine import providers
 
 ALL = "all"
 """Instead of an engine's name: run the notebooks on all engines that are compared."""
+
+NO_CANARY = ["-p", "no:tests.support.canary"]
+"""Only one run on an engine may make the canary's objects."""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -46,14 +53,22 @@ def run(options: argparse.Namespace) -> int:
         "--nbval", "--nbval-current-env",
         f"--nbval-sanitize-with={SANITIZE}",
         f"--nbval-cell-timeout={CELL_TIMEOUT}",
-        *([] if paths_given else ["tests", "notebooks"]),
-        *arguments,
     ]  # fmt: skip
+    everything = [] if paths_given else ["tests", "notebooks"]
     try:
         set_up(options.engine, say, source="debian")
         if arguments:
-            return _pytest(argv)
-        return _halves(argv)
+            return _pytest([*argv, *everything, *arguments])
+        parts = {
+            "the tests that need no engine": _Part(
+                [*argv, "tests", "--half=rest", *NO_CANARY], course.whole_environment()
+            )
+        }
+        if not _can_be_alone():
+            return _together([*argv, *everything, "--half=engine"], parts)
+        with tempfile.TemporaryDirectory() as home:
+            parts["the notebooks"] = _alone(Path(home))
+            return _together([*argv, "tests", "--half=engine"], parts)
     finally:
         if not ran_before:
             course.stop(say)
@@ -68,24 +83,64 @@ def _pytest(argv: list[str]) -> int:
     ).returncode
 
 
-def _halves(argv: list[str]) -> int:
-    """Run the half that needs no engine beside the other, and print it afterwards."""
-    with tempfile.TemporaryFile() as printed:
-        rest = subprocess.Popen(
-            # Only one of them may make the canary's objects.
-            [*argv, "--half=rest", "-p", "no:tests.support.canary"],
-            env=course.whole_environment(), cwd=paths.CHECKOUT,
-            stdout=printed, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+@dataclass
+class _Part:
+    """A command that runs beside others."""
+
+    argv: list[str]
+    environment: dict[str, str]
+
+    def start(self, printed: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.argv,
+            env=self.environment,
+            cwd=paths.CHECKOUT,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def _can_be_alone() -> bool:
+    """Whether notebooks can have a network, an engine and a home of their own here."""
+    state = course.State.load()
+    return (
+        os.geteuid() == 0
+        and state is not None
+        and state.engine == "embedded"
+        and all(map(shutil.which, ("unshare", "ip")))
+    )
+
+
+def _alone(home: Path) -> _Part:
+    """The notebooks in a network of their own, where their ports are free, and without another.
+
+    home is for an engine of their own, which takes programs and images from this home.
+    """
+    own_network = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
+    command = ["-m", "dockyard", "test", "--engine", "embedded", "notebooks"]
+    return _Part(
+        [*own_network, sys.executable, *command],
+        os.environ | {"DOCKYARD_HOME": str(home), "DOCKYARD_STORE": str(paths.store())},
+    )
+
+
+def _together(argv: list[str], parts: dict[str, _Part]) -> int:
+    """Run a pytest, and parts beside it whose output is printed when all have ended."""
+    with ExitStack() as stack:
+        running = {}
+        for name, part in parts.items():
+            printed = stack.enter_context(tempfile.TemporaryFile())
+            running[name] = part.start(printed), printed
         try:
-            code = _pytest([*argv, "--half=engine"])
-            other = rest.wait()
+            codes = [_pytest(argv)]
+            codes += [process.wait() for process, _ in running.values()]
         finally:
-            if rest.poll() is None:
-                rest.send_signal(signal.SIGINT)
-                rest.wait()
-            printed.seek(0)
-            say("the tests that need no engine, which ran meanwhile:")
-            shutil.copyfileobj(printed, sys.stdout.buffer)
-            sys.stdout.flush()
-    return code or other
+            for name, (process, printed) in running.items():
+                if process.poll() is None:
+                    process.send_signal(signal.SIGINT)
+                    process.wait()
+                printed.seek(0)
+                say(f"{name}, which ran meanwhile:")
+                shutil.copyfileobj(printed, sys.stdout.buffer)
+                sys.stdout.flush()
+    return next(filter(None, codes), 0)

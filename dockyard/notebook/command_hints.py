@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from dockyard import registry
 from dockyard.core import docker_client, paths
+from dockyard.labs import lab_catalog
 from dockyard.notebook import container_hints, expansion
 
 TERMINAL = "a terminal, which  %terminal  opens"
@@ -145,10 +146,8 @@ def _unknown_name(run: Finished) -> str | None:
 def _option_behind_image(run: Finished) -> str | None:
     found = re.search(r'exec: "(--?[a-z][\w-]*)[^"]*": executable file not found', run.output)
     if found and re.search(r"\bdocker\s+(?:container\s+)?(?:run|create)\b", run.command):
-        return (
-            f"{found[1]} stands behind the image's name, so the container took it for the program "
-            "to run. Options stand before the image."
-        )
+        why = lab_catalog.mistakes()["name-after-the-image"].why.replace("`", "")
+        return f"{found[1]} was taken for the program to run. {why}"
     return None
 
 

@@ -215,7 +215,7 @@ class TestHints:
         ("command", "words"),
         [
             ("docker run -it busybox sh", "Leave out -t"),
-            ("docker run --rm busybox -d sleep 10", "-d stands behind the image's name"),
+            ("docker run --rm busybox -d sleep 10", "-d was taken for the program"),
             ("docker imags", "docker images?"),
             ("dokcer ps", "docker?"),
             ("docker run -v $pwd:$pwd --rm busybox true", "There is a $PWD."),

@@ -52,12 +52,12 @@ def hint(command, output="", code=1, names=()):
         (
             "docker run busybox -d sleep 10",
             RUNC + 'exec: "-d": executable file not found in $PATH',
-            "-d stands behind the image's name",
+            "-d was taken for the program",
         ),
         (
             "docker container run busybox --name=x",
             RUNC + 'exec: "--name=x": executable file not found in $PATH: unknown',
-            "--name stands behind",
+            "--name was taken for the program to run. Whatever stands after the image",
         ),
         (
             "docker run alpine",

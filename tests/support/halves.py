@@ -1,7 +1,8 @@
-"""The two halves of a whole run, which ``test`` runs side by side.
+"""The two halves of the tests, which ``test`` runs side by side, and beside them the notebooks.
 
 Most of the time tests wait: for containers, for a browser, for a download. What needs the course's
 engine, or the computer's network as it is, is one half, in its order; all the rest is the other.
+Notebooks are in the first half, too, where they cannot have an engine of their own.
 Chromium belongs to the first: it drops its requests whenever a container's network comes or goes.
 """
 
