@@ -387,8 +387,18 @@ def environment(lesson: str | None = None) -> dict[str, str]:
         "BUILDX_GIT_INFO": "false",
         "DOCKER_BUILDKIT": "0" if state and not state.buildkit else "1",
         # Without it, docker compose watch keeps its locks in the learner's own ~/.docker.
-        "XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR") or str(paths.run_dir() / "client"),
+        "XDG_RUNTIME_DIR": _runtime_folder(),
     }
+
+
+def _runtime_folder() -> str:
+    """The folder for what programs keep while they run; the course's own where there is none."""
+    given = os.environ.get("XDG_RUNTIME_DIR", "")
+    if given and os.path.isdir(given):
+        return given
+    folder = paths.run_dir() / "client"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return str(folder)
 
 
 def _inner_options(mirror: str) -> str:

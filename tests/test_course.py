@@ -1,5 +1,7 @@
 """What the course tells shells and kernels about the engine that runs."""
 
+from pathlib import Path
+
 import pytest
 
 from dockyard import course
@@ -28,3 +30,13 @@ def test_an_engine_inside_a_container_never_gives_itself_the_address_of_the_mirr
         "--registry-mirror=http://172.17.0.1:5050",
         "--default-address-pool=base=198.18.0.0/16,size=24",
     ]
+
+
+@pytest.mark.parametrize("given", ["", "/nowhere"])
+def test_programs_have_a_folder_for_what_they_keep_while_they_run(given, tmp_path, monkeypatch):
+    """``docker compose watch`` ends at once without it."""
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", given)
+    assert Path(course.environment()["XDG_RUNTIME_DIR"]).stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert course.environment()["XDG_RUNTIME_DIR"] == str(tmp_path)

@@ -38,12 +38,15 @@ def explain(command: str, seconds: float, *, killed: bool) -> Interrupted:
     killed says that it did not end by itself. The message names the containers that it started
     and that still run, and how to stop them.
     """
+    lines: list[str] = []
     try:
-        with closing(docker_client.connect(timeout=3, untraced=True)) as daemon:
-            lines = list(_explain(daemon, command, timedelta(seconds=seconds), killed))
+        # Only such a command is certain to have started what began with it.
+        if re.search(r"\bdocker\b", command):
+            with closing(docker_client.connect(timeout=3, untraced=True)) as daemon:
+                lines = list(_explain(daemon, command, timedelta(seconds=seconds), killed))
     except (DockyardError, docker.errors.DockerException, requests.RequestException, OSError):
         # The daemon has stopped, and its containers with it.
-        lines = []
+        pass
     return Interrupted("\n".join(["Interrupted.", *lines]))
 
 
