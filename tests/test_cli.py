@@ -94,10 +94,10 @@ sys.exit(cli.main(["engine", "start"]))
 def test_a_second_signal_does_not_interrupt_the_cleanup(signal, tmp_path):
     """timeout(1) sends its signal to the command and again to its process group."""
     ready, cleaned, sent = (tmp_path / name for name in ("ready", "cleaned", "sent"))
+    # A parent such as nohup(1) may have it ignored.
+    heard = ["env", f"--default-signal={signal}"]
     command = subprocess.Popen(
-        # A parent such as nohup(1) may have it ignored.
-        ["env", f"--default-signal={signal}", sys.executable]
-        + ["-c", INTERRUPTED, ready, cleaned, sent],
+        [*heard, sys.executable, "-c", INTERRUPTED, ready, cleaned, sent],
         stderr=subprocess.PIPE, text=True, cwd=paths.CHECKOUT,
     )  # fmt: skip
     try:
