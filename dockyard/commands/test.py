@@ -59,16 +59,14 @@ def run(options: argparse.Namespace) -> int:
         set_up(options.engine, say, source="debian")
         if arguments:
             return _pytest([*argv, *everything, *arguments])
-        parts = {
-            "the tests that need no engine": _Part(
-                [*argv, "tests", "--half=rest", *NO_CANARY], course.whole_environment()
-            )
-        }
+        there = course.whole_environment()
+        rest = [*argv, "tests", "--half=rest", *NO_CANARY]
+        others = {"the tests that need no engine": _Part(rest, there)}
         if not _can_be_alone():
-            return _together([*argv, *everything, "--half=engine"], parts)
+            return _together(_Part([*argv, *everything, "--half=engine"], there), others)
         with tempfile.TemporaryDirectory() as home:
-            parts["the notebooks"] = _alone(Path(home))
-            return _together([*argv, "tests", "--half=engine"], parts)
+            others["the notebooks"] = _alone(Path(home))
+            return _together(_Part([*argv, "tests", "--half=engine"], there), others)
     finally:
         if not ran_before:
             course.stop(say)
@@ -90,13 +88,15 @@ class _Part:
     argv: list[str]
     environment: dict[str, str]
 
-    def start(self, printed: IO[bytes]) -> subprocess.Popen[bytes]:
+    def start(self, printed: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             self.argv,
             env=self.environment,
             cwd=paths.CHECKOUT,
             stdout=printed,
-            stderr=subprocess.STDOUT,
+            stderr=None if printed is None else subprocess.STDOUT,
+            # Ctrl-C is passed on once. A second one would interrupt the cleaning up.
+            start_new_session=True,
         )
 
 
@@ -124,23 +124,22 @@ def _alone(home: Path) -> _Part:
     )
 
 
-def _together(argv: list[str], parts: dict[str, _Part]) -> int:
-    """Run a pytest, and parts beside it whose output is printed when all have ended."""
+def _together(main: _Part, others: dict[str, _Part]) -> int:
+    """Run a part, and others beside it whose output is printed when all have ended."""
     with ExitStack() as stack:
-        running = {}
-        for name, part in parts.items():
-            printed = stack.enter_context(tempfile.TemporaryFile())
-            running[name] = part.start(printed), printed
+        printed = {name: stack.enter_context(tempfile.TemporaryFile()) for name in others}
+        running = [main.start(), *(part.start(printed[name]) for name, part in others.items())]
         try:
-            codes = [_pytest(argv)]
-            codes += [process.wait() for process, _ in running.values()]
+            codes = [process.wait() for process in running]
         finally:
-            for name, (process, printed) in running.items():
+            for process in running:
                 if process.poll() is None:
                     process.send_signal(signal.SIGINT)
-                    process.wait()
-                printed.seek(0)
+            for process in running:
+                process.wait()
+            for name, file in printed.items():
+                file.seek(0)
                 say(f"{name}, which ran meanwhile:")
-                shutil.copyfileobj(printed, sys.stdout.buffer)
+                shutil.copyfileobj(file, sys.stdout.buffer)
                 sys.stdout.flush()
     return next(filter(None, codes), 0)
