@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,6 +33,9 @@ echo $(($(cat /proc/sys/kernel/pid_max) / 2)) > /proc/sys/kernel/ns_last_pid || 
 # dockerd would use the host's containerd, if there is one; shims have their sockets here.
 mkdir -p /run/containerd
 mount -t tmpfs -o mode=711 none /run/containerd
+# containerd mounts in this folder for each container. It may be removed at log-out, and that of a
+# course terminal is removed with the run folder.
+unset XDG_RUNTIME_DIR
 """
 """Shell that runs in the new namespaces, after the engine root's ``usr`` was laid over /usr."""
 
@@ -57,6 +61,7 @@ class EmbeddedEngine(DaemonEngine):
     def __init__(self, *, containerd_store: bool = True) -> None:
         self.containerd_store = containerd_store
         self.data = paths.home() / "engine"
+        self.scratch = self.data / "tmp"
         self.exec = paths.run_dir() / "exec"
         self.socket = paths.run_dir() / "engine.sock"
         self.daemon = Service("dockerd")
@@ -140,7 +145,7 @@ class EmbeddedEngine(DaemonEngine):
         return self.exec / "netfilter"
 
     def _make_data(self) -> None:
-        for folder in (self.data / "docker", self.exec):
+        for folder in (self.data / "docker", self.scratch, self.exec):
             folder.mkdir(parents=True, exist_ok=True)
         # Without it, dockerd would read the daemon.json of the host's own daemon.
         self._config.write_text("{}\n")
@@ -161,6 +166,7 @@ class EmbeddedEngine(DaemonEngine):
             *words,
             options=("--pid", "--fork", "--mount-proc", "--kill-child", "--forward-signals"),
             before=f"{NAMESPACE}export PATH={self._wrappers}:$PATH\n"
+            f"export TMPDIR={shlex.quote(str(self.scratch))}\n"
             # With D-Bus, dockerd would let firewalld make its rules, past the wrappers.
             "export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent\n",
         )

@@ -122,7 +122,10 @@ class RootlessEngine(EmbeddedEngine):
             ],
             env={
                 "PATH": system_packages.SEARCH,
-                "XDG_RUNTIME_DIR": os.environ.get("XDG_RUNTIME_DIR") or str(paths.run_dir()),
+                "TMPDIR": str(self.scratch),
+                # A log-in session's folder is removed at log-out. dockerd only needs it to reach
+                # the session's systemd.
+                **({} if _systemd_sets_limits() else {"XDG_RUNTIME_DIR": str(paths.run_dir())}),
             },
         )
         self._wait_for_daemon()

@@ -147,6 +147,17 @@ def test_a_part_lost_while_a_command_runs_ends_the_command(home, kept):
         docker("start", "kept")
 
 
+def test_the_engine_goes_on_after_the_session_that_started_it(home, tmp_path):
+    """At log-out, the folders go that the session's variables name."""
+    session = tmp_path / "session"
+    session.mkdir()
+    run("engine", "stop")
+    done = run("engine", "start", XDG_RUNTIME_DIR=str(session), TMPDIR=str(session))
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(session)
+    assert docker("run", "--rm", "busybox", "echo", "again") == "again\n"
+
+
 def test_a_port_file_that_is_damaged_is_made_again(home):
     for content in ("", "x", "99999999", "-1"):
         run("engine", "stop")
