@@ -134,11 +134,31 @@ class EmbeddedEngine(DaemonEngine):
             self._choose_pool()  # another engine has taken it since
         self._make_data()  # tells stop() that there is something to remove
         netfilter.prepare(self.bridge)
-        netfilter.make_bridge(self.bridge, f"{self.bridge_gateway}/24")
         netfilter.write_wrappers(self._wrappers, self.bridge)
         self._write_containerd()
-        self.daemon.start(self._in_namespaces(self._dockerd_words(mirror)))
+        default = netfilter.recorded(self._networks).get(self.bridge)
+        if default and default not in self.pool:
+            # dockerd would give its default bridge the address of the former range again. Without
+            # a default bridge, it forgets it.
+            self._run(self._dockerd_words(mirror, "none"))
+            self.daemon.stop(timeout=30)
+            netfilter.run("ip", "link", "delete", self.bridge)
+        netfilter.make_bridge(self.bridge, f"{self.bridge_gateway}/24")
+        self._run(self._dockerd_words(mirror, self.bridge))
+
+    def _run(self, words: list[str]) -> None:
+        self.daemon.start(self._in_namespaces(words))
         self._wait_for_daemon()
+
+    @property
+    def _networks(self) -> Path:
+        """Where dockerd remembers its networks."""
+        return self.data / "docker" / "network" / "files" / "local-kv.db"
+
+    @property
+    def _first_edition(self) -> Path:
+        """A file that the engine of the first edition has left."""
+        return self.data / "containerd.toml"
 
     @property
     def _wrappers(self) -> Path:
@@ -182,10 +202,10 @@ class EmbeddedEngine(DaemonEngine):
             f"--host=unix://{self.socket}",
         ]
 
-    def _dockerd_words(self, mirror: str | None) -> list[str]:
+    def _dockerd_words(self, mirror: str | None, bridge: str) -> list[str]:
         return [
             *self._dockerd_places(),
-            f"--bridge={self.bridge}",
+            f"--bridge={bridge}",
             f"--default-address-pool=base={self.pool},size=24",
             # systemd cannot make cgroups for process ids of another namespace.
             "--exec-opt=native.cgroupdriver=cgroupfs",
@@ -211,8 +231,8 @@ class EmbeddedEngine(DaemonEngine):
         # Found by its arguments where the run folder with the pid file was removed.
         mark = f"--data-root={self.data / 'docker'}"
         forgotten = [process for process, _ in processes_naming(mark)]
-        # In earlier editions of the course, containerd was a service of its own.
-        settings = str(self.data / "containerd.toml")
+        # In the first edition, containerd was a service of its own.
+        settings = str(self._first_edition)
         forgotten += [each for each, name in processes_naming(settings) if name == "containerd"]
         if not (forgotten or self.exec.exists()):
             return
@@ -230,7 +250,13 @@ class EmbeddedEngine(DaemonEngine):
     def _clear_network(self) -> None:
         # Only root can have made bridges and rules, and only root can remove them.
         if self._settings.exists() and os.geteuid() == 0:
-            netfilter.clear(self.bridge, self.bridges())
+            bridges = self.bridges()
+            if self._first_edition.exists():
+                own = netfilter.recorded(self._networks)
+                bridges |= {name for name in own if name.startswith("br-")}
+                netfilter.remove_rules_about(bridges)
+                self._first_edition.unlink()
+            netfilter.clear(self.bridge, bridges)
 
     def _clear_cgroups(self) -> None:
         for top in (*CGROUPS.glob(self.bridge), *CGROUPS.glob(f"*/{self.bridge}")):

@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from dockyard.core.process import Lock
@@ -194,6 +195,40 @@ def bridges_of(prefix: str) -> set[str]:
         for rule in re.findall(rf"^-A {prefix}\S* .*$", run(f"{family}-save"), re.MULTILINE):
             named.update(re.findall(r" -[io] (\S+)", rule))
     return named & _bridges()
+
+
+def recorded(database: Path) -> dict[str, ipaddress.IPv4Interface]:
+    """The bridges with addresses that a dockerd will make again, from its file of networks.
+
+    The file is a B+ tree (bbolt) of JSON documents, each in one piece; it may still have those of
+    networks that are gone.
+    """
+    found = {}
+    with suppress(OSError):
+        for document in re.findall(rb'\{"AddressIPv4":[^{}]*\}', database.read_bytes()):
+            with suppress(ValueError, LookupError, TypeError):
+                network = json.loads(document)
+                name, address = network["BridgeName"], network["AddressIPv4"]
+                found[name] = ipaddress.IPv4Interface(address)
+    return found
+
+
+def remove_rules_about(bridges: Iterable[str]) -> None:
+    """Remove the rules about bridges from the chains that all daemons of this host use.
+
+    An engine of the first edition has left them there.
+    """
+    wanted = re.compile(rf"-A .* -[io] ({'|'.join(map(re.escape, bridges))})( .*)?$")
+    with _lock():
+        for family in FAMILIES:
+            lines: dict[str, list[str]] = {}
+            table = ""
+            for line in run(f"{family}-save").splitlines():
+                if line.startswith("*"):
+                    table = line[1:]
+                elif wanted.match(line):
+                    lines.setdefault(table, []).append(f"-D{line.removeprefix('-A')}")
+            _change(family, lines)
 
 
 def _bridges() -> set[str]:

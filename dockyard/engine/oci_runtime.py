@@ -21,6 +21,9 @@ NAMES = (
 """The capabilities by number (linux/capability.h)."""
 
 WRAPPER_NAME = "runc-without-missing-capabilities"
+FORMER_NAME = "runc-with-what-there-is"
+"""In the first edition; it named a runc that the engine root may have elsewhere."""
+
 WRAPPER = """\
 #!/bin/sh
 # Made by the course: removes capabilities this host's root does not have, then runs runc.
@@ -32,7 +35,7 @@ for word; do
     esac
     previous=$word
 done
-[ -n "$file" ] && sed -i {edits} "$file"
+[ -n "$file" ] && sed -i -e '' {edits} "$file"
 exec runc "$@"
 """
 
@@ -54,18 +57,21 @@ def options(folder: Path) -> list[str]:
 
     Empty where no capability is missing.
     """
-    missing = missing_capabilities()
-    if not missing:
+    if not missing_capabilities():
         return []
+    _write(folder)
+    return [*known(folder), "--default-runtime=course"]
+
+
+def _write(folder: Path) -> None:
     edits = " ".join(
         f"""-e 's/,[[:space:]]*"CAP_{name}"//g' -e 's/"CAP_{name}",[[:space:]]*//g'"""
-        for name in missing
+        for name in missing_capabilities()
     )
     folder.mkdir(parents=True, exist_ok=True)
     wrapper = folder / WRAPPER_NAME
     wrapper.write_text(WRAPPER.format(edits=edits))
     wrapper.chmod(0o755)
-    return [*known(folder), "--default-runtime=course"]
 
 
 def known(folder: Path) -> list[str]:
@@ -73,5 +79,8 @@ def known(folder: Path) -> list[str]:
 
     A container that was made with the wrapper can be started only by a dockerd that knows it.
     """
+    if (folder / FORMER_NAME).exists():
+        _write(folder)
+        (folder / FORMER_NAME).unlink()
     wrapper = folder / WRAPPER_NAME
     return [f"--add-runtime=course={wrapper}"] if wrapper.exists() else []

@@ -116,6 +116,23 @@ def test_a_killed_daemon_is_replaced_by_the_next_start(engine):
     assert engine.daemon.process().pid != killed.pid
 
 
+def test_an_address_range_that_somebody_has_taken_meanwhile_is_replaced(engine):
+    """dockerd remembers the address of its default bridge."""
+    engine.start(print)
+    engine.stop(print)
+    former = engine.pool
+    netfilter.make_bridge("dytaken", f"{former.network_address + 1}/24")
+    try:
+        for _ in range(2):
+            with closing(docker.DockerClient(base_url=engine.start(print).address)) as client:
+                (config,) = client.networks.get("bridge").attrs["IPAM"]["Config"]
+            assert config["Gateway"] == engine.bridge_gateway
+            assert str(engine.pool) != str(former)
+            engine.stop(print)
+    finally:
+        netfilter.run("ip", "link", "delete", "dytaken")
+
+
 def test_stopping_a_home_with_the_same_address_range_leaves_a_running_engine_alone(
     engine, tmp_path, monkeypatch
 ):
