@@ -93,7 +93,11 @@ def start(choice: str, say: Say) -> State:
     prepare_home()
     with Lock("course", timeout=300):
         running = State.load()
-        if running and choice in ("auto", running.engine):
+        if running and not running.endpoint:
+            say("stopping the engine, which an earlier release has started")
+            _stop(say)
+            choice = _same_engine(running, choice) if choice == "auto" else choice
+        elif running and choice in ("auto", running.engine):
             gone = missing_part()
             if gone == CONTAINERD and not _containerd_comes_back(say):
                 _stop(say)

@@ -12,11 +12,13 @@ import docker
 import requests
 
 from dockyard.core import docker_client
+from dockyard.core.console import say
 from dockyard.exceptions import EngineNotRunning, UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.labs import hints, judge, lab_catalog
 from dockyard.labs.attempt import Attempt
 from dockyard.labs.watch import Watch
+from dockyard.quiz import first_edition_progress
 
 PAUSE = 1
 """Seconds between two looks at the daemon with ``--watch``."""
@@ -34,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
             "--json does not go with --watch or --hint, whose output is for people.",
             next=f"Print the verdicts as JSON:  python3 -m dockyard check {options.lab} --json",
         )
+    first_edition_progress.carry_over(say)
     return check(
         options.lab,
         options.tasks,

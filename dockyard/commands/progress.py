@@ -8,11 +8,13 @@ import sys
 from typing import Any
 
 from dockyard.core import progress_file
-from dockyard.quiz import progress_report
+from dockyard.core.console import say
+from dockyard.quiz import first_edition_progress, progress_report
 
 
 def run(options: argparse.Namespace) -> int:
     """Print what has been done so far; returns 0."""
+    first_edition_progress.carry_over(say)
     document = progress_report.report()
     if fault := progress_file.fault():
         print(fault, file=sys.stderr)

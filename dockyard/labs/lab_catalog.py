@@ -170,7 +170,8 @@ def done(
 ) -> list[str]:
     """The tasks that are done in their present edition, by their entries in the progress file.
 
-    With ever, those of a lesson also count that were done in an earlier visit.
+    With ever, those also count that were done before: in an earlier visit to a lesson, or in a lab
+    of the first edition.
     """
     return [
         task.name

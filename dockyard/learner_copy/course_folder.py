@@ -19,7 +19,7 @@ from dockyard.core import paths, whole_file
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.exceptions import DiskFull, UnwritableFolder
-from dockyard.learner_copy import page_text, trust
+from dockyard.learner_copy import first_edition, page_text, trust
 
 FOLDERS = ("notebooks", "labs", "solutions")
 START = PurePosixPath("notebooks/00-start-here.ipynb")
@@ -63,12 +63,14 @@ def update(say: Say) -> Path:
     """Bring the copy up to date with the course; return its folder.
 
     Files that the learner has not touched are replaced, added and removed as the course's are.
+    Notebooks that the learner has from the first edition are brought along.
     Raises UnwritableFolder, DiskFull or Busy; what was written until then is whole.
     """
     with _opened(say) as copy:
         for page in copy.sources:
             copy.bring(page)
         copy.remove_retired()
+        first_edition.bring_pages(say)
     return copy.folder
 
 
@@ -243,7 +245,7 @@ def _sources() -> dict[PurePosixPath, Path]:
         for file in sorted((paths.CHECKOUT / name).rglob("*")):
             page = PurePosixPath(file.relative_to(paths.CHECKOUT).as_posix())
             hidden = any(part.startswith(".") or part in NOT_COPIED for part in page.parts)
-            if file.is_file() and not hidden:
+            if file.is_file() and not hidden and not first_edition.is_learners(page):
                 found[page] = file
     return found
 
