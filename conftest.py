@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "tests.support.canary",
+    "tests.support.fault_table",
     "tests.support.halves",
     "tests.support.lab_attempts",
     "tests.support.lesson_runs",
