@@ -27,6 +27,10 @@ PORT = 8888
 """The port of every student's server, each at an address of its own."""
 
 
+TEACHER = "http://{network.gateway}:{network.teacher_port}/services/classroom/"
+"""The address of the teacher's service, seen from a room."""
+
+
 class RoomNetwork(SingletonConfigurable):
     """The network of the rooms, as configured."""
 
@@ -35,10 +39,12 @@ class RoomNetwork(SingletonConfigurable):
         "10.213.0.0/16", help="An IPv4 network that nothing else uses; one address for each room."
     ).tag(config=True)
     hub_port = Integer(8081, help="The port at which rooms reach the hub.").tag(config=True)
+    teacher_port = Integer(8082, help="That of the teacher's service.").tag(config=True)
 
     def network(self) -> rooms.Network:
         """The network with these settings. Raises ValueError for addresses that are none."""
-        return rooms.Network(self.bridge, IPv4Network(self.addresses), self.hub_port)
+        addresses = IPv4Network(self.addresses)
+        return rooms.Network(self.bridge, addresses, self.hub_port, self.teacher_port)
 
 
 class RoomSpawner(LocalProcessSpawner):
@@ -86,6 +92,7 @@ class RoomSpawner(LocalProcessSpawner):
             "SHELL": "/bin/bash",
             "DOCKYARD_HOME": str(home / "dockyard" / self.name),
             "DOCKYARD_STORE": self.store,
+            "DOCKYARD_CLASSROOM": TEACHER.format(network=RoomNetwork.instance().network()),
         }
 
     async def start(self) -> tuple[str, int]:

@@ -36,12 +36,14 @@ class Network:
     """A bridge with a port for each room. Rooms reach the hub and the Internet, not each other.
 
     addresses is an IPv4 network that nothing else uses. The bridge has the first address, where
-    the hub listens on hub_port; room N has the one N after that.
+    the hub listens on hub_port and the teacher's service on teacher_port; room N has the one N
+    after that.
     """
 
     bridge: str
     addresses: ipaddress.IPv4Network
     hub_port: int
+    teacher_port: int
 
     @property
     def gateway(self) -> str:
@@ -112,11 +114,14 @@ class Network:
 
     def _rules(self, chain: str) -> list[list[str]]:
         answers = ["-m", "conntrack", "--ctstate", "ESTABLISHED,RELATED", "-j", "ACCEPT"]
-        hub = ["-p", "tcp", "-d", self.gateway, "--dport", str(self.hub_port), "-j", "ACCEPT"]
+        hub, teacher = (
+            ["-p", "tcp", "-d", self.gateway, "--dport", str(port), "-j", "ACCEPT"]
+            for port in (self.hub_port, self.teacher_port)
+        )
         drop = ["-j", "DROP"]
         return {
             # Nothing else of the server: not its SSH, not the proxy's interface.
-            "IN": [answers, hub, drop],
+            "IN": [answers, hub, teacher, drop],
             "FROM": [
                 ["-o", self.bridge, *drop],
                 ["-d", CLOUD_METADATA, *drop],

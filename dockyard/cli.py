@@ -105,6 +105,25 @@ def _parser() -> argparse.ArgumentParser:
     progress = _command(commands, "progress", "show what you have done so far")
     _json_option(progress)
 
+    classroom = _command(
+        commands, "classroom", "show a teacher what is done, for a room of learners without a hub"
+    )
+    classroom.add_argument(
+        "action",
+        choices=("export", "page", "grades", "hint", "laptops"),
+        help="export: what you have done, as a FILE. For teachers, with the FOLDER of such files: "
+        "page, grades (CSV), hint (to all); laptops: a table of doctor --json files",
+    )
+    classroom.add_argument("place", metavar="FILE|FOLDER")
+    classroom.add_argument("text", nargs="*", metavar="TEXT", help="for hint; none takes it back")
+    classroom.add_argument("--watch", action="store_true", help="page: write it again and again")
+    classroom.add_argument(
+        "--format",
+        choices=("plain", "nbgrader", "moodle", "canvas"),
+        default="plain",
+        help="grades: whose CSV (default: plain)",
+    )
+
     editors = _command(
         commands, "editors", "let VS Code, PyCharm or another Jupyter use the course's kernel"
     )

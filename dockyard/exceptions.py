@@ -20,6 +20,7 @@ Each has a message of three lines: what failed, why if that is known, and what t
     ├── RegistryError                the course registry
     ├── MeasurementFailed
     ├── Busy                         another command holds a lock
+    ├── SharingFailed                the teacher cannot be reached
     ├── SceneFailed                  the commands that prepare a lab
     ├── PortInUse
     ├── DiskFull
@@ -210,6 +211,18 @@ class Busy(DockyardError):
             f"Another command of the course has been busy for {seconds:g} seconds.",
             f"It holds {lock}.",
             "Wait for that command or stop it, then run this again.",
+        )
+
+
+class SharingFailed(DockyardError):
+    """What a learner shares could not be sent to the teacher, or not be taken back."""
+
+    def __init__(self, address: object, why: str) -> None:
+        self.address = address
+        super().__init__(
+            f"The classroom at {address} could not be reached.",
+            why,
+            "It is tried again by itself. If this stays, tell your teacher.",
         )
 
 

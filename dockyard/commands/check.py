@@ -11,7 +11,7 @@ from contextlib import closing
 import docker
 import requests
 
-from dockyard.core import docker_client
+from dockyard.core import classroom_file, docker_client
 from dockyard.core.console import say
 from dockyard.exceptions import EngineNotRunning, UsageError
 from dockyard.labs import attempt as attempts
@@ -68,6 +68,8 @@ def check(
     anew = new and not cases
     fresh = anew or attempts.current(lab) is None
     attempt = attempts.begin(lab) if anew else attempts.resume(lab)
+    if news := classroom_file.news():
+        print(news, file=sys.stderr)
     if hint:
         print("\n\n".join(hints.hint(attempt, task) for task in tasks))
         return 0

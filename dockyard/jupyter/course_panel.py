@@ -29,6 +29,7 @@ from jupyter_server.utils import url_path_join
 from tornado import web
 
 from dockyard.core import paths
+from dockyard.jupyter import classroom_panel
 from dockyard.learner_copy import course_folder
 
 if TYPE_CHECKING:
@@ -44,8 +45,14 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 def _load_jupyter_server_extension(server: ServerApp) -> None:
     address = url_path_join(server.base_url, "dockyard/course")
     tasks = url_path_join(server.base_url, "dockyard/tasks")
-    handlers = [(address, CoursePanelHandler), (tasks, TasksHandler)]
+    classroom = url_path_join(server.base_url, "dockyard/classroom")
+    handlers = [
+        (address, CoursePanelHandler),
+        (tasks, TasksHandler),
+        (classroom, classroom_panel.ClassroomHandler),
+    ]
     server.web_app.add_handlers(".*$", handlers)
+    classroom_panel.begin()
 
 
 class CoursePanelHandler(APIHandler):
@@ -71,6 +78,7 @@ class TasksHandler(APIHandler):
         copy = paths.learner_copy()
         page = PurePosixPath(file.relative_to(copy)) if file.is_relative_to(copy) else None
         found = await asyncio.to_thread(_tasks().look, page) if page else []
+        await asyncio.to_thread(classroom_panel.look, classroom_panel.page_of(str(root), str(file)))
         self.finish(json.dumps(found))
 
 

@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 from dockyard import preparation
+from dockyard.core import classroom_file
 from dockyard.exceptions import UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.labs import hints, judge, lab_catalog
@@ -59,12 +60,14 @@ class Checker:
     def __call__(self, *tasks: str) -> PlainText:
         """The verdict on one task, or on several with a summary."""
         verdicts = judge.judge(self._attempt, tasks)
+        news = classroom_file.news() if self._attempt.is_learners else ""
+        said = f"\n{news}" if news else ""
         if len(tasks) == 1:
             (verdict,) = verdicts
             stuck = not (verdict.done or verdict.check_failed)
             ask = f'\n    Stuck?  hint("{tasks[0]}")' if stuck else ""
-            return PlainText(f"{verdict}{ask}")
-        return PlainText(judge.summary(verdicts))
+            return PlainText(f"{verdict}{ask}{said}")
+        return PlainText(judge.summary(verdicts) + said)
 
     def __repr__(self) -> str:
         return f'check("TASK") for {self._attempt.lab.name}'

@@ -2,8 +2,8 @@
 
 It replaces the runners of ``!`` lines and ``%%bash`` cells (cell_commands.py) and defines the
 magics ``%lesson`` and ``%tidy``, which begin and end a lesson, ``%check``, which looks at its
-tasks, ``%wait``, ``%lab``, which begins a lab, ``%terminal``, ``%%trace``, and those of the quiz
-package: ``%quiz``, ``%%predict`` and ``%progress``.
+tasks, ``%wait``, ``%lab``, which begins a lab, ``%terminal``, ``%%trace``, those of the quiz
+package, ``%quiz``, ``%%predict`` and ``%progress``, and for a classroom ``%share`` and ``%help``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from IPython.core.interactiveshell import InteractiveShell
 
 from dockyard import cleanup, course, preparation, registry
-from dockyard.core import docker_client, paths
+from dockyard.core import classroom_file, docker_client, paths
 from dockyard.exceptions import UnwritableFolder, UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.lessons import lesson_catalog, lesson_check, visit
@@ -23,6 +23,7 @@ from dockyard.notebook import cell_commands, terminal_magic, wait_magic
 from dockyard.notebook.cell_commands import CellCommands
 from dockyard.quiz import quiz_magic
 from dockyard.quiz.quiz_magic import is_interactive
+from dockyard.sharing import share_magic
 from dockyard.trace import trace_magic
 
 
@@ -39,6 +40,7 @@ def load(ipython: InteractiveShell) -> None:
     register(magics.terminal, "line", "terminal")
     trace_magic.register(ipython)
     quiz_magic.register(ipython, lambda: magics.lesson)
+    share_magic.register(ipython, magics.page)
     for name in docker_client.UNSET:
         os.environ.pop(name, None)
     os.environ.update(course.environment())
@@ -62,6 +64,11 @@ class LessonMagics:
         """The environment of the kernel before this course changed it."""
         self.broken = False
         """Whether a lesson or lab could not begin in this kernel."""
+
+    def page(self) -> str:
+        """The page that has begun here, such as ``labs/03-containers``; empty before that."""
+        begun = self.attempt or self.visit
+        return f"{begun.lab.SECTION}/{begun.lab.name}" if begun else ""
 
     def permit(self, command: str = "") -> None:
         """Raise UsageError when the lesson could not begin, so that no command runs.
@@ -126,11 +133,16 @@ class LessonMagics:
             # Not in stored outputs: it depends on where the course got its images.
             if quiz_magic.is_interactive(self.shell):
                 self._say_whose_images_are_used(name)
+        self._say_what_the_teacher_says()
 
     def _say_whose_images_are_used(self, name: str) -> None:
         used = [image.reference for image in preparation.named_by(name)]
         if remark := registry.remark(used):
             print(remark)
+
+    def _say_what_the_teacher_says(self) -> None:
+        if is_interactive(self.shell) and (news := classroom_file.news()):
+            print(news)
 
     def check(self, line: str) -> None:
         """``%check [TASK…]``: look at tasks of the lesson; ``--hint`` gives a hint instead."""
@@ -140,6 +152,7 @@ class LessonMagics:
         print(
             lesson_check.report(self.visit, [w for w in words if w != "--hint"], "--hint" in words)
         )
+        self._say_what_the_teacher_says()
 
     def wait(self, line: str) -> None:
         """``%wait NAME STATE``, ``%wait URL``, ``%wait docker …``: see wait_magic.py."""
@@ -154,6 +167,7 @@ class LessonMagics:
             self.attempt = lab_magic.begin(line, self.shell.user_ns)
             self.visit = None
         self.lesson = self.attempt.lesson
+        self._say_what_the_teacher_says()
 
     def tidy(self, line: str) -> None:
         """``%tidy``: remove the objects with this lesson's label."""

@@ -31,6 +31,9 @@ from dockyard.core.python_packages import CLASSROOM_LOCK
 PREFIX = "dytest-"
 """Begins the names of the system users that a test makes and removes."""
 
+TEACHER = "teacher"
+"""The name of the hub's admin."""
+
 BRIDGE = "dytest"
 ADDRESSES = IPv4Network("10.214.0.0/24")
 PATIENCE = 300
@@ -43,6 +46,8 @@ c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
 c.RoomNetwork.bridge = {bridge!r}
 c.RoomNetwork.addresses = {addresses!r}
 c.RoomNetwork.hub_port = {hub_port}
+c.RoomNetwork.teacher_port = {teacher_port}
+c.Authenticator.admin_users = {{{teacher!r}}}
 c.RoomSpawner.account_prefix = {prefix!r}
 c.RoomSpawner.engine = "embedded"
 c.RoomSpawner.store = {store!r}
@@ -59,7 +64,7 @@ class Hub:
         self.course = folder / "course"
         self.store = folder / "store"
         self.port, self.api_port = ports.choose(), ports.choose()
-        self.network = rooms.Network(BRIDGE, ADDRESSES, ports.choose())
+        self.network = rooms.Network(BRIDGE, ADDRESSES, ports.choose(), ports.choose())
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
             "PATH": os.environ["PATH"], "HOME": "/root", "LANG": "C.UTF-8",
@@ -87,7 +92,8 @@ class Hub:
         text = CONFIG.format(
             course=str(self.course), port=self.port, api_port=self.api_port, bridge=BRIDGE,
             addresses=str(ADDRESSES), hub_port=self.network.hub_port, prefix=PREFIX,
-            store=str(self.store), patience=PATIENCE,
+            store=str(self.store), patience=PATIENCE, teacher=TEACHER,
+            teacher_port=self.network.teacher_port,
         )  # fmt: skip
         (self.folder / "jupyterhub_config.py").write_text(text)
 
@@ -191,14 +197,16 @@ class Student:
         self.session = requests.Session()
         self._kernel = ""
 
-    def sign_up(self) -> None:
-        """Choose a password, and log in with it."""
+    def sign_up(self, then: str = "") -> requests.Response:
+        """Choose a password, and log in with it; then names the page to go on to."""
         self._send(
             "/hub/signup", username=self.name, signup_password=self.password,
             signup_password_confirmation=self.password,
         )  # fmt: skip
-        page = self._send("/hub/login", username=self.name, password=self.password)
+        login = f"/hub/login?next={then}" if then else "/hub/login"
+        page = self._send(login, username=self.name, password=self.password)
         assert "/hub/login" not in page.url, page.text
+        return page
 
     def _send(self, page: str, **fields: str) -> requests.Response:
         self.session.get(self.hub.url + page, timeout=PATIENCE).raise_for_status()

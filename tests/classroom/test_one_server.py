@@ -1,5 +1,6 @@
 """Students of one server: each has an engine of their own and reaches nobody else's anything."""
 
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -7,12 +8,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
 
 from classroom import rooms
 from dockyard.core import wait
 from dockyard.engine import system_packages
 from dockyard.registry import server
-from tests.classroom.hub import PATIENCE, Student, open_hub
+from tests.classroom.hub import PATIENCE, TEACHER, Student, open_hub
 from tests.engine.test_rootless import opened_devices
 from tests.support import packages
 from tests.support.restricted_host import needs_root
@@ -149,6 +151,106 @@ def test_a_room_reaches_the_hub_and_no_other_port_of_the_server(second):
         assert reaches(second, network.gateway, network.hub_port)
         assert not reaches(second, network.gateway, port)
         assert not reaches(second, network.gateway, second.hub.port)
+
+
+CLASSROOM = "/services/classroom/"
+
+
+@pytest.fixture(scope="module")
+def teacher(students):
+    """The hub's admin, who has no server, at the page that shows who is where."""
+    found = Student(students[0].hub, TEACHER)
+    page = found.sign_up(then=CLASSROOM)
+    assert "<h1>Who is where</h1>" in page.text, page.text
+    return found
+
+
+def seen(teacher, page=""):
+    found = teacher.session.get(teacher.hub.url + CLASSROOM + page, timeout=PATIENCE)
+    assert found.ok, found.text
+    return found.text
+
+
+def test_the_teacher_sees_a_student_who_agrees_until_that_is_taken_back(teacher, first, second):
+    first.python("%load_ext dockyard")
+    assert "Nothing is shared now." in first.python("%share")
+    assert "Nobody has agreed" in seen(teacher)
+    assert "since" in first.python("%share yes")
+    assert first.get("/dockyard/classroom").json()["agreed"]
+    # The course asks for a lab's images, and the student's engine may still be filling its store.
+    assert "Ready" in first.python("%lesson 03-containers")
+    first.python("%help")
+    page = seen(teacher)
+    assert first.name in page
+    assert "03-containers, freeze</li>" in page
+    assert second.name not in page
+    assert first.name in seen(teacher, "grades/nbgrader")
+    assert "removed" in first.python("%share no")
+    assert first.name not in seen(teacher)
+    first.python("%tidy")
+
+
+def test_only_the_teacher_may_open_the_page(teacher, first, second):
+    for page in ("", "hint", "grades/plain"):
+        url = second.hub.url + CLASSROOM + page
+        assert second.session.get(url, timeout=PATIENCE).status_code == 403
+        assert "Who is where" not in requests.get(url, timeout=PATIENCE).text
+    # From within a room, with the token of the student's server, too.
+    asked = (
+        "import os, requests; at = os.environ['DOCKYARD_CLASSROOM']; "
+        "headers = {'Authorization': 'token ' + os.environ['JUPYTERHUB_API_TOKEN']}; "
+        "print(requests.get(at, headers=headers, allow_redirects=False).status_code)"
+    )
+    assert first.python(asked).strip() in ("302", "403")
+
+
+def test_a_hint_to_all_reaches_students_who_share_nothing(teacher, second):
+    form = seen(teacher, "hint")
+    token = re.search(r'name="_xsrf" value="([^"]+)"', form)[1]
+    url = teacher.hub.url + CLASSROOM + "hint"
+    refused = teacher.session.post(url, data={"text": "No."}, timeout=PATIENCE)
+    assert refused.status_code == 403
+    said = teacher.session.post(
+        url, data={"text": "Look at <port> 80.", "_xsrf": token}, timeout=PATIENCE
+    )
+    assert said.ok, said.text
+    assert "&lt;port&gt;" in said.text
+    wait.until(
+        "the hint",
+        lambda: second.get("/dockyard/classroom").json()["hint"] == "Look at <port> 80.",
+        timeout=PATIENCE,
+    )
+
+
+SEND = (
+    "import os, requests; at = os.environ['DOCKYARD_CLASSROOM'] + 'evidence'; "
+    "own = {{'Authorization': 'token ' + os.environ['JUPYTERHUB_API_TOKEN']}}; "
+    "print(requests.{}.status_code)"
+)
+
+
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        ("put(at, data=b'{}')", 403),
+        ("put(at, data=b'{}', headers={'Authorization': 'token 1234'})", 403),
+        ("put(at, data=b'{}', headers=own)", 400),
+        ("put(at, data=b'[' * 90_000, headers=own)", 400),
+        ("get(at, headers=own)", 405),
+    ],
+)
+def test_the_service_takes_nothing_but_evidence_from_a_student(teacher, first, call, status):
+    assert first.python(SEND.format(call)).strip() == str(status)
+    assert first.name not in seen(teacher)
+
+
+def test_a_message_without_end_is_cut_off(teacher, first):
+    call = "put(at, data=b'1' * 300_000, headers=own)"
+    said = first.python(SEND.format(call))
+    # The service answers, or is gone before the student's server has sent all.
+    assert "200" not in said
+    assert re.search(r"400|413|Connection\w*Error", said)
+    assert first.name not in seen(teacher)
 
 
 def test_a_room_has_the_memory_that_it_was_given(first):

@@ -8,6 +8,7 @@
   const WHILE_SETTING_UP = 1500;
   const OTHERWISE = 10000;
   const BETWEEN_TASKS = 2500;
+  const BETWEEN_NEWS = 10000;
   /** As it was at first: JupyterLab changes it when it opens a page. */
   const ADDRESS = location.pathname;
 
@@ -44,6 +45,14 @@
     #${NAME} .dockyard-tasks li[data-done]::before { content: "✔"; color: var(--jp-success-color1); }
     #${NAME} .dockyard-tasks li[data-done] { color: var(--jp-ui-font-color2); }
     #${NAME} .dockyard-tasks code { font-family: var(--jp-code-font-family); text-indent: 0; }
+    #${NAME} .dockyard-classroom { margin: 0 12px 8px; overflow-wrap: anywhere; }
+    #${NAME} .dockyard-classroom p, #${NAME} .dockyard-classroom ul { margin: 0 0 4px; }
+    #${NAME} .dockyard-classroom li { display: list-item; border: 0; }
+    #${NAME} .dockyard-classroom ul { list-style: disc; padding-left: 20px; }
+    #${NAME} .dockyard-classroom button { border: 1px solid var(--jp-border-color1);
+      border-radius: 3px; margin: 0 4px 4px 0; }
+    #${NAME} .dockyard-hint { padding: 8px; border-left: 4px solid var(--jp-brand-color1);
+      background: var(--jp-layout-color2); }
     #${NAME} .dockyard-said { position: absolute; clip-path: inset(50%); height: 1px; width: 1px;
       overflow: hidden; white-space: nowrap; }
     /* A wide table breaks words before it becomes wider than the page. */
@@ -64,10 +73,14 @@
     return text.split("`").map((part, at) => (at % 2 ? element("code", {}, part) : part));
   }
 
-  async function ask(settings, what) {
+  /** Ask the server; with a body, tell it something. */
+  async function ask(settings, what, body) {
     const headers = settings.token ? { Authorization: `token ${settings.token}` } : {};
+    const xsrf = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/);
+    if (body && xsrf) headers["X-XSRFToken"] = decodeURIComponent(xsrf[1]);
     const answer = await fetch(`${settings.baseUrl}dockyard/${what}`, {
       headers, cache: "no-store", credentials: "same-origin",
+      ...(body && { method: "POST", body: JSON.stringify(body) }),
     });
     if (!answer.ok) throw new Error(`the course's side bar: status ${answer.status}`);
     return answer.json();
@@ -84,6 +97,8 @@
       this.done = undefined;
       this.labs = new Set();
       this.said = element("p", { class: "dockyard-said", role: "status" });
+      this.hint = element("div", { role: "status" });
+      this.classroom = element("section", { class: "dockyard-classroom", "aria-label": "Classroom" });
       const terminal = element(
         "button",
         { class: "dockyard-terminal", title: "docker reaches the course's engine there",
@@ -93,6 +108,8 @@
       node.append(
         element("style", {}, STYLE),
         this.setup,
+        this.hint,
+        this.classroom,
         terminal,
         element("nav", { "aria-label": "Lessons and labs" }, this.list),
         this.said,
@@ -150,6 +167,40 @@
       } else {
         this.setup.replaceChildren();
       }
+    }
+
+    /** Show the teacher's hint, and the buttons with which a learner agrees and asks for help. */
+    showClassroom(news) {
+      const text = JSON.stringify(news);
+      if (text === this.newsShown) return;
+      this.newsShown = text;
+      const { teacher, agreed, help, hint, shared, not_shared: notShared, said } = news;
+      this.hint.replaceChildren(...(hint
+        ? [element("p", { class: "dockyard-hint" }, `Your teacher says: ${hint}`)] : []));
+      if (!teacher) return this.classroom.replaceChildren();
+      const button = (label, act) => element("button", { onclick: () => this.press(act) }, label);
+      const told = said ? [element("p", {}, said.split("\n")[0])] : [];
+      if (agreed) {
+        this.classroom.replaceChildren(
+          help ? button("I go on by myself", "unask") : button("Ask the teacher for help", "ask"),
+          button("Stop sharing", "revoke"),
+          ...told,
+        );
+      } else {
+        this.classroom.replaceChildren(
+          element("p", {}, "Nothing of yours is shared. If you agree, your teacher sees:"),
+          element("ul", {}, ...shared.map((each) => element("li", {}, each))),
+          element("p", {}, notShared),
+          button("Share with my teacher", "agree"),
+          ...told,
+        );
+      }
+    }
+
+    async press(act) {
+      const page = this.path() ?? this.marked ?? "";
+      const { serverSettings } = this.app.serviceManager;
+      this.showClassroom(await ask(serverSettings, "classroom", { do: act, page }));
     }
 
     item({ number, title, minutes, lesson, lab, done, of }) {
@@ -257,6 +308,17 @@
       setTimeout(followTasks, BETWEEN_TASKS);
     };
     void app.restored.then(followTasks);
+    const followNews = async () => {
+      if (widget.isVisible && !document.hidden) {
+        try {
+          panel.showClassroom(await ask(app.serviceManager.serverSettings, "classroom"));
+        } catch {
+          // As above.
+        }
+      }
+      setTimeout(followNews, BETWEEN_NEWS);
+    };
+    void app.restored.then(followNews);
   }
 
   let shared;

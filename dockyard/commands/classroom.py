@@ -1,0 +1,81 @@
+"""``classroom``: evidence of what is done, and the teacher's page, hint, grades and laptops."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from dockyard.core import private_file, whole_file
+from dockyard.exceptions import UsageError
+from dockyard.sharing import (
+    evidence_file,
+    gradebook,
+    laptops,
+    room,
+    room_page,
+    share_magic,
+    teacher,
+)
+
+PAGE = "who-is-where.html"
+"""The teacher's page in the folder with the evidence."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what options.action says; returns 0. Raises UsageError or OSError."""
+    if options.action != "hint" and options.text:
+        raise UsageError("Only hint takes a text.")
+    target = Path(options.place).expanduser()
+    match options.action:
+        case "export":
+            _export(target)
+        case "page":
+            _page(target, watch=options.watch)
+        case "grades":
+            print(gradebook.render(_room(target), options.format), end="")
+        case "hint":
+            said = teacher.write_hint(_folder(target), " ".join(options.text))
+            print(f"All see: {said}" if said else "Nothing is said to all now.", file=sys.stderr)
+        case "laptops":
+            print(laptops.render(laptops.load(_folder(target))))
+    return 0
+
+
+def _export(file: Path) -> None:
+    whole_file.write(file, evidence_file.encode(evidence_file.collect()))
+    print(f"{file} says:", file=sys.stderr)
+    for each in share_magic.SHARED:
+        print(f"  - {each}", file=sys.stderr)
+    print(f"{share_magic.NOT_SHARED} Read it, then give it to your teacher.", file=sys.stderr)
+
+
+def _page(folder: Path, *, watch: bool) -> None:
+    """Write the page, with watch again and again until Ctrl-C."""
+    _folder(folder)
+    file = folder / PAGE
+    try:
+        while True:
+            # Learners may read the folder, not the page.
+            private_file.write(file, room_page.render(_room(folder)))
+            if not watch:
+                print(f"Open {file} in a browser.", file=sys.stderr)
+                return
+            time.sleep(room_page.AGAIN)
+    except KeyboardInterrupt:
+        return
+
+
+def _room(folder: Path) -> room.Room:
+    return room.load(_folder(folder))
+
+
+def _folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise UsageError(
+            f"There is no folder {folder}.",
+            next="Name the folder with the learners' files, for example:  "
+            "python3 -m dockyard classroom page ~/evidence",
+        )
+    return folder
