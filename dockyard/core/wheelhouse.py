@@ -1,8 +1,9 @@
-"""The wheels of the lessons' guestbook, as files in the store: lessons need no network for them."""
+"""The wheels of the guestbook, as files in the store: lessons and labs need no network for them."""
 
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,8 @@ from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.exceptions import InstallFailed
 
-REQUIREMENTS = paths.CHECKOUT / "notebooks" / "guestbook" / "requirements.txt"
+SOURCE = paths.NOTEBOOKS / "guestbook"
+REQUIREMENTS = SOURCE / "requirements.txt"
 PYTHON = "3.13"
 """The version in the image python:3.13-slim."""
 
@@ -73,6 +75,16 @@ def fetch(say: Say) -> Path:
                 file.unlink()
         say(f"downloaded {len(keep)} wheels of the guestbook")
     return folder()
+
+
+def copy_guestbook(target: Path) -> None:
+    """Copy the guestbook to a new folder, with its wheels in the folder ``wheels`` in it.
+
+    Downloads the wheels if need be. Raises InstallFailed or Busy.
+    """
+    wheels = folder() if is_complete() else fetch(print)
+    shutil.copytree(SOURCE, target, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    shutil.copytree(wheels, target / "wheels")
 
 
 def _download(tags: tuple[str, ...], target: Path) -> None:

@@ -26,9 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from dockyard import cleanup, course
-from dockyard.core import docker_client, paths, ports, progress_file
+from dockyard.core import docker_client, paths, ports, progress_file, wheelhouse
 from dockyard.core.process import Lock
 from dockyard.exceptions import SceneFailed
+from dockyard.labs import lab_catalog
 from dockyard.labs.lab_catalog import Exercise, Lab, Page, Way
 from dockyard.notebook.shell_runner import SHELL
 
@@ -121,8 +122,8 @@ def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
     """Begin an attempt: remove the earlier one's objects, draw values, set the scene.
 
     Keeps the files of an earlier attempt beside the new folder. place is a digit, another one
-    for each proof of the same lab that runs at the same time. Raises EngineNotRunning or
-    SceneFailed.
+    for each proof of the same lab that runs at the same time. Raises EngineNotRunning,
+    SceneFailed, or, for a lab with a guestbook, InstallFailed or Busy.
     """
     id = secrets.token_hex(2) if kind == "lab" else place
     taken = _drawn_for_others(lab) if kind == "lab" else ()
@@ -136,6 +137,11 @@ def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
         _save(lab, values=dict(attempt.values), id=id, begun=None, cases=[])
     docker_client.write_config(attempt.lesson)
     make_folder(attempt)
+    if lab.guestbook:
+        wheelhouse.copy_guestbook(attempt.work / "guestbook")
+    if (files := lab_catalog.FILES / lab.name).exists():
+        others = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(files, attempt.work, ignore=others, dirs_exist_ok=True)
     set_scene(attempt, lab.scene)
     if kind == "lab":
         _save(lab, begun=progress_file.now())

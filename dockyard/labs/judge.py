@@ -47,8 +47,11 @@ def judge(attempt: Attempt, tasks: Iterable[str] = ()) -> list[Verdict]:
     progress file. Raises EngineNotRunning.
     """
     chosen = [attempt.lab.exercise(name) for name in tasks] or attempt.lab.tasks
-    with closing(docker_client.connect()) as daemon, ThreadPoolExecutor(AT_ONCE) as pool:
-        probe = Probe(daemon, attempt)
+    with (
+        closing(docker_client.connect()) as daemon,
+        closing(Probe(daemon, attempt)) as probe,
+        ThreadPoolExecutor(AT_ONCE) as pool,
+    ):
         verdicts = list(pool.map(lambda task: _verdict(attempt, task, probe), chosen))
     if attempt.is_learners:
         _save(attempt.lab, verdicts)

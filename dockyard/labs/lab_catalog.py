@@ -1,6 +1,7 @@
 """The lab catalog: one TOML file per lab in catalog/, the source of its notebooks and tests.
 
     title, opening, closing, minutes    text of the notebook
+    guestbook                   whether $WORK gets a copy of notebooks/guestbook
     scene                       shell commands that set the scene when an attempt begins
     [values]                    what is drawn for each attempt: NAME = "name:front", "port" or
                                 "token"; the learner finds it as $NAME
@@ -17,6 +18,8 @@ names those that come first; `scene` is a visible cell that sets the scene of th
 something when the learner begins the case, and `symptom` those that show the damage; `start` is
 the content of the learner's cell at first; `fails` says that the solution ends with an exit code
 other than 0.
+
+What is in files/LAB is copied to $WORK before the scene is set.
 
 mistakes.toml holds the mistakes that checks recognise: a table per mistake with a title, why it
 does not work, and the lesson that explains it.
@@ -37,6 +40,9 @@ from dockyard.core.data_file import Record
 from dockyard.exceptions import UsageError
 
 FOLDER = Path(__file__).parent / "catalog"
+FILES = Path(__file__).parent / "files"
+"""A folder for each lab whose learners get files; most have none."""
+
 MISTAKES = Path(__file__).parent / "mistakes.toml"
 
 Recipe = Annotated[str, Meta(pattern=r"^(name:[a-z][a-z-]*|port|token)$")]
@@ -116,6 +122,7 @@ class LabFile(Record, kw_only=True):
     minutes: int
     opening: str
     closing: str = ""
+    guestbook: bool = False
     scene: str = ""
     values: Mapping[str, Recipe] = {}
     reps: tuple[Rep, ...] = ()

@@ -14,22 +14,26 @@ import re
 import secrets
 import tarfile
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+import docker
 import requests
 import urllib3
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
+from docker.tls import TLSConfig
 
 from dockyard import cleanup
 from dockyard.core import wait
 from dockyard.core.tls_context import trusting
 from dockyard.labs import executions, loopback_http, payloads
+from dockyard.labs.attempt import Attempt
 from dockyard.labs.inspection import Inspection
 from dockyard.labs.loopback_http import reason
 from dockyard.labs.verdict import Broken, NotYet, brief
@@ -43,9 +47,61 @@ MOST_LINKS = 10
 PATIENCE = 20
 """Seconds for a throw-away container to exit."""
 
+TLS_PORT = 2376
+"""Where a daemon in a container of docker:dind waits for clients with a certificate."""
+
+OLDEST_API = "1.44"
+"""Every daemon of today still speaks it."""
+
 
 class Probe(Inspection):
     """What a check sees of the daemon; its methods raise NotYet or Broken."""
+
+    def __init__(self, daemon: docker.DockerClient, attempt: Attempt) -> None:
+        super().__init__(daemon, attempt)
+        self._lock = threading.Lock()
+        self._second: dict[str | None, Probe] = {}
+        self._ending = ExitStack()
+
+    def close(self) -> None:
+        """End the connections to the daemons in containers."""
+        self._ending.close()
+
+    def daemon_in(self, container: Container) -> Probe:
+        """A probe of the daemon in a container, to which it talks over TLS.
+
+        The container has the client's certificates in /certs/client, as docker:dind makes them.
+        Similar to ``docker --tlsverify --host tcp://127.0.0.1:PORT``. Raises NotYet when the
+        daemon's port is not published, or when nobody answers there.
+        """
+        with self._lock:
+            if container.id not in self._second:
+                self._second[container.id] = self._connect(container)
+            return self._second[container.id]
+
+    def _connect(self, container: Container) -> Probe:
+        ports = self.published(container, TLS_PORT)
+        if not ports:
+            raise NotYet(f"{container.name} runs, but its port {TLS_PORT} is not published.")
+        # Each new connection reads the files again.
+        folder = self._ending.enter_context(tempfile.TemporaryDirectory())
+        ca, cert, key = (Path(folder, f"{each}.pem") for each in ("ca", "cert", "key"))
+        for file in (ca, cert, key):
+            file.write_text(self.read(container, f"/certs/client/{file.name}") or "")
+        try:
+            daemon = docker.DockerClient(
+                f"https://127.0.0.1:{ports[0]}",
+                version=OLDEST_API,
+                timeout=PATIENCE,
+                tls=TLSConfig((str(cert), str(key)), str(ca), verify=True),
+            )
+            self._ending.callback(daemon.close)
+            # Never by a proxy, as in loopback_http.py.
+            daemon.api.trust_env = False
+            daemon.ping()
+        except (DockerException, requests.RequestException, OSError):
+            raise NotYet(f"No daemon answers on {container.name} yet.") from None
+        return Probe(daemon, self.attempt)
 
     def serving(self, name: str, port: int | str, inside: int) -> Container:
         """The container that should answer at a port of this computer, running.
@@ -390,7 +446,7 @@ class Probe(Inspection):
 
         Similar to ``docker run --rm IMAGE ARGV…``. Raises Broken when it does not exit.
         """
-        with self._started(image, list(argv) or None, **options) as container:
+        with self.throw_away(image, list(argv) or None, **options) as container:
             try:
                 code = container.wait(timeout=PATIENCE)["StatusCode"]
             except OSError:
@@ -403,7 +459,7 @@ class Probe(Inspection):
         Similar to ``docker run --rm --publish 127.0.0.1::INSIDE IMAGE``.
         """
         where = {f"{inside}/tcp": ("127.0.0.1", None)}
-        with self._started(image, None, ports=where) as container:
+        with self.throw_away(image, None, ports=where) as container:
             container.reload()
             found = self.published(container, inside)
             if not found:
@@ -445,7 +501,11 @@ class Probe(Inspection):
         raise Broken(f"A container of {image} ends at once, with exit code {code}.{last}")
 
     @contextmanager
-    def _started(self, image: str, argv: list[str] | None, **options: Any) -> Iterator[Container]:
+    def throw_away(self, image: str, argv: list[str] | None, **options: Any) -> Iterator[Container]:
+        """A container that was started for a ``with`` block, and is removed at its end.
+
+        Similar to ``docker run --detach``. Raises Broken when it cannot be run.
+        """
         self.image(image)
         try:
             with cleanup.helper(self.daemon, image, argv, **options) as container:

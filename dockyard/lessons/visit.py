@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from dockyard import cleanup
-from dockyard.core import docker_client, paths, wheelhouse, whole_file
+from dockyard.core import docker_client, wheelhouse, whole_file
 from dockyard.labs import attempt as attempts
 from dockyard.labs.attempt import Attempt
 from dockyard.lessons import lesson_catalog
 from dockyard.lessons.lesson_catalog import LessonPage
 
-SOURCE = paths.NOTEBOOKS / "guestbook"
 MARK = ".visit.json"
 """In the lesson's folder: which daemon has the scene, and of which lesson's edition."""
 
@@ -57,7 +55,7 @@ def begin(
                     entry["before"] = entry.pop("done")
     attempts.make_folder(attempt)
     if lesson.guestbook:
-        _copy_guestbook(attempt.work / "guestbook")
+        wheelhouse.copy_guestbook(attempt.work / "guestbook")
     attempts.set_scene(attempt, lesson.scene)
     whole_file.write(attempt.work / MARK, json.dumps(now).encode())
     return attempt, False
@@ -84,9 +82,3 @@ def _mark(folder: Path) -> Any:
 def _edition(lesson: LessonPage) -> str:
     """Changes with the scene: after an update of the course, the lesson may need another one."""
     return hashlib.sha256(repr((lesson.guestbook, lesson.scene)).encode()).hexdigest()[:8]
-
-
-def _copy_guestbook(folder: Path) -> None:
-    wheels = wheelhouse.folder() if wheelhouse.is_complete() else wheelhouse.fetch(print)
-    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
-    shutil.copytree(wheels, folder / "wheels")

@@ -1,6 +1,7 @@
 """Takes back what a way has done in an attempt at a lab, so that another way begins where it did.
 
-A new attempt would be as good, but setting a lab's scene takes longer than most ways.
+A new attempt would be as good, but setting a lab's scene takes longer than most ways. Daemons in
+containers that can be reached over TLS are put back, too, but for their images.
 """
 
 import time
@@ -12,6 +13,9 @@ from docker.errors import APIError
 from dockyard import cleanup
 from dockyard.core import docker_client, paths
 from dockyard.core.labels import LESSON
+from dockyard.labs import executions
+from dockyard.labs.probe import Probe
+from dockyard.labs.verdict import NotYet
 
 READING = ("archive-path", "export", "top", "attach", "resize")
 """Events of a container that change nothing in it."""
@@ -27,6 +31,9 @@ class Present:
     images: dict
     files: dict
     """The content of each file by its path; None for a folder."""
+
+    daemons: dict
+    """The containers, networks and volumes of the daemons in containers, by the container's id."""
 
 
 class WayBack:
@@ -44,6 +51,8 @@ class WayBack:
         with closing(docker_client.connect()) as daemon:
             if self._was_changed(daemon, until):
                 return False
+            if not self._daemons_back(daemon):
+                return False
             now = self._look(daemon)
             for id in now.containers - self._before.containers:
                 _ignoring(daemon.api.remove_container, id, v=True, force=True)
@@ -53,6 +62,10 @@ class WayBack:
                 _ignoring(daemon.api.remove_volume, name, force=True)
             for name in now.images.keys() - self._before.images.keys():
                 _ignoring(daemon.api.remove_image, name, force=True)
+            for name, id in self._before.images.items():
+                if now.images.get(name) != id:
+                    repository, _, tag = name.rpartition(":")
+                    _ignoring(daemon.api.tag, id, repository, tag)
             now = self._look(daemon)
             if (now.containers, now.networks, now.volumes) != (
                 self._before.containers,
@@ -75,12 +88,15 @@ class WayBack:
             )
 
         api = daemon.api
+        containers = {
+            each["Id"]
+            for each in api.containers(all=True)
+            if ours(each["Labels"], *(each["Names"] or ()))
+        }
+        with closing(Probe(daemon, self._attempt)) as probe:
+            daemons = {id: _inside(inner) for id, inner in _second(probe, containers).items()}
         return Present(
-            {
-                each["Id"]
-                for each in api.containers(all=True)
-                if ours(each["Labels"], *(each["Names"] or ()))
-            },
+            containers,
             {each["Id"] for each in api.networks() if ours(each["Labels"], each["Name"])},
             {
                 each["Name"]
@@ -94,7 +110,23 @@ class WayBack:
                 if any(part.startswith(stems) for part in name.split("/"))
             },
             _files(self._attempt.work) | _files(paths.docker_config(lesson)),
+            daemons,
         )
+
+    def _daemons_back(self, daemon):
+        """Remove what is new in the daemons in containers. False when something old has changed."""
+        with closing(Probe(daemon, self._attempt)) as probe:
+            for id, inner in _second(probe, self._before.daemons).items():
+                before, now = self._before.daemons[id], _inside(inner)
+                for name in now["containers"].keys() - before["containers"].keys():
+                    _ignoring(inner.daemon.api.remove_container, name, v=True, force=True)
+                for name in now["networks"] - before["networks"]:
+                    _ignoring(inner.daemon.api.remove_network, name)
+                for name in now["volumes"] - before["volumes"]:
+                    _ignoring(inner.daemon.api.remove_volume, name, force=True)
+                if _inside(inner) != before:
+                    return False
+        return True
 
     def _was_changed(self, daemon, until):
         span = {"since": f"{self._since:.9f}", "until": f"{until:.9f}"}
@@ -105,6 +137,8 @@ class WayBack:
         """Whether an event changes an object that was there before."""
         id, action = event["Actor"]["ID"], event["Action"]
         attributes = event["Actor"]["Attributes"] or {}
+        if attributes.get("execID") in executions.known():
+            return False  # a check has looked into it
         if event["Type"] == "container":
             return id in self._before.containers and not action.startswith(READING)
         if event["Type"] == "network":
@@ -126,6 +160,25 @@ class WayBack:
             elif now.get(path) != content:
                 path.write_bytes(content)
         return True
+
+
+def _second(probe, containers):
+    """Probes of the daemons that answer in some of the containers, by the container's id."""
+    found = {}
+    for id in containers:
+        # Those without a daemon, or with one that has not been told to listen.
+        with suppress(NotYet, APIError):
+            found[id] = probe.daemon_in(probe.running(id))
+    return found
+
+
+def _inside(inner):
+    api = inner.daemon.api
+    return {
+        "containers": {each["Id"]: each["State"] for each in api.containers(all=True)},
+        "networks": {each["Id"] for each in api.networks()},
+        "volumes": {each["Name"] for each in api.volumes()["Volumes"] or ()},
+    }
 
 
 def _files(folder):

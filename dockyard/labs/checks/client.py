@@ -6,6 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
+from docker.models.containers import Container
+
 from dockyard.core import docker_client, paths
 from dockyard.labs.inspection import name_of
 from dockyard.labs.probe import Probe
@@ -80,17 +82,7 @@ def context(probe: Probe) -> str:
     ports = probe.published(boat, 2376)
     if not ports:
         raise NotYet(f"{boat.name} runs, but its port 2376 is not published.")
-    address, keys = _context(probe, probe["BOAT"])
-    if not any(address.endswith(f":{port}") for port in ports):
-        raise NotYet(f"The context {boat.name} leads to {address}, and {boat.name} is not there.")
-    if not keys.exists():
-        raise NotYet(
-            f"The context {boat.name} leads to {address}, without a certificate.",
-            mistake="certificates-left-out",
-        )
-    status, text = probe.get_secure(ports[0], "/info", keys)
-    if status != 200:
-        raise Broken(f"The daemon of {boat.name} refuses: {brief(text)!r}.")
+    must_lead_to(probe, boat, ports)
     return f"The context {boat.name} leads to the daemon of {boat.name}, with certificates."
 
 
@@ -108,6 +100,24 @@ def there(probe: Probe) -> str:
     if current != docker_client.CONTEXT:
         raise NotYet(f"Your plain commands go to the context {current}.")
     return f"{name} runs on {boat.name}, and your plain commands go to the course's daemon."
+
+
+def must_lead_to(probe: Probe, boat: Container, ports: list[int]) -> None:
+    """Raise NotYet unless the context of a boat's name leads to its daemon; asks that daemon.
+
+    ports are those of this computer at which the daemon can be reached.
+    """
+    address, keys = _context(probe, name_of(boat))
+    if not any(address.endswith(f":{port}") for port in ports):
+        raise NotYet(f"The context {boat.name} leads to {address}, and {boat.name} is not there.")
+    if not keys.exists():
+        raise NotYet(
+            f"The context {boat.name} leads to {address}, without a certificate.",
+            mistake="certificates-left-out",
+        )
+    status, text = probe.get_secure(ports[0], "/info", keys)
+    if status != 200:
+        raise Broken(f"The daemon of {boat.name} refuses: {brief(text)!r}.")
 
 
 def _context(probe: Probe, name: str) -> tuple[str, Path]:

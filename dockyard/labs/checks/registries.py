@@ -123,32 +123,38 @@ def fresh(probe: Probe) -> str:
 
 def guarded(probe: Probe) -> str:
     """The registry uses the volume's certificate and requires the password."""
-    stranger = _running(probe, probe["SAFE"], int(probe["SAFEPORT"]), probe)
+    must_be_guarded(probe, probe["SAFE"], int(probe["SAFEPORT"]))
+    return f"{probe['SAFE']} speaks TLS, and lets in {USER} and no stranger."
+
+
+def must_be_guarded(probe: Probe, name: str, port: int) -> None:
+    """Raise NotYet unless a registry speaks TLS and lets in the one user; tries it as both.
+
+    Its certificate is in the volume ``$KEYS``, the user's password is ``$PASSWORD``.
+    """
+    stranger = _running(probe, name, port, probe)
     try:
         status = stranger.ask("/v2/").status
     except Broken:
-        _explain_no_tls(probe)
+        _explain_no_tls(probe, name, port)
     if status == 200:
-        raise NotYet(
-            f"{probe['SAFE']} speaks TLS, and lets everybody in.", mistake="tls-is-no-password"
-        )
-    status = _inside(probe).ask("/v2/").status
+        raise NotYet(f"{name} speaks TLS, and lets everybody in.", mistake="tls-is-no-password")
+    status = inside(probe, port).ask("/v2/").status
     if status != 200:
         raise NotYet(
-            f"{probe['SAFE']} speaks TLS and asks for a password, but refuses {USER} with "
+            f"{name} speaks TLS and asks for a password, but refuses {USER} with "
             f"{probe['PASSWORD']} (status {status}).",
-            mistake=None if _is_bcrypt(probe) else "password-not-bcrypt",
+            mistake=None if _is_bcrypt(probe, name) else "password-not-bcrypt",
         )
-    return f"{probe['SAFE']} speaks TLS, and lets in {USER} and no stranger."
 
 
 def delivered(probe: Probe) -> str:
     """The guarded registry holds the image."""
     probe.running(probe["SAFE"])
     try:
-        _holds_card(probe, _inside(probe))
+        _holds_card(probe, inside(probe, int(probe["SAFEPORT"])))
     except NotYet as found:
-        if not found.mistake == "tag-sends-nothing" or _logged_in(probe):
+        if not found.mistake == "tag-sends-nothing" or logged_in(probe, int(probe["SAFEPORT"])):
             raise
         raise NotYet(
             f"{found.saw} Nobody is logged in there.",
@@ -166,8 +172,9 @@ def _certificate(probe: Probe) -> str:
     return probe.read_volume(probe["KEYS"], "cert.pem") or ""
 
 
-def _inside(probe: Probe) -> Address:
-    return Address(int(probe["SAFEPORT"]), _certificate(probe), probe["PASSWORD"])
+def inside(probe: Probe, port: int) -> Address:
+    """A guarded registry as its user sees it, with the certificate of the volume ``$KEYS``."""
+    return Address(port, _certificate(probe), probe["PASSWORD"])
 
 
 def _running(probe: Probe, name: str, port: int, keys: Probe | None = None) -> Address:
@@ -180,20 +187,19 @@ def _running(probe: Probe, name: str, port: int, keys: Probe | None = None) -> A
     return address
 
 
-def _explain_no_tls(probe: Probe) -> None:
-    status = Address(int(probe["SAFEPORT"])).ask("/v2/").status
+def _explain_no_tls(probe: Probe, name: str, port: int) -> None:
+    status = Address(port).ask("/v2/").status
     if status == 401:
         raise NotYet(
-            f"{probe['SAFE']} asks for the password over plain HTTP.",
-            mistake="password-in-the-clear",
+            f"{name} asks for the password over plain HTTP.", mistake="password-in-the-clear"
         )
     if status == 200:
-        raise NotYet(f"{probe['SAFE']} speaks plain HTTP, and lets everybody in.")
-    raise NotYet(f"{probe['SAFE']} speaks TLS, but not with the certificate of {probe['KEYS']}.")
+        raise NotYet(f"{name} speaks plain HTTP, and lets everybody in.")
+    raise NotYet(f"{name} speaks TLS, but not with the certificate of {probe['KEYS']}.")
 
 
-def _is_bcrypt(probe: Probe) -> bool:
-    container = probe.container(probe["SAFE"])
+def _is_bcrypt(probe: Probe, name: str) -> bool:
+    container = probe.container(name)
     settings = probe.variables(container)
     path = settings.get("REGISTRY_AUTH_HTPASSWD_PATH", "")
     written = probe.read(container, path) if path else None
@@ -258,10 +264,11 @@ def _layers(registry: Address, repository: str, reference: str) -> list[str]:
     return config.get("rootfs", {}).get("diff_ids", [])
 
 
-def _logged_in(probe: Probe) -> bool:
+def logged_in(probe: Probe, port: int) -> bool:
+    """Whether the learner's client knows a password for the registry at a port, or may know one."""
     written = paths.docker_config(probe.attempt.lesson) / "config.json"
     try:
         known = json.loads(written.read_text()).get("auths") or {}
     except (OSError, ValueError):
         return True
-    return any(name.endswith(f":{probe['SAFEPORT']}") for name in known)
+    return any(name.endswith(f":{port}") for name in known)
