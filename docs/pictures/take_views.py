@@ -67,8 +67,8 @@ SCENES = {
     ),
     "build": (FOLDER, "views.build('shop', 'shop:1')"),
     "pull": (
-        "!docker pull --quiet debian:bookworm-slim > /dev/null; docker rmi --force redis:7",
-        "views.pull('redis:7')",
+        "!docker pull --quiet debian:trixie-slim > /dev/null; docker rmi --force redis:8",
+        "views.pull('redis:8')",
     ),
     "registry": ("views.registry_browser(open='library/busybox:latest')",),
 }

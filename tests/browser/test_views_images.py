@@ -16,7 +16,7 @@ BEGIN = (
     # Not begun anew by %lesson, which would take away what the test has made.
     f"os.environ.update(course.environment({LESSON!r}))"
 )
-PULLED = "redis:7"
+PULLED = "redis:8"
 WORKS = ("views-test:1", "views-test:2", PULLED)
 
 VIEWS = """

@@ -64,7 +64,7 @@ def test_importing_repairs_replaced_tags_and_damaged_blobs(own, archive):
     registry.import_archive(archive)
     before = digests(own)
     with server.writer() as writer:
-        store_image(writer, by_reference()["redis:7"], files="evil files")
+        store_image(writer, by_reference()["redis:8"], files="evil files")
     damage(own.manifest("library/httpd", "2.4").blobs()[-1]["digest"])
     damage(own.manifest("library/registry", "2").digest)
     registry.import_archive(archive)

@@ -51,21 +51,12 @@ OF = {entry.reference: entry for entry in ENTRIES}
 
 
 def test_every_image_of_the_catalog_is_listed_with_its_official_sources():
-    wanted = {image.reference for image in images() if not _is_kept_for_later(image)}
-    assert OF.keys() == wanted
+    assert OF.keys() == {image.reference for image in images()}
     for image in images():
-        if image.reference in OF:
-            assert bool(OF[image.reference].official) == image.hub
+        assert bool(OF[image.reference].official) == image.hub
     for entry in ENTRIES:
         for source in entry.official:
             assert re.fullmatch(r"[\w.-]+/[\w.-]+ [0-9a-f]{40} \S+", source)
-
-
-def _is_kept_for_later(image):
-    """Older tags of an image that is listed."""
-    return any(image.reference != one and image.name == one.split(":")[0] for one in OF) and (
-        image.name in ("python", "redis")
-    )
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda file: f"{file.parent.name}/{file.stem}")

@@ -175,7 +175,7 @@ def setting_missing(probe: Probe) -> str:
 def killed(probe: Probe) -> str:
     """The program had the memory that it needs, and a limit."""
     heap = _ended(probe, probe["HEAP"])
-    probe.must_be_from(heap, "python:3.11-slim")
+    probe.must_be_from(heap, "python:3.13-slim")
     limit = heap.attrs["HostConfig"]["Memory"]
     code = heap.attrs["State"]["ExitCode"]
     if code != 0:

@@ -14,9 +14,9 @@ PROGRAM, TEST = "/app/app.py", "/app/test_app.py"
 def ask(probe: Probe) -> str:
     """The log says which Python it is."""
     container = probe.kept(probe["ASK"])
-    probe.must_be_from(container, "python:3.11-slim")
+    probe.must_be_from(container, "python:3.13-slim")
     said = probe.log(probe.started(probe["ASK"]))
-    if "3.11" not in said:
+    if "3.13" not in said:
         raise NotYet(f"The log of {container.name} says {brief(said)!r}.")
     return f"{container.name} has printed which Python it has, and its log keeps it."
 
