@@ -159,11 +159,11 @@ def headings(lab):
 
 @each_task
 def test_a_hint_names_parts_that_the_lesson_has(lab, task):
-    named = [name.replace("`", "") for name in re.findall(r'[Pp]art "([^"]+)"', task.where)]
+    said = re.findall(r'[Pp]arts? ("[^"]+"(?: and "[^"]+")?)', task.where)
+    named = [name.replace("`", "") for each in said for name in re.findall(r'"([^"]+)"', each)]
     for name in named:
         assert any(each.startswith(name) for each in headings(lab)), name
-    # The later ones still name some parts by their numbers.
-    assert named or lab not in EARLY
+    assert named or not headings(lab)
 
 
 def test_there_are_at_least_40_reps():
