@@ -453,8 +453,10 @@ class Probe(Inspection):
                 raise Broken(f"{image} was still running after {PATIENCE} s.") from None
             return code, self.log(container)
 
-    def answer(self, image: str, inside: int) -> tuple[int, str]:
+    def answer(self, image: str, inside: int, patience: float = 10) -> tuple[int, str]:
         """The status and text that a throw-away container answers at its port.
+
+        Waits for patience seconds until its program listens.
 
         Similar to ``docker run --rm --publish 127.0.0.1::INSIDE IMAGE``.
         """
@@ -465,7 +467,7 @@ class Probe(Inspection):
             if not found:
                 self._raise_exited(image, container)
             try:
-                return self.get(found[0], patience=10)
+                return self.get(found[0], patience=patience)
             except Broken:
                 container.reload()
                 if container.status == "exited":
