@@ -138,12 +138,12 @@ def _fill(
                 "Make the images from Debian packages instead:  "
                 "DOCKYARD_SOURCE=debian python3 -m dockyard registry fill",
             )
-        there = [image for image in absent if image.hub]
+        there = [image for image in absent if image.hub or hub.has_courses_own(image)]
         check_room(there, made=False)
         say(f"copying {len(there)} images from Docker Hub")
         only = source == "hub"
         refused = hub.copy_all(registry, client, there, say, all_platforms, only, stored)
-        absent = [image for image in absent if image in refused or not image.hub]
+        absent = [image for image in absent if image in refused or image not in there]
     if absent:
         check_room(absent)
         say(f"making {len(absent)} images from Debian packages (a few minutes, once)")

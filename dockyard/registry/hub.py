@@ -62,6 +62,24 @@ def refusal(image: Image, reference: str) -> str:
     return f"it answers {answer.status_code} {answer.reason[:60]}{again}"
 
 
+def has_courses_own(image: Image) -> bool:
+    """Whether the registry in Docker Hub's place is that of another home, and has this image."""
+    if address() == HUB:
+        return False
+    accept = {"Accept": ", ".join(INDEXES + MANIFESTS)}
+    try:
+        return all(
+            requests.head(
+                f"{address()}/v2/{image.repository}/manifests/{reference.partition(':')[2]}",
+                headers=accept,
+                timeout=TIMEOUT / 4,
+            ).ok
+            for reference in image.references
+        )
+    except requests.RequestException:
+        return False
+
+
 def _token(challenge: str) -> str:
     """A token for reading without a log-in. Raises RequestException, ValueError or KeyError."""
     asked = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
