@@ -271,6 +271,26 @@ def test_a_room_has_the_memory_that_it_was_given(first):
     assert {each.pid for each in first.processes()} <= within
 
 
+PULL = """
+cd && rm -rf extra mine && exec 2>&1 && set -e
+git init --quiet --initial-branch=main extra
+save() { git -C extra add . && git -C extra -c user.name=t -c user.email=t@t commit -qm change; }
+printf 'question\nanswer:\n' > extra/page.md; save
+gitpuller "file://$PWD/extra" main mine
+printf 'question\nanswer: my own\n' > mine/page.md; echo mine > mine/notes.md
+printf 'question\nanswer: 42\n' > extra/page.md
+echo theirs > extra/notes.md; echo new > extra/new.md; save
+gitpuller "file://$PWD/extra" main mine
+echo ===; cat mine/page.md mine/new.md mine/notes*
+"""
+
+
+def test_an_update_by_nbgitpuller_keeps_what_the_student_has_changed(first):
+    said = first.shell(PULL)
+    kept = said.rpartition("===")[2].split("\n")
+    assert {"question", "answer: my own", "new", "mine", "theirs"} <= set(kept), said
+
+
 def test_kernels_and_containers_outlive_a_hub_that_is_killed(students):
     for student in students:
         student.python("kept = 'still here'")
