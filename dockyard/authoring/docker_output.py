@@ -112,6 +112,15 @@ COLUMNS: dict[str, Callable[[str], str]] = {
 """The titles of columns of docker's tables, with what makes their cells comparable."""
 
 
+HISTORY: dict[str, Callable[[str], str]] = {
+    # A step has an id where an image that ends with it is there, and that may be any other image.
+    "IMAGE": lambda cell: "<id>" if cell == "<missing>" else _short_id(cell),
+    # The image stores count an empty layer in different ways.
+    "SIZE": _varies,
+}
+"""What is different in the table of ``docker history``."""
+
+
 def _table(lines: list[str], start: int) -> tuple[int, Block]:
     titles = re.split(r" {2,}", lines[start].strip())
     if len(titles) < 2 or any(title not in COLUMNS for title in titles):
@@ -156,8 +165,7 @@ IMAGES_OF_29 = ["IMAGE", "ID", "DISK USAGE"]
 
 def _table_lines(titles: list[str], rows: list[list[str]]) -> Block:
     yield _row(["IMAGE", "ID"] if titles[:3] in (IMAGES, IMAGES_OF_29) else titles)
-    # The image stores count an empty layer in different ways.
-    columns = COLUMNS | ({"SIZE": _varies} if "CREATED BY" in titles else {})
+    columns = COLUMNS | (HISTORY if "CREATED BY" in titles else {})
     compared = [
         [columns[title](cell) for title, cell in zip(titles, row, strict=True)] for row in rows
     ]

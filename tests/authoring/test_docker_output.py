@@ -222,3 +222,13 @@ def test_the_objects_of_a_stack_are_created_in_any_order():
     assert compared(one) == compared(other)
     assert compared(one) != compared("\n".join(lines[:2]))
     assert compared("Updating service app_web (id: 57bzq1wzov6h)") == "Updating service app_web"
+
+
+def test_a_step_of_an_image_has_an_id_where_another_image_ends_with_it():
+    table = (
+        "IMAGE          CREATED         CREATED BY            SIZE      COMMENT\n"
+        "b76597b7fd6c   1 second ago    python app.py         0B        crashed\n"
+        "{}   2 weeks ago     CMD ['bash']          0B        \n"
+    )
+    assert compared(table.format("<missing>   ")) == compared(table.format("0123456789ab"))
+    assert compared(table.format("no id       ")) != compared(table.format("0123456789ab"))

@@ -35,7 +35,18 @@ DRAWN = """(path) => {
     const panel = window.jupyterapp.shell.currentWidget;
     const drawn = panel?.content?.node.querySelectorAll(".jp-Cell").length;
     return panel?.context?.path === path && drawn && drawn === panel.content.model?.cells.length
-        && !panel.content.node.querySelector(".jp-Cell-Placeholder");
+        && !panel.content.node.querySelector(".jp-Cell-Placeholder")
+        && [...panel.node.querySelectorAll("img")].every(arrived);
+
+    // Chromium drops requests when a network comes or goes, so a picture is asked for twice.
+    function arrived(image) {
+        if (image.complete && !image.naturalWidth && !image.dataset.again) {
+            image.dataset.again = "yes";
+            image.src = image.src;
+            return false;
+        }
+        return image.complete;
+    }
 }"""
 
 FACTS = """() => {
