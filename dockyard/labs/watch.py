@@ -21,6 +21,9 @@ from dockyard.labs.inspection import is_anonymous
 READING = ("archive-path", "top", "save", "exec_detach")
 """Events that a check itself causes when it looks into an object, and that change nothing."""
 
+SETTLING = 1.5
+"""Seconds after a change; containerd has the name of an image that is built before all of it."""
+
 
 class Watch:
     """What has happened on the daemon and in the learner's folder since it was last asked."""
@@ -30,10 +33,12 @@ class Watch:
         self._since = time.time()
         self._before: object = None
         self._helpers: set[str] = set()
+        self._settled: float | None = None
 
     def changed(self, daemon: docker.DockerClient) -> bool:
         """Whether something could have completed a task since the last call; true at first.
 
+        True once more when a change has settled.
         Raises docker.errors.DockerException or requests.RequestException.
         """
         until = time.time()
@@ -46,7 +51,13 @@ class Watch:
             if not _is_health_check(daemon, event)
         ]
         self._since, before, self._before = until, self._before, self._silent(daemon)
-        return bool(happened) or before != self._before
+        if happened or before != self._before:
+            self._settled = until + SETTLING
+            return True
+        settles = self._settled is not None and until >= self._settled
+        if settles:
+            self._settled = None
+        return settles
 
     def _silent(self, daemon: docker.DockerClient) -> object:
         """What changes without an event: images built by BuildKit, and the learner's files."""

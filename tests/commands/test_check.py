@@ -185,7 +185,17 @@ def look():
         assert probe.listening(probe.running(probe["WEB"])) >= {80}
 
 
-def test_a_watch_ignores_health_checks(scene):
+def test_a_watch_looks_again_when_a_change_has_settled():
+    """An image that is being built has its name a moment before it is complete."""
+    watched = watch.Watch(attempts.begin(LAB))
+    with closing(docker_client.connect()) as daemon:
+        assert watched.changed(daemon), "at first"
+        wait.until("the second look", lambda: watched.changed(daemon), 60)
+        assert not watched.changed(daemon)
+
+
+def test_a_watch_ignores_health_checks(scene, monkeypatch):
+    monkeypatch.setattr(watch, "SETTLING", 600)
     attempt = attempts.begin(LAB)
     scene.run("well", "--health-cmd", "true", "--health-interval", "1s")
     with closing(docker_client.connect()) as daemon:
