@@ -102,6 +102,7 @@ class Hub:
         """Hold the mounts, start proxy and hub; end everything, students' rooms included."""
         with ExitStack() as undo:
             undo.callback(self.network.remove)
+            undo.callback(self._end_services)
             mounts = (
                 f"mount --bind '{paths.CHECKOUT}' '{self.course}'; "
                 f"mount -o remount,bind,ro '{self.course}'; "
@@ -156,6 +157,13 @@ class Hub:
         with suppress(requests.RequestException):
             return requests.get(f"{self.url}/hub/api/", timeout=10).ok
         return False
+
+    def _end_services(self) -> None:
+        """End what a hub that was killed has left behind."""
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.cmdline()[:1] == [str(self.folder / "venv/bin/python")]:
+                    process.kill()
 
     def _end_rooms(self) -> None:
         for process in psutil.process_iter():
