@@ -26,8 +26,6 @@ from dockyard.exceptions import UsageError
 from dockyard.sharing import evidence_file, gradebook, room, room_page, teacher
 from dockyard.sharing.evidence_file import NotEvidence
 
-MOST_STUDENTS = room.MOST
-
 
 class EvidenceHandler(web.RequestHandler):
     """Takes the evidence of the student whose server's token comes with it."""
@@ -47,7 +45,7 @@ class EvidenceHandler(web.RequestHandler):
             evidence = evidence_file.decode(self.request.body)
         except NotEvidence as error:
             raise web.HTTPError(400, reason=f"This is no evidence: {error}") from None
-        if not file.exists() and sum(1 for _ in self.folder.iterdir()) > MOST_STUDENTS:
+        if not file.exists() and sum(1 for _ in self.folder.iterdir()) > room.MOST:
             raise web.HTTPError(507, reason="There are too many students")
         # What is kept is what was understood, not what came.
         whole_file.write(file, evidence_file.encode(evidence))

@@ -19,7 +19,7 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -222,11 +222,8 @@ def remove_rules_about(bridges: Iterable[str]) -> None:
     with _lock():
         for family in FAMILIES:
             lines: dict[str, list[str]] = {}
-            table = ""
-            for line in run(f"{family}-save").splitlines():
-                if line.startswith("*"):
-                    table = line[1:]
-                elif wanted.match(line):
+            for table, line in _saved(family):
+                if wanted.match(line):
                     lines.setdefault(table, []).append(f"-D{line.removeprefix('-A')}")
             _change(family, lines)
 
@@ -290,11 +287,8 @@ def _routes() -> list[ipaddress.IPv4Network]:
 def remove_chains(family: str, pattern: str) -> None:
     """Remove the chains whose names match pattern, and the rules that jump to them."""
     lines: dict[str, list[str]] = {}
-    table = ""
-    for line in run(f"{family}-save").splitlines():
-        if line.startswith("*"):
-            table = line[1:]
-        elif found := re.match(rf":({pattern}) ", line):
+    for table, line in _saved(family):
+        if found := re.match(rf":({pattern}) ", line):
             flush, delete = f"-F {found[1]}", f"-X {found[1]}"
             lines.setdefault(table, []).extend([flush, delete])
         elif re.search(rf"-[jg] {pattern}$", line) and not re.match(rf"-A {pattern} ", line):
@@ -305,6 +299,16 @@ def remove_chains(family: str, pattern: str) -> None:
         family,
         {table: sorted(of, key=lambda line: order.index(line[:2])) for table, of in lines.items()},
     )
+
+
+def _saved(family: str) -> Iterator[tuple[str, str]]:
+    """The lines of iptables-save(8), each with its table."""
+    table = ""
+    for line in run(f"{family}-save").splitlines():
+        if line.startswith("*"):
+            table = line[1:]
+        else:
+            yield table, line
 
 
 def _change(family: str, lines: dict[str, list[str]]) -> None:

@@ -117,6 +117,23 @@ class Attempt:
             check=False,
         )
 
+    def docker(self, *words: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run the learner's docker client, with the contexts and log-ins of the page.
+
+        Keeps the output streams apart. timeout is in seconds; raises subprocess.TimeoutExpired.
+        """
+        return subprocess.run(
+            ["docker", *words],
+            env=self.process_environment(),
+            cwd=self.work,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+        )
+
 
 def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
     """Begin an attempt: remove the earlier one's objects, draw values, set the scene.

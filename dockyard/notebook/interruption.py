@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,14 +39,16 @@ def explain(command: str, seconds: float, *, killed: bool) -> Interrupted:
     and that still run, and how to stop them.
     """
     lines: list[str] = []
-    try:
-        # Only such a command is certain to have started what began with it.
-        if re.search(r"\bdocker\b", command):
-            with closing(docker_client.connect(timeout=3, untraced=True)) as daemon:
-                lines = list(_explain(daemon, command, timedelta(seconds=seconds), killed))
-    except (DockyardError, docker.errors.DockerException, requests.RequestException, OSError):
-        # The daemon has stopped, and its containers with it.
-        pass
+    # Only such a command is certain to have started what began with it.
+    if re.search(r"\bdocker\b", command):
+        # Otherwise the daemon has stopped, and its containers with it.
+        with (
+            suppress(
+                DockyardError, docker.errors.DockerException, requests.RequestException, OSError
+            ),
+            closing(docker_client.connect(timeout=3, untraced=True)) as daemon,
+        ):
+            lines = list(_explain(daemon, command, timedelta(seconds=seconds), killed))
     return Interrupted("\n".join(["Interrupted.", *lines]))
 
 

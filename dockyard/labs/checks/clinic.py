@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-import subprocess
 from pathlib import Path
 
 from docker.models.containers import Container
@@ -277,15 +276,8 @@ def wrong_context(probe: Probe) -> str:
         settings = {}
     current = settings.get("currentContext") or "default"
     address = _address(folder, current) or "unix:///var/run/docker.sock"
-    done = subprocess.run(
-        ["docker", "--config", "client", "info", "--format", "{{.ID}}"],
-        cwd=probe.attempt.work,
-        env=probe.attempt.process_environment(),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    ask = ("--config", "client", "info", "--format", "{{.ID}}")
+    done = probe.attempt.docker(*ask, timeout=30)
     if done.returncode:
         raise Broken(f"The current context is {current}, and no daemon answers at {address}.")
     if done.stdout.strip() != probe.daemon.info()["ID"]:

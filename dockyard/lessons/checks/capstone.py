@@ -6,7 +6,6 @@ import datetime
 import json
 import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -105,11 +104,11 @@ def published(probe: Probe) -> str:
 def reached(probe: Probe) -> str:
     """The context leads to the café's daemon, and a stranger cannot go that way."""
     probe.running("cafe")
-    contexts = _docker(probe, "context", "ls", "--format", "{{.Name}} {{.DockerEndpoint}}")
+    contexts = probe.attempt.docker("context", "ls", "--format", "{{.Name}} {{.DockerEndpoint}}")
     known = dict(line.split(" ", 1) for line in contexts.stdout.splitlines() if " " in line)
     if "cafe" not in known:
         raise NotYet("There is no context called cafe.")
-    answer = _docker(probe, "--context", "cafe", "info", "--format", "{{.Name}}")
+    answer = probe.attempt.docker("--context", "cafe", "info", "--format", "{{.Name}}")
     if answer.returncode or not answer.stdout.strip():
         raise Broken(
             f"The context cafe leads to {known['cafe']}: {brief(answer.stderr)}",
@@ -229,25 +228,10 @@ def restored(probe: Probe) -> str:
     return "Everything was lost, and Ada's entry is back from backup.sql."
 
 
-def _docker(probe: Probe, *argv: str, timeout: int = 60) -> subprocess.CompletedProcess[str]:
-    """Run the learner's docker client, with the contexts and log-ins of the lesson."""
-    return subprocess.run(
-        ["docker", *argv],
-        env=probe.attempt.process_environment(),
-        cwd=probe.attempt.work,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=timeout,
-        check=False,
-    )
-
-
 def _build(probe: Probe, folder: Path) -> str:
     """Build a folder and keep nothing but the cache; the last line of an error, or nothing."""
     build = ("build", "--quiet", "--output", "type=cacheonly", str(folder))
-    done = _docker(probe, *build, timeout=BUILD_TIME)
+    done = probe.attempt.docker(*build, timeout=BUILD_TIME)
     return brief(done.stderr.strip().splitlines()[-1]) if done.returncode else ""
 
 

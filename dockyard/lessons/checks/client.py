@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import Broken, NotYet, brief
 
@@ -37,15 +35,7 @@ def team(probe: Probe) -> str:
 
 def columns(probe: Probe) -> str:
     """A plain ``docker ps`` with the settings has the two columns."""
-    done = subprocess.run(
-        ["docker", "--config", "my", "ps"],
-        cwd=probe.attempt.work,
-        env=probe.attempt.process_environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = probe.attempt.docker("--config", "my", "ps", timeout=PATIENCE)
     if done.returncode or "WARNING" in done.stderr:
         raise Broken(f"docker --config my ps says: {brief(done.stderr)}")
     heading = done.stdout.partition("\n")[0].split()
