@@ -41,8 +41,8 @@ def normalise(text: str) -> str:
     position = 0
     while position < len(lines):
         for read in (
-            _table, _build, _failed_step, _transfer, _removal, _compose, _compose_logs, _stack,
-            _inspected,
+            _table, _build, _failed_step, _transfer, _removal, _changes, _compose, _compose_logs,
+            _stack, _inspected,
         ):  # fmt: skip
             length, block = read(lines, position)
             if length:
@@ -292,6 +292,17 @@ def _removal(lines: list[str], start: int) -> tuple[int, Block]:
             names.append(f"Untagged: {found[2]}")
         end += 1
     return end - start, iter(names + ["Deleted"] * deleted)
+
+
+CHANGE = re.compile(r"[ACD] /.*")
+
+
+def _changes(lines: list[str], start: int) -> tuple[int, Block]:
+    """The rows of ``docker diff``, sorted: files of one folder come as the disk lists them."""
+    end = start
+    while end < len(lines) and CHANGE.fullmatch(lines[end]):
+        end += 1
+    return end - start, iter(sorted(lines[start:end], key=lambda row: row[2:].split("/")))
 
 
 # Compose

@@ -184,6 +184,12 @@ def test_removing_an_image_is_the_same_in_both_stores():
     assert normalise("Untagged: nginx:latest") != normalise(containerd)
 
 
+def test_changes_of_a_container_may_come_in_any_order():
+    changes = ["C /app", "A /app/data", "A /app/data/entries.db", "A /app/cache"]
+    assert normalise("\n".join(changes)) == normalise("\n".join(reversed(changes)))
+    assert normalise("\n".join(changes)) != normalise("\n".join(changes[1:]))
+
+
 MISSING = """\
 #6 [2/2] COPY /etc/passwd /
 #6 ERROR: failed to calculate checksum of ref s0on::9f5t: "/etc/passwd": not found

@@ -9,14 +9,17 @@ import pytest
 from dockyard.core import paths
 from dockyard.registry import server
 
-PROGRAMS = "engine-root engine-bin cli-plugins wheels"
+PROGRAMS = "engine-root wheels"
 """What ``learn`` has brought to the laptop the day before, besides the images."""
 
 BEGIN = """
 bring() {
     for part in PROGRAMS; do
         mkdir -p "$DOCKYARD_HOME/$part"
-        if [ -d "$own/$part" ]; then mount --bind "$own/$part" "$DOCKYARD_HOME/$part"; fi
+        if [ -d "$own/$part" ]; then
+            mount --bind "$own/$part" "$DOCKYARD_HOME/$part"
+            mount -o remount,bind,ro "$DOCKYARD_HOME/$part"  # the tests' own home stays as it is
+        fi
     done
 }
 dockyard() { "$python" -m dockyard "$@"; }
