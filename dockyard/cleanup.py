@@ -66,7 +66,8 @@ def remove(
     networks = [each for each in networks if _removable(api.remove_network, each["Id"])]
     volumes = [each for each in api.volumes(filters=only)["Volumes"] or () if _is_ours(each)]
     volumes = [each for each in volumes if _removable(api.remove_volume, each["Name"])]
-    images = _remove_images(client, only["label"] if lesson else LESSON)
+    wanted = [only["label"]] if lesson else [LESSON, HOME]
+    images = sum(_remove_images(client, each) for each in wanted)
     images += _untag(client, lambda name: name.removeprefix("docker.io/library/") in brought)
     if brought:
         images += sum(

@@ -2,11 +2,11 @@
 
     dockyard.home = NUMBER.OF-THIS-HOME.OF-THIS-IMAGE        aaf095f8.5d1c….90e2…
 
-NUMBER is new for each object. The other two parts are made from it with a secret that only this
-home has: nobody else can make them, and another home has other ones, even at the same path. The
-last part also stands for the image that the container was asked for. A container inherits the
-labels of its image, and ``docker commit`` copies a container's labels to the image; but a container
-of that image was asked for by another name.
+NUMBER is new for each object; the images that BuildKit builds share one. The other two parts are
+made from it with a secret that only this home has: nobody else can make them, and another home has
+other ones, even at the same path. The last part also stands for the image that the container was
+asked for. A container inherits the labels of its image, and ``docker commit`` copies a container's
+labels to the image; but a container of that image was asked for by another name.
 
 Earlier editions wrote TOKEN.NUMBER, with a token made from the home's path.
 """
@@ -53,6 +53,15 @@ def new(image: str = "") -> str:
     """A mark for a new object. image is the one that a container is asked for. Raises OSError."""
     number = secrets.token_hex(4)
     return f"{number}.{_code(number)}.{_code(number, _short(image))}"
+
+
+def of_builds() -> str:
+    """The mark of all images that BuildKit builds, so that a repeated build has the same id.
+
+    Raises OSError.
+    """
+    number = _code("build")[:8]
+    return f"{number}.{_code(number)}.{_code(number, _short(''))}"
 
 
 def is_ours(mark: str, *, old: bool = False) -> bool:

@@ -6,6 +6,8 @@ import asyncio
 import json
 from contextlib import suppress
 
+from dockyard.proxy import labelling
+from dockyard.proxy.build_labels import BuildLabels
 from dockyard.proxy.http_message import Head, Message, ProtocolError
 from dockyard.proxy.hub_fallback import HubFallback
 from dockyard.proxy.labelling import InvalidBody
@@ -184,7 +186,7 @@ class Connection:
                     in_head = len(response.head.raw) if response.head else 0
                     self._record.received = len(data) - in_head
                 await self.client.send(data)
-                await self._tunnel(daemon, upload)
+                await self._tunnel(daemon, upload, labelling.build_labels(head))
                 return False
             if self._record:
                 self._record.received = response.size
@@ -203,9 +205,14 @@ class Connection:
 
     # Bytes in both directions
 
-    async def _tunnel(self, daemon: Stream, upload: asyncio.Task[None] | None = None) -> None:
+    async def _tunnel(
+        self,
+        daemon: Stream,
+        upload: asyncio.Task[None] | None = None,
+        builds: BuildLabels | None = None,
+    ) -> None:
         """Pass bytes in both directions until both sides have sent EOF or one hangs up."""
-        up = asyncio.create_task(self._pump_up(daemon, upload))
+        up = asyncio.create_task(self._pump_up(daemon, upload, builds))
         try:
             while data := await daemon.receive():
                 if self._record:
@@ -219,7 +226,9 @@ class Connection:
         finally:
             up.cancel()
 
-    async def _pump_up(self, daemon: Stream, upload: asyncio.Task[None] | None) -> None:
+    async def _pump_up(
+        self, daemon: Stream, upload: asyncio.Task[None] | None, builds: BuildLabels | None
+    ) -> None:
         if upload:
             await upload
         self._client_idle = False
@@ -227,7 +236,10 @@ class Connection:
             while data := await self.client.receive():
                 if self._record:
                     self._record.sent += len(data)
-                await daemon.send(data)
+                if passed := builds.feed(data) if builds else data:
+                    await daemon.send(passed)
+            if builds and (left := builds.end()):
+                await daemon.send(left)
         except ConnectionError:
             return
         self._client_idle = True

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
 from dockyard.core import home_mark, labels
+from dockyard.proxy.build_labels import BuildLabels
 from dockyard.proxy.http_message import Head
 
 LESSON_HEADER = labels.LESSON_HEADER.lower().encode()
@@ -50,6 +52,18 @@ def object_labels(lesson: str | None, image: object = "") -> dict[str, str]:
             f"the course cannot mark what it makes: {home_mark.secret_file()}: {error.strerror}"
         ) from None
     return course_labels(lesson) | {labels.HOME: mark}
+
+
+def build_labels(head: Head) -> BuildLabels | None:
+    """What labels the images that BuildKit builds over this request's connection; None for others.
+
+    They get no label of the lesson: a lesson's own Dockerfiles have it.
+    """
+    if head.method != b"POST" or head.endpoint != "/grpc":
+        return None
+    with suppress(OSError):
+        return BuildLabels(course_labels(None) | {labels.HOME: home_mark.of_builds()})
+    return None
 
 
 def label_body(head: Head, body: bytes, lesson: str | None) -> tuple[bytes, list[bytes]]:

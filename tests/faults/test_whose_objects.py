@@ -126,6 +126,20 @@ def test_two_homes_at_the_same_path_remove_only_their_own(two_homes, past):
     assert names(past) == set()
 
 
+@needs_root
+def test_an_image_that_buildkit_builds_has_the_mark_of_its_home(two_homes, past, tmp_path):
+    """Also where two homes build the same Dockerfile, which names the lesson."""
+    one, two = two_homes
+    dockerfile = f"FROM scratch\nLABEL {labels.LESSON}={LESSON}\nCOPY Dockerfile /\n"
+    (tmp_path / "Dockerfile").write_text(dockerfile)
+    one.docker("build", "--tag", "faults-built", str(tmp_path))
+    assert labels.HOME in past.images.get("faults-built").labels
+    assert two.remove() == "Nothing to remove."
+    assert names(past) == {"faults-built"}
+    assert one.remove() == "Removed 1 image."
+    assert names(past) == set()
+
+
 FORGED = [
     f"{'0' * 8}.{'0' * 16}.{'0' * 16}",
     "....",
