@@ -80,17 +80,20 @@ def remove(
     return Removed(len(containers), len(networks), len(volumes), images)
 
 
-def remove_named(client: docker.DockerClient, stems: Iterable[str]) -> Removed:
+def remove_named(
+    client: docker.DockerClient, stems: Iterable[str], *, any_lesson: bool = False
+) -> Removed:
     """Remove the objects of this home that no lesson has and whose names begin with a stem.
 
     Such objects are made by requests that do not name their lesson, for example by ``curl``.
-    stems are random names that a lab has drawn.
+    stems are random names that a lab or drill has drawn. With any_lesson, also removes what was
+    made in a lesson: a drill is done in any notebook.
     """
     api, stems = client.api, _stems(stems)
     only = {"label": f"{COURSE}=1"}
 
     def chosen(found: dict[str, Any], names: Iterable[str]) -> bool:
-        lost = _is_ours(found) and LESSON not in found["Labels"]
+        lost = _is_ours(found) and (any_lesson or LESSON not in found["Labels"])
         return lost and any(name.lstrip("/").startswith(stems) for name in names)
 
     containers = [each for each in _own_containers(api, only) if chosen(each, each["Names"])]

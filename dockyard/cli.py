@@ -102,6 +102,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     _json_option(check)
 
+    drill = _command(commands, "drill", "practise: tasks of less than a minute, again and again")
+    drill.add_argument(
+        "drills",
+        nargs="*",
+        metavar="DRILL",
+        help="a drill or a lesson (default: what is due, then new ones)",
+    )
+    drill.add_argument("--list", action="store_true", help="print the names of all drills")
+    drill.add_argument(
+        "--streak", choices=("on", "off"), help="count the days in a row on which you practise"
+    )
+
     progress = _command(commands, "progress", "show what you have done so far")
     _json_option(progress)
 

@@ -23,7 +23,7 @@ LAYERS = {
     "cleanup": {"core", "exceptions"},
 }
 # What learners use in a notebook does not know the command line or the authors' tools.
-INNER = ("course", "doctor", "labs", "lessons", "notebook", "quiz", "views")
+INNER = (*("course", "doctor", "drills", "labs", "lessons", "notebook", "panels", "quiz", "views"),)
 OUTER = {"authoring", "bootstrap", "cli", "commands"}
 
 

@@ -6,18 +6,14 @@ import argparse
 import json
 import sys
 import time
-from contextlib import closing
 
-import docker
-import requests
-
-from dockyard.core import classroom_file, docker_client
+from dockyard.core import classroom_file
 from dockyard.core.console import say
-from dockyard.exceptions import EngineNotRunning, UsageError
+from dockyard.exceptions import UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.labs import hints, judge, lab_catalog
 from dockyard.labs.attempt import Attempt
-from dockyard.labs.watch import Watch
+from dockyard.labs.follower import Follower
 from dockyard.quiz import first_edition_progress
 
 PAUSE = 1
@@ -95,32 +91,20 @@ def check(
 
 def _watch(attempt: Attempt, wanted: list[str]) -> int:
     """Tick tasks off as they come true. Raises EngineNotRunning when the daemon ends."""
-    with closing(docker_client.connect(untraced=True)) as daemon:
-        print(f"Watching {attempt.lab.name}; press Ctrl-C to end.", file=sys.stderr)
-        try:
-            said: dict[str, str] = {}
-            watch = Watch(attempt)
-            while wanted:
-                if watch.changed(daemon):
-                    wanted = _tick(attempt, wanted, said)
-                else:
-                    time.sleep(PAUSE)
-        except KeyboardInterrupt:
-            return 1
-        except (docker.errors.DockerException, requests.RequestException):
-            raise EngineNotRunning("It stopped answering while it was watched.") from None
+    print(f"Watching {attempt.lab.name}; press Ctrl-C to end.", file=sys.stderr)
+    follower = Follower(attempt)
+    said: dict[str, str] = {}
+    try:
+        while wanted:
+            if verdicts := follower.look(wanted):
+                for verdict in verdicts:
+                    if (text := str(verdict)) != said.get(verdict.task):
+                        print(text, flush=True)
+                    said[verdict.task] = text
+                wanted = [verdict.task for verdict in verdicts if not verdict.done]
+            else:
+                time.sleep(PAUSE)
+    except KeyboardInterrupt:
+        return 1
     print("All done.")
     return 0
-
-
-def _tick(attempt: Attempt, wanted: list[str], said: dict[str, str]) -> list[str]:
-    """Print what is new: tasks that are done, others whose verdict has changed; return these.
-
-    said has the last verdict on each task, as it was printed.
-    """
-    verdicts = judge.judge(attempt, wanted)
-    for verdict in verdicts:
-        if (text := str(verdict)) != said.get(verdict.task):
-            print(text, flush=True)
-        said[verdict.task] = text
-    return [verdict.task for verdict in verdicts if not verdict.done]

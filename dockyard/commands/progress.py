@@ -33,6 +33,8 @@ def render(document: dict[str, Any]) -> str:
         for each in document[key]:
             bar = "■" * len(each["done"]) + "□" * (each["of"] - len(each["done"]))
             lines.append(f"  {each[name]:<32} {len(each['done']):>2} of {each['of']:>2}  {bar}")
+    drills = document["drills"]
+    lines.append(f"Drills: {drills['done']} of {drills['of']} done, {drills['due']} due again")
     for key, title in (("answers", "Questions"), ("guesses", "Predictions")):
         if document[key]:
             lines.append(title)

@@ -5,9 +5,13 @@
                                 "tasks": {"web": {"done": "…", "edition": "…", "hints": 2}}}},
      "lessons": {"03-containers": {"tasks": {"freeze": {"before": "…", "edition": "…"}}}},
      "answers": {"03-containers": {"stopped": {"chosen": "b", "right": true, "when": "…"}}},
-     "guesses": {"03-containers": {"one-process-run": {"chosen": "b", "right": true, …}}}}
+     "guesses": {"03-containers": {"one-process-run": {"chosen": "b", "right": true, …}}},
+     "drills": {"stop": {"edition": "…", "times": 2, "due": "2026-02-03"}},
+     "drill": {"name": "stop", "id": "1a2b", "values": {…}, "folder": "…"},
+     "streak": {"shown": true, "days": 3, "last": "2026-01-31"}}
 
-A lesson's task that was done in an earlier visit was done "before".
+A lesson's task that was done in an earlier visit was done "before". A drill is "due" again on a
+day; "drill" is the one at hand.
 
 Several notebooks may write at once: each change is read, made and written under a lock, and the
 file is replaced as a whole. A file that is not progress (damaged, too long, of another form, not a
@@ -62,6 +66,25 @@ class _Answer(msgspec.Struct):
     tries: int = 0
 
 
+class _Drill(msgspec.Struct):
+    edition: str = ""
+    times: int = 0
+    due: str = ""
+
+
+class _DrillAtHand(msgspec.Struct):
+    name: str = ""
+    id: str = ""
+    values: dict[str, str] = {}
+    folder: str = ""
+
+
+class _Streak(msgspec.Struct):
+    shown: bool = False
+    days: int = 0
+    last: str = ""
+
+
 class _Progress(msgspec.Struct):
     """What the course relies on; a file may hold more."""
 
@@ -70,6 +93,9 @@ class _Progress(msgspec.Struct):
     lessons: dict[str, _Page] = {}
     answers: dict[str, dict[str, _Answer]] = {}
     guesses: dict[str, dict[str, _Answer]] = {}
+    drills: dict[str, _Drill] = {}
+    drill: _DrillAtHand | None = None
+    streak: _Streak = msgspec.field(default_factory=_Streak)
 
 
 def path() -> Path:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
 
-import docker
-import requests
-
 from dockyard import course
-from dockyard.core import docker_client, paths, progress_file
+from dockyard.core import paths, progress_file
 from dockyard.exceptions import DockyardError
 from dockyard.labs import attempt as attempts
-from dockyard.labs import judge, lab_catalog
+from dockyard.labs import lab_catalog
 from dockyard.labs.attempt import Attempt
+from dockyard.labs.follower import Follower
 from dockyard.labs.lab_catalog import Page
-from dockyard.labs.watch import Watch
 from dockyard.lessons import lesson_catalog, visit
 
 
@@ -26,8 +23,7 @@ class TaskList:
 
     def __init__(self) -> None:
         self._looking = threading.Lock()
-        self._attempt: Attempt | None = None
-        self._watch: Watch | None = None
+        self._follower: Follower | None = None
 
     def look(self, page: PurePosixPath) -> list[dict[str, Any]]:
         """The tasks of a page, such as ``notebooks/03-containers.ipynb``: name, goal, done.
@@ -51,18 +47,12 @@ class TaskList:
         ]
 
     def _judge(self, attempt: Attempt) -> None:
-        try:
-            with closing(docker_client.connect(untraced=True)) as daemon:
-                if attempt != self._attempt or not self._watch:
-                    self._attempt, self._watch = attempt, Watch(attempt)
-                if self._watch.changed(daemon):
-                    done = _done(attempt.lab)
-                    pending = [task.name for task in attempt.lab.tasks if task.name not in done]
-                    if pending:
-                        judge.judge(attempt, pending)
-        except (docker.errors.DockerException, requests.RequestException, DockyardError, OSError):
-            # The daemon is being stopped, or the disk is full: commands in cells say so.
-            self._watch = None
+        if not self._follower or self._follower.attempt != attempt:
+            self._follower = Follower(attempt)
+        done = _done(attempt.lab)
+        # The daemon is being stopped, or the disk is full: commands in cells say so.
+        with suppress(DockyardError, OSError):
+            self._follower.look([task.name for task in attempt.lab.tasks if task.name not in done])
 
 
 def _known(page: PurePosixPath) -> Page | None:

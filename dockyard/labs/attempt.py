@@ -1,11 +1,12 @@
 """An attempt at a lab: its random names, ports and tokens, and the objects made with them.
 
 Random values keep learners from copying each other's answers, and their own when they repeat a
-lab. There are three kinds of attempt. "lab" is the learner's, and the only one saved in the
+lab. There are several kinds of attempt. "lab" is the learner's, and the only one saved in the
 progress file. "solution" is the solution notebook's: its values never change, so that outputs
 can be stored. "proof" belongs to tests, which run several of one lab at once in different
 places. Attempts do not affect each other. "lesson" is the learner's attempt at the tasks of a
 lesson, and "page" that of a program that runs the lesson; both have the lesson's own names.
+"drill" is the one drill that a learner does at a time (dockyard/drills).
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Attempt:
     kind: str = "lab"
     id: str = ""
     folder: Path | None = None
-    """The folder of a lesson; that of a lab follows from its name."""
+    """The folder of a lesson or drill; that of a lab follows from its name."""
 
     @property
     def is_learners(self) -> bool:
@@ -70,6 +71,8 @@ class Attempt:
         """The lesson label of this attempt's objects. Each of a learner's attempts has its own."""
         if self.kind in ("lesson", "page"):
             return self.lab.name
+        if self.kind == "drill":
+            return self.kind
         return "-".join(filter(None, (self.kind, self.lab.name, self.id)))
 
     @property
@@ -94,7 +97,10 @@ class Attempt:
         """The text with ``$NAME`` replaced by the values."""
         for name in sorted(self.values, key=len, reverse=True):
             text = text.replace(f"${name}", self.values[name])
-        parent = self.folder.parents[1] if self.folder else paths.learner_copy()
+        if self.folder:
+            parent = self.folder.parents[0 if self.kind == "drill" else 1]
+        else:
+            parent = paths.learner_copy()
         return text.replace("$WORK", self.work.relative_to(parent).as_posix())
 
     def run(self, way: Way | str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
@@ -309,24 +315,32 @@ def set_scene(attempt: Attempt, scene: str) -> None:
         raise SceneFailed(
             f"The scene of {attempt.lab.name} could not be set.",
             "\n".join(done.stdout.splitlines()[-5:]),
-            f"Begin anew:  python3 -m dockyard reset labs/{attempt.lab.name}"
-            if attempt.kind not in ("lesson", "page")
-            else f"Begin anew:  %lesson {attempt.lab.name} --fresh",
+            {
+                "lesson": f"Begin anew:  %lesson {attempt.lab.name} --fresh",
+                "page": f"Begin anew:  %lesson {attempt.lab.name} --fresh",
+                "drill": "Try another one:  %drill  (in a terminal: python3 -m dockyard drill)",
+            }.get(attempt.kind, f"Begin anew:  python3 -m dockyard reset labs/{attempt.lab.name}"),
         )
 
 
 def _drawn_for_others(lab: Lab) -> set[str]:
-    """The values of the learner's attempts at other labs, whose containers may still exist."""
+    """The values of the learner's other labs and drill, whose containers may still exist."""
+    drill = progress_file.read().get("drill") or {}
+    return {*drawn_for_labs(besides=lab.name), *drill.get("values", {}).values()}
+
+
+def drawn_for_labs(besides: str = "") -> set[str]:
+    """The values of the learner's attempts at labs, besides one lab."""
     labs = progress_file.read().get("labs", {})
     return {
         value
         for name, entry in labs.items()
-        if name != lab.name
+        if name != besides
         for value in entry.get("values", {}).values()
     }
 
 
-def draw(lab: Lab, kind: str, place: str = "", taken: Collection[str] = ()) -> dict[str, str]:
+def draw(lab: Page, kind: str, place: str = "", taken: Collection[str] = ()) -> dict[str, str]:
     """Values for an attempt: random, but always the same for a solution.
 
     Avoids the values in taken, and ports in use, also for a solution. Names and ports end in the

@@ -2,8 +2,9 @@
 
 It replaces the runners of ``!`` lines and ``%%bash`` cells (cell_commands.py) and defines the
 magics ``%lesson`` and ``%tidy``, which begin and end a lesson, ``%check``, which looks at its
-tasks, ``%wait``, ``%lab``, which begins a lab, ``%terminal``, ``%%trace``, those of the quiz
-package, ``%quiz``, ``%%predict`` and ``%progress``, and for a classroom ``%share`` and ``%help``.
+tasks, ``%wait``, ``%lab``, which begins a lab, ``%drill``, ``%terminal``, ``%%trace``, those of the
+quiz package, ``%quiz``, ``%%predict`` and ``%progress``, and for a classroom ``%share`` and
+``%help``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -26,6 +28,9 @@ from dockyard.quiz.quiz_magic import is_interactive
 from dockyard.sharing import share_magic
 from dockyard.trace import trace_magic
 
+if TYPE_CHECKING:
+    from dockyard.panels.drill_panel import DrillPanel
+
 
 def load(ipython: InteractiveShell) -> None:
     """Install the extension in an IPython shell."""
@@ -36,6 +41,7 @@ def load(ipython: InteractiveShell) -> None:
     register(magics.check, "line", "check")
     register(magics.wait, "line", "wait")
     register(magics.lab, "line", "lab")
+    register(magics.drill, "line", "drill")
     register(magics.tidy, "line", "tidy")
     register(magics.terminal, "line", "terminal")
     trace_magic.register(ipython)
@@ -60,6 +66,7 @@ class LessonMagics:
         self.lesson: str | None = None
         self.attempt: attempts.Attempt | None = None
         self.visit: attempts.Attempt | None = None
+        self.practice: DrillPanel | None = None
         self.environment = dict(os.environ)
         """The environment of the kernel before this course changed it."""
         self.broken = False
@@ -169,8 +176,25 @@ class LessonMagics:
         self.lesson = self.attempt.lesson
         self._say_what_the_teacher_says()
 
+    def drill(self, line: str) -> None:
+        """``%drill [DRILL…]``: practise what is due, or these drills, or those of a lesson.
+
+        With ``--streak on``, count the days in a row on which you practise.
+        """
+        from dockyard.panels import drill_magic
+
+        if self.practice:
+            self.practice.close()
+        self.practice = drill_magic.begin(line, self.lesson, is_interactive(self.shell))
+
     def tidy(self, line: str) -> None:
-        """``%tidy``: remove the objects with this lesson's label."""
+        """``%tidy``: remove the objects with this lesson's label, and those of a drill."""
+        if self.practice:
+            self.practice.end()
+            self.practice = None
+            if self.lesson is None:
+                print("The drill has ended, and what it made is removed.")
+                return
         if self.lesson is None:
             raise UsageError("No lesson has begun here.", next="Run the first cell.")
         if self.attempt:

@@ -69,6 +69,21 @@ function mark(form, letter, right) {
   }
 }
 
+// Hides a button, or shows it; the focus that it may have goes to another one, so that the reader
+// keeps the place in the page.
+function hide(button, hidden, other) {
+  if (hidden && document.activeElement === button) other.focus();
+  button.hidden = hidden;
+}
+
+// Tells the kernel that a panel is on the page; returns how to tell that it is not any more.
+function seen(model) {
+  made += 1;
+  const name = `${Date.now()}-${made}`;
+  model.send({ shown: name });
+  return () => model.send({ hidden: name });
+}
+
 // Calls change now and whenever one of the traits changes; returns how to end that.
 function follow(model, traits, change) {
   const events = traits.map((name) => `change:${name}`).join(" ");

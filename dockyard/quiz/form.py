@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,7 @@ Bundle = tuple[dict[str, Any], dict[str, Any]]
 class Form(anywidget.AnyWidget):
     """A form with radio buttons.
 
-    The script and the style sheet of a subclass are beside its module, under the same name, and
-    are appended to form.js and form.css.
+    The script of a subclass is beside its module, under the same name, and is appended to form.js.
     """
 
     trouble = Unicode(help="Why the answer could not be saved; empty when it was.").tag(sync=True)
@@ -26,8 +26,9 @@ class Form(anywidget.AnyWidget):
         """Join the scripts and the style sheets."""
         # add_traits() makes a subclass of the object's class, which already has both as traits.
         if "_esm" not in cls.__dict__:
-            own = cls.__module__.rpartition(".")[2]
-            cls._esm = "\n".join((FOLDER / name).read_text() for name in ("form.js", f"{own}.js"))
+            own = Path(sys.modules[cls.__module__].__file__ or "").with_suffix(".js")
+            scripts = (FOLDER / "form.js", *([own] if own.exists() else []))
+            cls._esm = "\n".join(script.read_text() for script in scripts)
             sheets = (FOLDER.parent / "notebook" / "theme.css", FOLDER / "form.css")
             cls._css = "".join(sheet.read_text() for sheet in sheets)
         super().__init_subclass__(**options)

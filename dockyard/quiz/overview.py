@@ -35,14 +35,24 @@ class Overview:
             )
         return rows
 
+    def _drills(self) -> str:
+        """A line on the drills, for who has done some."""
+        drills = self.report["drills"]
+        return (
+            f"{drills['done']} of {drills['of']} drills done, {drills['due']} due again:  %drill"
+            if drills["done"]
+            else ""
+        )
+
     def __repr__(self) -> str:
         """The table in plain text."""
         rows = [HEADINGS, *self._rows()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
+        lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
-        )
+        ]
+        return "\n".join([*lines, *filter(None, [self._drills()])])
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{each}</th>' for each in HEADINGS)
@@ -56,6 +66,7 @@ class Overview:
             "<table>\n<caption>What you have done so far: answers and predictions that were "
             "right, tasks that are done</caption>\n"
             f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+            + (f"\n<p>{drills}</p>" if (drills := self._drills()) else "")
         )
 
 

@@ -1,10 +1,12 @@
-"""The progress in lessons, labs, questions and predictions as data."""
+"""The progress in lessons, labs, drills, questions and predictions as data."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from dockyard.core import progress_file
+from dockyard.drills import drill_catalog, schedule
 from dockyard.labs import lab_catalog
 from dockyard.lessons import lesson_catalog
 
@@ -13,6 +15,7 @@ def report() -> dict[str, Any]:
     """The learner's progress as a document for JSON.
 
     For each lesson and lab the tasks done and the number of tasks, for labs also the hints taken;
+    how many drills were done and how many of them are due again;
     for each lesson the number of answers and guesses, and of right ones; the path of the progress
     file.
     """
@@ -36,6 +39,9 @@ def report() -> dict[str, Any]:
     return {
         "lessons": lessons,
         "labs": labs,
+        "drills": schedule.count(
+            drill_catalog.load().values(), data.get("drills", {}), date.today()
+        ),
         "answers": _counts(data.get("answers", {})),
         "guesses": _counts(data.get("guesses", {})),
         "file": str(progress_file.path()),

@@ -1,0 +1,1 @@
+"""Panels in a notebook that tick by themselves while the learner works: of labs and of drills."""
