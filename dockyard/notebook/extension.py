@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
 
 from dockyard import cleanup, course, preparation, registry
 from dockyard.core import classroom_file, docker_client, paths
@@ -30,6 +31,7 @@ from dockyard.trace import trace_magic
 
 if TYPE_CHECKING:
     from dockyard.panels.drill_panel import DrillPanel
+    from dockyard.panels.lab_panel import LabPanel
 
 
 def load(ipython: InteractiveShell) -> None:
@@ -67,6 +69,7 @@ class LessonMagics:
         self.attempt: attempts.Attempt | None = None
         self.visit: attempts.Attempt | None = None
         self.practice: DrillPanel | None = None
+        self.panel: LabPanel | None = None
         self.environment = dict(os.environ)
         """The environment of the kernel before this course changed it."""
         self.broken = False
@@ -175,6 +178,14 @@ class LessonMagics:
             self.visit = None
         self.lesson = self.attempt.lesson
         self._say_what_the_teacher_says()
+        if self.panel:
+            self.panel.close()
+        # A program that runs the page, such as nbclient, sees text only.
+        if self.attempt.is_learners and is_interactive(self.shell):
+            from dockyard.panels.lab_panel import LabPanel
+
+            self.panel = LabPanel(self.attempt)
+            display(self.panel)
 
     def drill(self, line: str) -> None:
         """``%drill [DRILL…]``: practise what is due, or these drills, or those of a lesson.

@@ -1,4 +1,4 @@
-"""Panels in JupyterLab: they tick while the learner works elsewhere."""
+"""Panels of drills and labs in JupyterLab: they tick while the learner works elsewhere."""
 
 import json
 from contextlib import closing
@@ -6,8 +6,10 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import expect
 
-from dockyard.core import docker_client
+from dockyard.core import docker_client, progress_file
+from dockyard.labs import attempt as attempts
 from tests.browser.jupyterlab_page import ENLARGED, faults
+from tests.support.lab_attempts import LAB, start_web
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
@@ -80,3 +82,41 @@ def test_tidy_ends_a_drill(begin):
     screen = begin("%drill pause", "%tidy")
     panel = screen.page.locator(".dockyard-form")
     expect(panel.get_by_role("status")).to_contain_text("Removed 1 container.")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_lab_ticks_and_gives_hints_in_its_panel(
+    begin, progress, monkeypatch, own_progress, theme
+):
+    screen = begin("%lab 03-containers")
+    page = screen.page
+    screen.theme(theme)
+    monkeypatch.setattr(progress_file, "path", lambda: progress)
+    attempt = attempts.current(LAB)
+    panel = page.locator(".dockyard-form")
+    web, second = (panel.locator(f"[data-task={task.name}]") for task in LAB.tasks[:2])
+    expect(panel).to_contain_text(f"0 of {len(LAB.tasks)} tasks done")
+    expect(web).to_have_attribute("open", "")
+    expect(second).not_to_have_attribute("open", "")
+    expect(web.locator(".dy-state")).to_contain_text(attempt.values["WEB"])
+    web.get_by_role("button", name="Hint").focus()
+    page.keyboard.press("Enter")
+    expect(web.locator(".dy-hint")).to_contain_text("Hint 1 of 4.")
+    for number in (2, 3, 4):
+        page.keyboard.press("Enter")
+        expect(web.locator(".dy-hint").nth(number - 1)).to_contain_text(f"Hint {number} of 4.")
+    expect(web.locator("pre")).to_have_count(2)
+    assert faults(page, ".dockyard-form") == []
+    assert panel.evaluate(FITS)
+
+    start_web(attempt)
+    expect(panel.get_by_role("status")).to_have_text(f"Done: web. 1 of {len(LAB.tasks)}.")
+    expect(panel).to_contain_text(f"1 of {len(LAB.tasks)} tasks done")
+    web.get_by_role("button", name="Other ways").blur()
+    assert faults(page, ".dockyard-form") == []
+    # The next task opens by itself, and closes by keyboard.
+    expect(second).to_have_attribute("open", "")
+    expect(second.locator(".dy-state")).to_contain_text("Now: ")
+    second.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(second).not_to_have_attribute("open", "")
