@@ -70,5 +70,4 @@ def _attempt(page: PurePosixPath, known: Page) -> Attempt | None:
 
 
 def _done(page: Page) -> list[str]:
-    saved = progress_file.read().get(page.SECTION, {}).get(page.name, {})
-    return lab_catalog.done(page.tasks, saved.get("tasks", {}))
+    return lab_catalog.done_of(page, progress_file.read())

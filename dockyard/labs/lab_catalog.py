@@ -188,6 +188,15 @@ def done(
     ]
 
 
+def done_of(page: Page, data: Mapping[str, Any], *, ever: bool = False) -> list[str]:
+    """The tasks of a page that are done, by the content of the progress file.
+
+    All totals count these, of page.tasks: the warm-ups of a lab are practice and do not count.
+    """
+    saved = data.get(page.SECTION, {}).get(page.name, {})
+    return done(page.tasks, saved.get("tasks", {}), ever=ever)
+
+
 class Lab(LabFile, kw_only=True):
     """The exercises that belong to one lesson."""
 

@@ -63,8 +63,7 @@ class LabPanel(TickingPanel):
         self._show()
 
     def _done(self) -> list[str]:
-        saved = progress_file.read().get(self.lab.SECTION, {}).get(self.lab.name, {})
-        return lab_catalog.done(self.lab.tasks, saved.get("tasks", {}))
+        return lab_catalog.done_of(self.lab, progress_file.read())
 
     def _show(self) -> None:
         done = self._done()

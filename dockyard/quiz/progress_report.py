@@ -22,20 +22,16 @@ def report() -> dict[str, Any]:
     data = progress_file.read()
     lessons = []
     for name in lesson_catalog.names():
-        tasks = lesson_catalog.load(name).tasks
-        entries = data.get("lessons", {}).get(name, {}).get("tasks", {})
-        lessons.append(
-            {"lesson": name, "done": lab_catalog.done(tasks, entries, ever=True), "of": len(tasks)}
-        )
+        lesson = lesson_catalog.load(name)
+        done = lab_catalog.done_of(lesson, data, ever=True)
+        lessons.append({"lesson": name, "done": done, "of": len(lesson.tasks)})
     labs = []
     for name in lab_catalog.names():
-        exercises = lab_catalog.load(name).exercises
+        lab = lab_catalog.load(name)
         entries = data.get("labs", {}).get(name, {}).get("tasks", {})
-        done, hints = (
-            lab_catalog.done(exercises, entries, ever=True),
-            sum(e.get("hints", 0) for e in entries.values()),
-        )
-        labs.append({"lab": name, "done": done, "of": len(exercises), "hints": hints})
+        hints = sum(entry.get("hints", 0) for entry in entries.values())
+        done = lab_catalog.done_of(lab, data, ever=True)
+        labs.append({"lab": name, "done": done, "of": len(lab.tasks), "hints": hints})
     return {
         "lessons": lessons,
         "labs": labs,

@@ -88,11 +88,21 @@ def test_without_a_file_there_is_no_progress_and_none_is_made():
 
 def tick(edition):
     lab = lab_catalog.load("03-containers")
-    task = lab.exercises[0]
+    task = lab.tasks[0]
     with progress_file.change() as data:
         data["labs"] = {lab.name: {"tasks": {task.name: {"done": "…", "edition": edition}}}}
     (counted,) = [each for each in progress_report.report()["labs"] if each["lab"] == lab.name]
     return counted["done"], task
+
+
+def test_a_warm_up_counts_in_no_total():
+    lab = lab_catalog.load("03-containers")
+    rep = lab.reps[0]
+    with progress_file.change() as data:
+        entries = {rep.name: {"done": "…", "edition": rep.edition}}
+        data["labs"] = {lab.name: {"tasks": entries}}
+    (counted,) = [each for each in progress_report.report()["labs"] if each["lab"] == lab.name]
+    assert (counted["done"], counted["of"]) == ([], len(lab.tasks))
 
 
 def test_a_task_that_was_changed_drops_its_tick():
@@ -104,7 +114,7 @@ def test_a_task_that_was_changed_drops_its_tick():
 
 
 def test_the_edition_of_a_task_is_another_when_its_goal_is():
-    task = lab_catalog.load("03-containers").exercises[0]
+    task = lab_catalog.load("03-containers").tasks[0]
     assert msgspec.structs.replace(task, goal=task.goal + " And more.").edition != task.edition
 
 
