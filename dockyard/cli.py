@@ -63,7 +63,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"dockyard {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _running(commands)
+    _learning(commands)
+    _authoring(commands)
+    return parser
 
+
+def _running(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Commands that set up the course and run it."""
     learn = _command(commands, "learn", "set up everything and open the course in JupyterLab")
     _engine_options(learn, providers.LEARNER_CHOICES)
     learn.add_argument("--port", type=_port, help="JupyterLab's port (default: a free one)")
@@ -92,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     registry.add_argument("file", nargs="?", metavar="FILE", help="for export and import")
     _json_option(registry)
 
+
+def _learning(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Commands for learners and teachers."""
     check = _command(commands, "check", "check which tasks of a lab are done")
     check.add_argument("lab", metavar="LAB", help="for example 03-containers, or 07")
     check.add_argument("tasks", nargs="*", metavar="TASK", help="default: all of them")
@@ -141,6 +151,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     editors.add_argument("--remove", action="store_true", help="take the kernel away again")
 
+    reset = _command(
+        commands,
+        "reset",
+        "start notebooks afresh and remove the containers and images made in them",
+    )
+    reset.add_argument("notebook", nargs="?", metavar="NOTEBOOK")
+    reset.add_argument("--all", action="store_true", help="all notebooks and all of their objects")
+
+
+def _authoring(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Commands for authors."""
     new = _command(commands, "new", "for authors: create the files of a lesson, lab or view")
     new.add_argument("kind", choices=("lesson", "lab", "view"))
     new.add_argument("name", metavar="NAME", help="17-security for a lesson or lab, or my_view")
@@ -156,15 +177,6 @@ def _parser() -> argparse.ArgumentParser:
     store.add_argument(
         "--renew", action="store_true", help="store outputs anew even where nothing changed"
     )
-
-    reset = _command(
-        commands,
-        "reset",
-        "start notebooks afresh and remove the containers and images made in them",
-    )
-    reset.add_argument("notebook", nargs="?", metavar="NOTEBOOK")
-    reset.add_argument("--all", action="store_true", help="all notebooks and all of their objects")
-    return parser
 
 
 def _command(

@@ -15,9 +15,8 @@ def report() -> dict[str, Any]:
     """The learner's progress as a document for JSON.
 
     For each lesson and lab the tasks done and the number of tasks, for labs also the hints taken;
-    how many drills were done and how many of them are due again;
-    for each lesson the number of answers and guesses, and of right ones; the path of the progress
-    file.
+    how many drills were done and how many of them are due again; for each lesson the number of
+    answers and guesses, and of right ones; the path of the progress file.
     """
     data = progress_file.read()
     lessons = []

@@ -76,7 +76,7 @@ def place(page: str) -> Place:
     found = pages().get(page)
     if found is None:
         return Place(page)
-    done = _done(found, progress_file.read())
+    done = lab_catalog.done_of(found, progress_file.read(), ever=True)
     return Place(page, next((task.name for task in found.tasks if task.name not in done), ""))
 
 
@@ -87,7 +87,7 @@ def collect() -> Evidence:
     for name, page in pages().items():
         entries = progress.get(page.SECTION, {}).get(page.name, {}).get("tasks", {})
         each = SharedPage(
-            _done(page, progress),
+            lab_catalog.done_of(page, progress, ever=True),
             sum(entry.get("hints", 0) for entry in entries.values()),
             state.seconds.get(name, {}),
         )
@@ -95,11 +95,6 @@ def collect() -> Evidence:
             shared[name] = each
     here = place(state.page) if state.page else None
     return Evidence("dockyard-evidence", 1, progress_file.now(), shared, here, state.help)
-
-
-def _done(page: Page, progress: Mapping[str, dict[str, dict[str, dict[str, dict]]]]) -> list[str]:
-    entries = progress.get(page.SECTION, {}).get(page.name, {}).get("tasks", {})
-    return lab_catalog.done(page.tasks, entries, ever=page.SECTION == "lessons")
 
 
 def encode(evidence: Evidence) -> bytes:
