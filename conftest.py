@@ -3,7 +3,7 @@
 pytest_plugins = [
     "tests.support.canary",
     "tests.support.fault_table",
-    "tests.support.halves",
+    "tests.support.parts",
     "tests.support.lab_attempts",
     "tests.support.lesson_runs",
     "tests.support.nbval_comparison",

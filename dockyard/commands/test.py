@@ -60,13 +60,14 @@ def run(options: argparse.Namespace) -> int:
         if arguments:
             return _pytest([*argv, *everything, *arguments])
         there = course.whole_environment()
-        rest = [*argv, "tests", "--half=rest", *NO_CANARY]
+        rest = [*argv, "tests", "--part=rest", *NO_CANARY]
         others = {"the tests that need no engine": _Part(rest, there)}
+        engine = [*argv, *everything, "--part=engine"]
         if not _can_be_alone():
-            return _together(_Part([*argv, *everything, "--half=engine"], there), others)
+            return _together(_Part([*engine, "--part=course"], there), others)
         with tempfile.TemporaryDirectory() as home:
-            others["the notebooks"] = _alone(Path(home))
-            return _together(_Part([*argv, "tests", "--half=engine"], there), others)
+            others["notebooks, labs and lessons"] = _alone(Path(home))
+            return _together(_Part(engine, there), others)
     finally:
         if not ran_before:
             course.stop(say)
@@ -101,7 +102,7 @@ class _Part:
 
 
 def _can_be_alone() -> bool:
-    """Whether notebooks can have a network, an engine and a home of their own here."""
+    """Whether the course's part can have a network, an engine and a home of its own here."""
     state = course.State.load()
     return (
         os.geteuid() == 0
@@ -112,12 +113,13 @@ def _can_be_alone() -> bool:
 
 
 def _alone(home: Path) -> _Part:
-    """The notebooks in a network of their own, where their ports are free, and without another.
+    """The course's part in a network of its own, where its ports are free, and without another.
 
-    home is for an engine of their own, which takes programs and images from this home.
+    home is for an engine of its own, which takes programs and images from this home.
     """
     own_network = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
-    command = ["-m", "dockyard", "test", "--engine", "embedded", "notebooks"]
+    everything = ["notebooks", "tests", "--part=course"]
+    command = ["-m", "dockyard", "test", "--engine", "embedded", *everything]
     return _Part(
         [*own_network, sys.executable, *command],
         os.environ | {"DOCKYARD_HOME": str(home), "DOCKYARD_STORE": str(paths.store())},
