@@ -1,4 +1,4 @@
-"""``learn`` until JupyterLab is ready, the first time and later, and JupyterLab alone."""
+"""``learn`` until JupyterLab is ready and until a container has run, and the same without it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,29 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from benchmarks import engine
 from benchmarks.sides import Pair, in_turn
 from dockyard.core import paths, ports, python_packages, wait
+from dockyard.engine import engine_root
 
 GOAL = 1.5
 REPEAT = 7
 FIRST_TIMES = 2
 PATIENCE = 600
 
+FIRST_RUN = """
+.venv/bin/python -c "from dockyard import preparation; preparation.wait_for('00-start-here')"
+eval "$(python3 -m dockyard engine env)"
+docker run --rm nginx nginx -v
+"""
+"""As on the first page: its first cell waits for what the page needs, another runs a container."""
+
 
 def measure() -> Iterator[Pair]:
-    """Two pairs: with everything installed, and in a fresh clone with an empty home."""
+    """Three pairs: with everything installed, and two in a fresh clone with an empty home."""
     with tempfile.TemporaryDirectory(prefix="dockyard-") as folder:
         home = Path(folder) / "home"
         home.mkdir()
@@ -48,9 +57,20 @@ def measure() -> Iterator[Pair]:
         FIRST_TIMES,
         GOAL,
     )
+    yield in_turn(
+        "the first `learn` in a fresh clone until a container of nginx has run / the engine's "
+        "packages downloaded and unpacked, and dockerd started bare",
+        _first_container_in_a_clone,
+        _bare_engine_of_packages,
+        FIRST_TIMES,
+        GOAL,
+    )
 
 
-def _learn(python: str, checkout: Path, environment: Mapping[str, str]) -> float:
+def _learn(
+    python: str, checkout: Path, environment: Mapping[str, str], then: str = "true"
+) -> float:
+    """The seconds until JupyterLab answers and the shell code of then has run."""
     port = ports.choose()
     began = time.perf_counter()
     course = subprocess.Popen(
@@ -60,7 +80,14 @@ def _learn(python: str, checkout: Path, environment: Mapping[str, str]) -> float
         ],
         env=environment, cwd=checkout, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    return _until_ready(began, port, course)
+
+    def run() -> None:
+        subprocess.run(
+            ["bash", "-ec", then],
+            env=environment, cwd=checkout, stdout=subprocess.DEVNULL, check=True,
+        )  # fmt: skip
+
+    return _until_ready(began, port, course, run)
 
 
 def _bare(python: str, folder: Path) -> float:
@@ -73,11 +100,25 @@ def _bare(python: str, folder: Path) -> float:
     return _until_ready(began, port, jupyterlab)
 
 
-def _learn_in_a_clone() -> float:
+def _learn_in_a_clone(then: str = "true") -> float:
     with tempfile.TemporaryDirectory(prefix="dockyard-") as folder:
         clone = Path(folder) / "clone"
         subprocess.run(["git", "clone", "--quiet", paths.CHECKOUT, clone], check=True)
-        return _learn("python3", clone, _outside())
+        return _learn("python3", clone, _outside(), then)
+
+
+def _first_container_in_a_clone() -> float:
+    return _learn_in_a_clone(FIRST_RUN)
+
+
+def _bare_engine_of_packages() -> float:
+    with tempfile.TemporaryDirectory(prefix="dockyard-") as folder:
+        root = Path(folder) / "root"
+        root.mkdir()
+        began = time.perf_counter()
+        engine_root.make(root, lambda _line: None)
+        with engine.bare(root):
+            return time.perf_counter() - began
 
 
 def _bare_in_an_environment() -> float:
@@ -106,7 +147,12 @@ def _outside() -> dict[str, str]:
     return {**kept, "PATH": os.pathsep.join(folders)}
 
 
-def _until_ready(began: float, port: int, process: subprocess.Popen[bytes]) -> float:
+def _until_ready(
+    began: float,
+    port: int,
+    process: subprocess.Popen[bytes],
+    then: Callable[[], object] = lambda: None,
+) -> float:
     def answers() -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=5) as answer:
@@ -116,6 +162,7 @@ def _until_ready(began: float, port: int, process: subprocess.Popen[bytes]) -> f
 
     try:
         wait.until("JupyterLab", answers, PATIENCE, interval=0.02)
+        then()
         return time.perf_counter() - began
     finally:
         process.send_signal(signal.SIGTERM)
