@@ -64,9 +64,9 @@ def run(options: argparse.Namespace) -> int:
         others = {"the tests that need no engine": _Part(rest, there)}
         engine = [*argv, *everything, "--part=engine"]
         if not _can_be_alone():
-            return _together(_Part([*engine, "--part=course"], there), others)
+            return _together(_Part([*engine, "--part=lessons"], there), others)
         with tempfile.TemporaryDirectory() as home:
-            others["notebooks, labs and lessons"] = _alone(Path(home))
+            others["the lessons"] = _alone(Path(home))
             return _together(_Part(engine, there), others)
     finally:
         if not ran_before:
@@ -102,7 +102,7 @@ class _Part:
 
 
 def _can_be_alone() -> bool:
-    """Whether the course's part can have a network, an engine and a home of its own here."""
+    """Whether the lessons' part can have a network, an engine and a home of its own here."""
     state = course.State.load()
     return (
         os.geteuid() == 0
@@ -113,12 +113,12 @@ def _can_be_alone() -> bool:
 
 
 def _alone(home: Path) -> _Part:
-    """The course's part in a network of its own, where its ports are free, and without another.
+    """The lessons' part in a network of its own, where its ports are free, and without another.
 
     home is for an engine of its own, which takes programs and images from this home.
     """
     own_network = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
-    everything = ["notebooks", "tests", "--part=course"]
+    everything = ["notebooks", "tests", "--part=lessons"]
     command = ["-m", "dockyard", "test", "--engine", "embedded", *everything]
     return _Part(
         [*own_network, sys.executable, *command],

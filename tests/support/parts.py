@@ -1,8 +1,8 @@
 """The parts of the tests that ``test`` runs side by side.
 
 Most of the time tests wait: for containers, for a browser, for a download. So three parts run at
-once: what needs an engine and the computer's network as it is; the course itself (notebooks, labs
-and what belongs to them), on an engine and in a network of its own; and all the rest.
+once: what needs an engine and the computer's network as it is; the lessons, on an engine and in a
+network of their own; and all the rest.
 Chromium belongs to the first: it drops its requests whenever a container's network comes or goes.
 """
 
@@ -13,7 +13,7 @@ from nbval.plugin import IPyNbCell
 
 from dockyard.core import paths
 
-ENGINE, COURSE, REST = "engine", "course", "rest"
+ENGINE, LESSONS, REST = "engine", "lessons", "rest"
 TESTS = paths.CHECKOUT / "tests"
 
 
@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--part",
         action="append",
-        choices=(ENGINE, COURSE, REST),
+        choices=(ENGINE, LESSONS, REST),
         help="run this part of the tests only; may be given twice",
     )
 
@@ -39,10 +39,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def part_of(item: pytest.Item) -> str:
     """The part that a test is in."""
     if isinstance(item, IPyNbCell):
-        return COURSE
-    if item.get_closest_marker("browser"):
+        return LESSONS
+    if item.get_closest_marker("browser") or item.path.is_relative_to(TESTS / "engine"):
         return ENGINE
     if item.get_closest_marker("engine"):
-        course = any(item.path.is_relative_to(TESTS / name) for name in ("labs", "lessons"))
-        return COURSE if course else ENGINE
-    return ENGINE if item.path.is_relative_to(TESTS / "engine") else REST
+        return LESSONS if item.path.is_relative_to(TESTS / "lessons") else ENGINE
+    return REST
