@@ -28,7 +28,7 @@ NOT_FOUND = 127
 HOUR = 3600
 """How far back the events are read, in seconds."""
 
-PRUNING = 5_000_000_000
+PRUNING = 30_000_000_000
 """Nanoseconds within which a prune ends after it has removed a container."""
 
 MEGABYTE = 1024 * 1024
