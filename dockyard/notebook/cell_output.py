@@ -2,7 +2,8 @@
 
 Some programs move the cursor even without a terminal, to draw a progress bar or a table again and
 again (``docker stats``, ``curl``). The last state is what matters, so the cell shows one screen
-that changes, and only its last state is stored with the notebook. Colours are removed.
+that changes, and only its last state is stored with the notebook. Colours, and all else that only a
+terminal understands, are removed.
 """
 
 from __future__ import annotations
@@ -14,18 +15,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from dockyard.notebook.terminal_sequences import Cleaner
+
 if TYPE_CHECKING:
     import pyte
 
-# ECMA-48: control sequences, operating system commands such as window titles, and short ones.
-ESCAPE = re.compile(
-    r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-Z\\^_c])"
-)
-# A read can end within an escape sequence, or between CR and LF.
-PARTIAL = re.compile(r"(?:\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]{0,200}\x1b?|[ -/]*)?|\r+)\Z")
 VERTICAL = re.compile(r"\x1b(?:\[[0-9;]*[ABEFHJLMSTdfsu]|[78M])")
 # CR LF and CR CR LF are ends of lines (nested pseudo-terminals send the latter).
 MOVE = re.compile(rf"\r(?!\r*\n)|\x08|\x1b\[[0-9;]*[CDGPX@]|{VERTICAL.pattern}")
+# To the right of what was written, there is nothing to erase.
+ERASE = re.compile(r"\x1b\[[0-9]*K")
 
 Region = Callable[[str], None]
 """Shows a text in a place of its own, or replaces the text that it has shown there."""
@@ -59,7 +58,7 @@ class CellOutput:
 
     def __init__(self, region: Callable[[], Region] | None = None) -> None:
         self._region = region
-        self._held = ""
+        self._cleaner = Cleaner()
         self._line = ""
         self._screen: _LiveScreen | None = None
         self._tail: deque[str] = deque()
@@ -67,10 +66,7 @@ class CellOutput:
 
     def write(self, text: str) -> None:
         """Take some text of the command."""
-        text = self._held + text
-        found = PARTIAL.search(text) if text.endswith(("\r", "\x1b")) or "\x1b" in text else None
-        self._held = found[0] if found else ""
-        self._take(text[: len(text) - len(self._held)])
+        self._take(self._cleaner.clean(text))
 
     def paint(self) -> float | None:
         """Show a screen that has changed, if it is time; return the seconds until it is."""
@@ -85,9 +81,6 @@ class CellOutput:
 
     def close(self) -> None:
         """Show the rest."""
-        held, self._held = self._held, ""
-        if held and held.strip("\r"):
-            self._take(held)
         if self._screen:
             self._commit(self._screen)
 
@@ -146,8 +139,7 @@ class CellOutput:
         screen.region(screen.text())
 
     def _emit(self, text: str) -> None:
-        if "\x1b" in text:
-            text = ESCAPE.sub("", text)
+        text = ERASE.sub("", text)
         if not text:
             return
         sys.stdout.write(text)

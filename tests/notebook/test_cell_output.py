@@ -40,7 +40,7 @@ def show(*chunks, regions=None):
         (["\x1b]0;title\x07text\x1b(B\n"], "text\n"),
         (["a\x1b", "[", "1mb\n"], "ab\n"),
         (["no end"], "no end"),
-        (["cut \x1b["], "cut \x1b["),
+        (["cut \x1b["], "cut "),
     ],
     ids=["CR LF", "erased to the end", "a title", "a cut escape", "no newline", "a lone escape"],
 )
