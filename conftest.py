@@ -7,6 +7,7 @@ pytest_plugins = [
     "tests.support.lab_attempts",
     "tests.support.lesson_runs",
     "tests.support.nbval_comparison",
+    "tests.support.run_folders",
     "tests.support.scene",
 ]
 

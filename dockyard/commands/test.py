@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -65,8 +66,8 @@ def run(options: argparse.Namespace) -> int:
         engine = [*argv, *everything, "--part=engine"]
         if not _can_be_alone():
             return _together(_Part([*engine, "--part=lessons"], there), others)
-        with tempfile.TemporaryDirectory() as home:
-            others["the lessons"] = _alone(Path(home))
+        with _home_for_a_while() as home:
+            others["the lessons"] = _alone(home)
             return _together(_Part(engine, there), others)
     finally:
         if not ran_before:
@@ -110,6 +111,15 @@ def _can_be_alone() -> bool:
         and state.engine == "embedded"
         and all(map(shutil.which, ("unshare", "ip")))
     )
+
+
+@contextmanager
+def _home_for_a_while() -> Iterator[Path]:
+    """A home that is removed at the end, with its run folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder).resolve()
+        yield home
+        shutil.rmtree(paths.run_dir(home), ignore_errors=True)
 
 
 def _alone(home: Path) -> _Part:

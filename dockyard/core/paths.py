@@ -56,23 +56,29 @@ def learner_copy() -> Path:
     return (CHECKOUT if home() == CHECKOUT / ".dockyard" else home()) / "my-course"
 
 
-def token() -> str:
-    """Eight hex digits that stand for this home in file names and labels."""
-    return hashlib.sha256(str(home()).encode()).hexdigest()[:8]
+def token(of: Path | None = None) -> str:
+    """Eight hex digits that stand for a home, by default this one, in file names and labels."""
+    return hashlib.sha256(str(of or home()).encode()).hexdigest()[:8]
 
 
-def run_dir() -> Path:
-    """The folder for this home's sockets and pid files, created with mode 0700.
-
-    It is outside the home because the path of a UNIX socket has at most 107 bytes
-    (unix(7)). Raises UnsafeRunFolder when the path is not a folder of this user.
-    """
+def run_base() -> Path:
+    """The folder that holds the run folders of all homes."""
     # Not $XDG_RUNTIME_DIR or $TMPDIR: a shell with another value would not find the running
     # course, and the former is removed at log-out (pam_systemd(8)) while engines keep running.
-    base = "/tmp" if os.access("/tmp", os.W_OK | os.X_OK) else tempfile.gettempdir()
-    folder = Path(base, f"dockyard-{os.getuid()}-{token()}")
+    return Path("/tmp" if os.access("/tmp", os.W_OK | os.X_OK) else tempfile.gettempdir())
+
+
+def run_dir(of: Path | None = None) -> Path:
+    """The folder for the sockets and pid files of a home, by default this one.
+
+    It is created with mode 0700, outside the home, because the path of a UNIX socket has at most
+    107 bytes (unix(7)). The link ``home`` in it leads to the home. Raises UnsafeRunFolder when the
+    path is not a folder of this user.
+    """
+    folder = Path(run_base(), f"dockyard-{os.getuid()}-{token(of)}")
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
+        (folder / "home").symlink_to(of or home())
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise UnsafeRunFolder(folder)

@@ -1,6 +1,7 @@
 """The home and its run folder."""
 
 import json
+import shutil
 
 from dockyard.core import paths
 from tests.support.command_line import run
@@ -20,7 +21,7 @@ def test_the_front_door_is_at_the_same_path_whatever_the_temporary_folders(tmp_p
 def test_a_run_folder_that_is_a_symbolic_link_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
     folder = paths.run_dir()
-    folder.rmdir()
+    shutil.rmtree(folder)
     folder.symlink_to(tmp_path)
     try:
         done = run("engine", "status", home=tmp_path)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from dockyard.core import paths
+from tests.support import run_folders
 
 needs_root = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0,
@@ -36,6 +37,7 @@ def open_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        run_folders.remove(folder)
 
 
 def run(
