@@ -11,6 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 from dockyard import __version__
+from dockyard.core import full_disk
 from dockyard.core.console import say
 from dockyard.engine import providers
 from dockyard.exceptions import DockyardError, UnexpectedFailure
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
         return error.exit_code
     except OSError as error:
         # Includes the exceptions of requests, which the Docker SDK does not always wrap.
-        print(UnexpectedFailure(error), file=sys.stderr)
+        print(full_disk.explain(error) or UnexpectedFailure(error), file=sys.stderr)
         return UnexpectedFailure.exit_code
     except KeyboardInterrupt:
         say("interrupted")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from dockyard.core import paths, whole_file
+from dockyard.core import full_disk, paths, whole_file
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.exceptions import DockyardError
@@ -68,8 +68,11 @@ def recording(say: Say) -> Iterator[Say]:
             SetupState(failure=(error.what, error.why, error.next)).save()
             raise
         except OSError as error:
-            why = f"{type(error).__name__}: {error}"
             again = "Try again:  python3 -m dockyard engine start"
+            if full := full_disk.explain(error):
+                SetupState(failure=(full.what, f"{full.why} {full.next}", again)).save()
+                raise full from None
+            why = f"{type(error).__name__}: {error}"
             SetupState(failure=("Docker could not be set up.", why, again)).save()
             raise
         SetupState(finished=True).save()

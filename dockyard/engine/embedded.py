@@ -30,6 +30,10 @@ CGROUPS = Path("/sys/fs/cgroup")
 NAMESPACE = """\
 # Ids of processes that do not exist outside: 'kill $(docker inspect …)' then kills nothing else.
 echo $(($(cat /proc/sys/kernel/pid_max) / 2)) > /proc/sys/kernel/ns_last_pid || true
+# Where /tmp is mounted noexec, dockerd would not find these wrappers and take the host's iptables.
+mount --bind {wrappers} {wrappers}
+mount -o remount,bind,exec {wrappers}
+export PATH={wrappers}:$PATH
 # dockerd would use the host's containerd, if there is one; shims have their sockets here.
 mkdir -p /run/containerd
 mount -t tmpfs -o mode=711 none /run/containerd
@@ -185,8 +189,8 @@ class EmbeddedEngine(DaemonEngine):
             "--",
             *words,
             options=("--pid", "--fork", "--mount-proc", "--kill-child", "--forward-signals"),
-            before=f"{NAMESPACE}export PATH={self._wrappers}:$PATH\n"
-            f"export TMPDIR={shlex.quote(str(self.scratch))}\n"
+            before=NAMESPACE.format(wrappers=shlex.quote(str(self._wrappers)))
+            + f"export TMPDIR={shlex.quote(str(self.scratch))}\n"
             # With D-Bus, dockerd would let firewalld make its rules, past the wrappers.
             "export DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent\n",
         )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from dockyard import registry
-from dockyard.core import docker_client, paths
+from dockyard.core import docker_client, full_disk, paths
 from dockyard.labs import lab_catalog
 from dockyard.notebook import container_hints, expansion
 
@@ -342,6 +342,15 @@ def _other_processor(run: Finished) -> str | None:
     return None
 
 
+def _full_disk(run: Finished) -> str | None:
+    if not (run.code and "no space left on device" in run.output.lower()):
+        return None
+    # A full disk inside a container, such as a small tmpfs, is no concern of the computer's.
+    if folder := full_disk.find():
+        return f"The disk of {folder} is full. What is large:  !{full_disk.what_is_large(folder)}"
+    return None
+
+
 def _lost_container(run: Finished) -> str | None:
     if not run.code:
         return None
@@ -371,6 +380,7 @@ RULES: tuple[Callable[[Finished], str | None], ...] = (
     _engine_stopped,
     _other_daemon,
     _other_processor,
+    _full_disk,
     _lost_container,
     _shell_of_its_own,
 )

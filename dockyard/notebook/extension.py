@@ -18,7 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from dockyard import cleanup, course, preparation, registry
-from dockyard.core import classroom_file, docker_client, paths
+from dockyard.core import classroom_file, docker_client, full_disk, paths
 from dockyard.exceptions import UnwritableFolder, UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.lessons import lesson_catalog, lesson_check, visit
@@ -96,7 +96,9 @@ class LessonMagics:
         try:
             docker_client.repair(self.lesson)
         except OSError as error:
-            raise UnwritableFolder(paths.docker_config(self.lesson), f"{error.strerror}.") from None
+            raise full_disk.explain(error) or UnwritableFolder(
+                paths.docker_config(self.lesson), f"{error.strerror}."
+            ) from None
 
     @contextmanager
     def _beginning(self) -> Iterator[None]:
@@ -235,5 +237,7 @@ class LessonMagics:
         try:
             command = terminal_magic.prepare(title, folder, changed | variables)
         except OSError as error:
-            raise UnwritableFolder(error.filename or folder, f"{error.strerror}.") from None
+            raise full_disk.explain(error) or UnwritableFolder(
+                error.filename or folder, f"{error.strerror}."
+            ) from None
         print(terminal_magic.open_beside(title, command))

@@ -7,7 +7,7 @@ import pytest
 
 from dockyard.core import setup_file, wait
 from dockyard.core.setup_file import SetupState
-from dockyard.exceptions import EngineNotRunning
+from dockyard.exceptions import DiskFull, EngineNotRunning
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def test_a_failure_is_kept_with_its_three_lines():
 
 
 def test_a_full_disk_is_a_failure_that_says_what_to_type():
-    with pytest.raises(OSError), setup_file.recording(print):
+    with pytest.raises(DiskFull), setup_file.recording(print):
         raise OSError(28, "No space left on device")
     _, why, again = SetupState.load().failure
     assert "No space left on device" in why
