@@ -1,5 +1,6 @@
 """Parts of the course that end: it says which one is gone, and one command brings it back."""
 
+import contextlib
 import json
 import os
 import re
@@ -8,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
+import psutil
 import pytest
 
 from dockyard import course
@@ -24,6 +27,12 @@ from tests.support.restricted_host import needs_root
 pytestmark = [pytest.mark.engine, pytest.mark.slow, needs_root]
 
 MENDS = "python3 -m dockyard engine start"
+
+AS_IN_JUPYTERLAB = {
+    # python3 is the one that has the course's packages.
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "PYTHONPATH": str(paths.CHECKOUT),
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +54,7 @@ def kept(home):
     mend()
     docker("rm", "--force", "kept", check=False)
     docker("run", "--detach", "--init", "--name", "kept", "--volume", "kept:/data", "busybox",
-           "sh", "-c", "echo mine > /data/note; sleep 10000")  # fmt: skip
+           "sh", "-c", "echo begun; echo mine > /data/note; sleep 10000")  # fmt: skip
     wait.until("the note", lambda: docker("exec", "kept", "cat", "/data/note", check=False), 30)
     return docker("inspect", "--format", "{{.State.Pid}}", "kept").strip()
 
@@ -103,9 +112,7 @@ def test_a_part_that_ends_is_named_and_one_command_brings_it_back(home, kept, ca
 
 @pytest.mark.parametrize("cause", ["dockerd", "front door", "run folder", "registry"])
 def test_no_command_says_that_all_is_well(home, kept, tmp_path, cause):
-    # As JupyterLab starts it: python3 is the one that has the course's packages.
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    with Kernel(tmp_path, PATH=path, PYTHONPATH=str(paths.CHECKOUT)) as kernel:
+    with Kernel(tmp_path, **AS_IN_JUPYTERLAB) as kernel:
         assert not kernel.run("%lesson 00-start-here").error
         FAULTS[cause][0]()
         part = FAULTS[cause][1]
@@ -145,6 +152,84 @@ def test_a_part_lost_while_a_command_runs_ends_the_command(home, kept):
             assert following.wait(timeout=60) is not None
         mend()
         docker("start", "kept")
+
+
+@pytest.fixture(scope="module")
+def kernel(home, tmp_path_factory):
+    """A kernel in a folder with a Dockerfile whose build does not end."""
+    folder = tmp_path_factory.mktemp("at-work")
+    # What is printed differs from what is typed, so that it is seen when it runs.
+    (folder / "Dockerfile").write_text("FROM busybox\nRUN echo be''gun; sleep 1000\n")
+    with Kernel(folder, **AS_IN_JUPYTERLAB) as kernel:
+        yield kernel
+
+
+WORKS = {
+    "pull": ("docker pull {image}", "Pulling fs layer"),
+    "build": ("docker build --no-cache --tag faults-built .", "begun"),
+    "run": ("docker run --name faults-run busybox sh -c 'echo be$(echo gun); sleep 1000'", "begun"),
+    "exec": ("docker exec kept sh -c 'echo be$(echo gun); sleep 1000'", "begun"),
+    "logs": ("docker logs --follow kept", "begun"),
+}
+GOES_ON = {(work, "containerd") for work in ("build", "run", "exec", "logs")}
+"""What does not need containerd while it runs; the daemon starts its containerd again."""
+# An image that was removed is still at hand for a while, and its pull would be over at once.
+PULLED = {"containerd": "postgres:17", "dockerd": "docker:dind", "front door": "httpd"}
+OFTEN = {("pull", "containerd"), ("build", "dockerd"), ("run", "front door")}
+
+
+@pytest.mark.parametrize(
+    ("work", "cause"),
+    [
+        pytest.param(*each, marks=() if each in OFTEN else pytest.mark.faults)
+        for each in product(WORKS, ("containerd", "dockerd", "front door"))
+    ],
+)
+def test_a_part_lost_at_work_is_named_in_the_cell(home, kept, kernel, work, cause):
+    command, sign = WORKS[work]
+    command = command.format(image=PULLED[cause])
+    docker("rm", "--force", "faults-run", check=False)
+    kill_part, part, kept_runs_on = FAULTS[cause]
+    cell = kernel.send(f"!{command}")
+    assert sign in kernel.collect(cell, until=sign).text
+    kill_part()
+    began = time.monotonic()
+    gone = course.missing_part()
+    assert time.monotonic() - began < 2
+    assert part in (gone or ""), gone
+    if (work, cause) in GOES_ON:
+        kernel.interrupt()
+        assert kernel.collect(cell).error.startswith("Interrupted.")
+    else:
+        ended = kernel.collect(cell)
+        assert "[exit code" in ended.text, ended
+        assert re.search(rf"→ .*{part}.* is gone.*{MENDS}", ended.text), ended
+        assert time.monotonic() - began < 30
+    mended = kernel.run(f"!{MENDS}")
+    assert "[exit code" not in mended.text, mended
+    # The same work can be done, and what it had begun is in nobody's way.
+    assert docker("run", "--rm", "--volume", "kept:/d", "busybox", "cat", "/d/note") == "mine\n"
+    docker("rm", "--force", "faults-run", check=False)
+    if work == "pull":
+        docker("pull", PULLED[cause])
+        docker("rmi", PULLED[cause])
+    elif work == "build":
+        docker("build", "--tag", "faults-built", "-", stdin=b"FROM busybox\nRUN true\n")
+        docker("rmi", "faults-built")
+    if kept_runs_on:
+        assert docker("inspect", "--format", "{{.State.Pid}}", "kept").strip() == kept
+    assert running(home, " ".join(command.split()[1:3])) == []
+
+
+def running(home, words):
+    """The processes of a home with these words among their arguments."""
+    found = []
+    for each in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            line = " ".join(each.cmdline())
+            if words in line and each.environ().get("DOCKYARD_HOME") == str(home):
+                found.append(line)
+    return found
 
 
 def test_the_engine_goes_on_after_the_session_that_started_it(home, tmp_path):
