@@ -18,6 +18,7 @@ Each has a message of three lines: what failed, why if that is known, and what t
     │   └── SocketInUse              the front door's socket
     ├── InvalidDataFile              a TOML file of the course
     ├── RegistryError                the course registry
+    ├── JupyterLabEnded
     ├── MeasurementFailed
     ├── Busy                         another command holds a lock
     ├── SharingFailed                the teacher cannot be reached
@@ -188,6 +189,17 @@ class InvalidDataFile(DockyardError):
 
 class RegistryError(DockyardError):
     """The course registry, or filling it, failed."""
+
+
+class JupyterLabEnded(DockyardError):
+    """JupyterLab ended although nobody shut it down."""
+
+    def __init__(self, how: str, why: str = "") -> None:
+        super().__init__(
+            f"JupyterLab has ended unexpectedly: {how}.",
+            why or "What was saved is kept. If it was killed, the computer may be short of memory.",
+            "Open the course again:  python3 -m dockyard learn",
+        )
 
 
 class MeasurementFailed(DockyardError):

@@ -7,9 +7,9 @@ import os
 
 from dockyard import course
 from dockyard.commands.helper_process import HelperProcess
-from dockyard.core import paths, ports
+from dockyard.core import full_disk, paths, ports
 from dockyard.core.console import say
-from dockyard.exceptions import PortInUse
+from dockyard.exceptions import JupyterLabEnded, PortInUse
 from dockyard.jupyter import jupyter_environment
 from dockyard.learner_copy import course_folder
 
@@ -18,10 +18,11 @@ WELL_KNOWN_PORT = 8888
 
 
 def run(options: argparse.Namespace) -> int:
-    """Open the course; return JupyterLab's exit code when it exits.
+    """Open the course; return 0 when JupyterLab has been shut down.
 
     Stops the engine, unless it was running before. An engine that cannot start is an error in the
-    terminal and in the notebook; JupyterLab stays open. Raises PortInUse, SetupError or DiskFull.
+    terminal and in the notebook; JupyterLab stays open. Raises PortInUse, SetupError, DiskFull, or
+    JupyterLabEnded when it was killed or failed.
     """
     port = options.port
     if port is not None and not ports.is_free(port):
@@ -36,13 +37,18 @@ def run(options: argparse.Namespace) -> int:
         with HelperProcess(lab, jupyter_environment.whole()) as jupyterlab:
             say("press Ctrl-C here to end the course; the engine starts meanwhile")
             with HelperProcess(engine, os.environ):
-                return jupyterlab.wait()
+                code = jupyterlab.wait()
     except KeyboardInterrupt:
         return 0
     finally:
         if not ran_before:
             say("stopping the engine; your work is kept")
             course.stop(say)
+    if code:
+        how = f"exit code {code}" if code > 0 else f"killed by signal {-code}"
+        full = full_disk.find()
+        raise JupyterLabEnded(how, f"The disk of {full} is full." if full else "")
+    return 0
 
 
 def _jupyterlab(port: int, *, browser: bool) -> list[str]:
