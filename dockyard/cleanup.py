@@ -2,7 +2,8 @@
 
 Everything created through the front door is labelled (see docs/architecture.md). An object
 without the label is never removed, whatever its name, nor is a container that only inherited
-the label from its image.
+the label from its image. Volumes without a name cannot be labelled: those that the front door has
+noted are removed.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import docker
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from dockyard.core import home_mark
+from dockyard.core import home_mark, volume_notes
 from dockyard.core.labels import CHECK, COURSE, HOME, LESSON, REGISTRY
+from dockyard.core.volume_notes import Note
 
 ATTEMPTS = 50
 """How often the images are listed while others remove some."""
@@ -32,6 +34,8 @@ class Removed:
     networks: int = 0
     volumes: int = 0
     images: int = 0
+    nameless: int = 0
+    """Volumes without a name; as a rule they go with their container, and nobody counts them."""
 
     def __add__(self, other: Removed) -> Removed:
         counts = zip(vars(self).values(), vars(other).values(), strict=True)
@@ -41,8 +45,10 @@ class Removed:
         counts = [
             f"{count} {kind if count != 1 else kind[:-1]}"
             for kind, count in vars(self).items()
-            if count
+            if count and kind != "nameless"
         ]
+        if self.nameless and not counts:
+            counts = [f"{self.nameless} volume{'s' if self.nameless > 1 else ''} without a name"]
         return "Removed " + ", ".join(counts) + "." if counts else "Nothing to remove."
 
 
@@ -66,6 +72,7 @@ def remove(
     networks = [each for each in networks if _removable(api.remove_network, each["Id"])]
     volumes = [each for each in api.volumes(filters=only)["Volumes"] or () if _is_ours(each)]
     volumes = [each for each in volumes if _removable(api.remove_volume, each["Name"])]
+    nameless = _remove_noted(api, lambda note: lesson in (None, note.lesson))
     wanted = [only["label"]] if lesson else [LESSON, HOME]
     images = sum(_remove_images(client, each) for each in wanted)
     images += _untag(client, lambda name: name.removeprefix("docker.io/library/") in brought)
@@ -77,7 +84,7 @@ def remove(
             if all("@" in name for name in names)
             for name in names or [id]
         )
-    return Removed(len(containers), len(networks), len(volumes), images)
+    return Removed(len(containers), len(networks), len(volumes), images, nameless)
 
 
 def remove_named(
@@ -103,7 +110,11 @@ def remove_named(
     volumes = api.volumes(filters=only)["Volumes"] or ()
     volumes = [each for each in volumes if chosen(each, [each["Name"]])]
     volumes = [each for each in volumes if _removable(api.remove_volume, each["Name"])]
-    return Removed(len(containers), len(networks), len(volumes))
+    nameless = _remove_noted(
+        api,
+        lambda note: note.container.startswith(stems) and (any_lesson or note.lesson is None),
+    )
+    return Removed(len(containers), len(networks), len(volumes), nameless=nameless)
 
 
 def untag(daemon: docker.DockerClient, stems: Iterable[str]) -> int:
@@ -191,6 +202,20 @@ def _is_ours(found: dict[str, Any]) -> bool:
     return REGISTRY not in labels and home_mark.is_ours(
         labels.get(HOME, ""), old=home_mark.engine_is_private()
     )
+
+
+def _remove_noted(api: docker.APIClient, chosen: Callable[[Note], bool]) -> int:
+    """Remove the chosen volumes of those that the front door has noted; return how many."""
+    notes = list(volume_notes.taken())
+    there = {each["Name"] for each in api.volumes()["Volumes"] or ()} if notes else set()
+    count = 0
+    for note in notes:
+        if note.volume not in there:
+            note.forget_if_old()
+        elif chosen(note) and _removable(api.remove_volume, note.volume):
+            note.forget()
+            count += 1
+    return count
 
 
 def _remove_images(client: docker.DockerClient, wanted: str) -> int:

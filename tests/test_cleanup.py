@@ -5,9 +5,10 @@ from contextlib import closing
 from io import BytesIO
 
 import pytest
+from docker.types import Mount
 
 from dockyard import cleanup
-from dockyard.core import docker_client, paths
+from dockyard.core import docker_client, paths, volume_notes
 from dockyard.registry import server
 from tests.support import canary
 
@@ -86,3 +87,56 @@ def test_what_was_made_without_a_lesson_is_found_by_its_drawn_name(scene, monkey
             assert daemon.networks.list(names=["sea-other"])
         finally:
             cleanup.remove_named(daemon, ["sea-", "pad-drawn", "box-drawn"])
+
+
+def test_volumes_without_a_name_go_with_the_lesson_that_brought_them_about(scene):
+    with closing(docker_client.connect()) as daemon:
+        before = {each.name for each in daemon.volumes.list()}
+        scene.docker("run", "--name", "left", "--volume", "/data", "busybox", "true")
+        scene.docker("run", "--name", "used", "--volume", "/data", "busybox", "true")
+        scene.docker("run", "--rm", "--volume", "/data", "busybox", "true")
+        scene.docker("rm", "left")
+        assert len({each.name for each in daemon.volumes.list()} - before) == 2
+        assert str(remove("another-lesson")) == "Nothing to remove."
+        removed = remove(scene.lesson)
+        assert (removed.containers, removed.nameless) == (1, 1), "one goes with its container"
+        assert str(removed) == "Removed 1 container."
+        assert {each.name for each in daemon.volumes.list()} == before
+
+
+def test_a_volume_made_without_a_name_and_a_lesson_is_found_by_its_containers_name(
+    scene, monkeypatch
+):
+    with monkeypatch.context() as outside:
+        outside.setenv("DOCKER_CONFIG", str(paths.docker_config()))
+        connected = docker_client.connect()
+    with closing(connected) as daemon:
+        before = {each.name for each in daemon.volumes.list()}
+        for name in ("box-drawn", "box-other"):
+            daemon.containers.create("busybox", name=name, volumes=["/data"]).remove()
+        removed = cleanup.remove_named(daemon, ["box-drawn", "80"])
+        assert str(removed) == "Removed 1 volume without a name."
+        assert len({each.name for each in daemon.volumes.list()} - before) == 1
+        assert cleanup.remove_named(daemon, ["box-other"]).nameless == 1
+        assert {each.name for each in daemon.volumes.list()} == before
+
+
+def test_a_check_leaves_no_note_on_the_volumes_of_its_containers(scene):
+    before = set(volume_notes.taken())
+    with closing(docker_client.connect()) as daemon:
+        mounts = [Mount("/data", None)]
+        with cleanup.helper(daemon, "busybox", ["true"], mounts=mounts) as container:
+            (mount,) = container.attrs["Mounts"]
+            assert volume_notes.is_anonymous(mount["Name"])
+        assert set(volume_notes.taken()) == before
+        assert mount["Name"] not in {each.name for each in daemon.volumes.list()}
+
+
+def test_a_note_on_a_volume_that_is_not_there_is_forgotten_after_a_month(scene, monkeypatch):
+    note = volume_notes.Note("0" * 64, "another-lesson", "box")
+    volume_notes.take(note)
+    remove("another-lesson")
+    assert note in volume_notes.taken()
+    monkeypatch.setattr(volume_notes, "KEPT", -1)
+    remove(scene.lesson)
+    assert note not in volume_notes.taken()

@@ -62,11 +62,6 @@ def background_part(container: Container) -> str | None:
     return found[1] if found else None
 
 
-def is_anonymous(volume: str) -> bool:
-    """Whether the daemon chose this name of a volume."""
-    return bool(re.fullmatch(r"[0-9a-f]{64}", volume))
-
-
 class Inspection:
     """The daemon's objects, and the values of an attempt: ``probe["WEB"]``."""
 

@@ -14,9 +14,9 @@ from docker.errors import NotFound
 from dockyard import cleanup
 from dockyard.core import paths
 from dockyard.core.labels import CHECK
+from dockyard.core.volume_notes import is_anonymous
 from dockyard.labs import executions
 from dockyard.labs.attempt import Attempt
-from dockyard.labs.inspection import is_anonymous
 
 READING = ("archive-path", "top", "save", "exec_detach")
 """Events that a check itself causes when it looks into an object, and that change nothing."""

@@ -6,7 +6,7 @@ import asyncio
 import json
 from contextlib import suppress
 
-from dockyard.proxy import labelling
+from dockyard.proxy import labelling, new_volumes
 from dockyard.proxy.build_labels import BuildLabels
 from dockyard.proxy.http_message import Head, Message, ProtocolError
 from dockyard.proxy.hub_fallback import HubFallback
@@ -168,6 +168,7 @@ class Connection:
     ) -> bool:
         """Pass the response on. Returns False when the connection is over."""
         response = Message.response(head.method)
+        response.body_limit = new_volumes.body_limit(head)
         while True:
             data = await daemon.receive()
             if not data:
@@ -192,6 +193,8 @@ class Connection:
                 self._record.received = response.size
             if response.done:
                 self._end_record()
+                # Before the client knows a new container, and can remove it.
+                await new_volumes.note(self._upstream, head, response)
             await self.client.send(data[: len(data) - len(left)] if left else data)
             daemon.unread(left)
             if response.done:

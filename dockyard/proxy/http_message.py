@@ -181,11 +181,20 @@ async def ask(daemon: Stream, method: bytes, request: bytes) -> Head | None:
 
     Returns None when the response is incomplete or not HTTP. Raises ConnectionResetError.
     """
+    response = await read_answer(daemon, method, request)
+    return response.head if response else None
+
+
+async def read_answer(
+    daemon: Stream, method: bytes, request: bytes, limit: int = 0
+) -> Message | None:
+    """The same as ask(), with the response's body up to limit bytes."""
     response = Message.response(method)
+    response.body_limit = limit
     await daemon.send(request)
     try:
         while not response.done and (data := await daemon.receive()):
             daemon.unread(response.read(data))
     except ProtocolError:
         return None
-    return response.head if response.done else None
+    return response if response.done else None

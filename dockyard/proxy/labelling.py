@@ -32,6 +32,12 @@ def wants_body(head: Head) -> bool:
     return head.method == b"POST" and head.endpoint in _LABELLED_BODY
 
 
+def lesson_of(head: Head) -> str | None:
+    """The lesson that a request names."""
+    lesson = head.get(LESSON_HEADER)
+    return lesson.decode("utf-8", "replace") if lesson else None
+
+
 def course_labels(lesson: str | None) -> dict[str, str]:
     """The labels of everything made in a lesson.
 

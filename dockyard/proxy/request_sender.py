@@ -33,8 +33,7 @@ class RequestSender:
         self._daemon = daemon
         self._record = record
         self._on_sent = on_sent
-        lesson = request.head.get(labelling.LESSON_HEADER)
-        self._lesson = lesson.decode("utf-8", "replace") if lesson else None
+        self._lesson = labelling.lesson_of(request.head)
         if record and record.json:
             request.body_limit = BODY_LIMIT
 

@@ -6,12 +6,14 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from io import BytesIO
 
 import docker
 import pytest
 
 from dockyard import course
 from dockyard.core import home_mark, labels, paths
+from tests.support.fake_daemon import request
 from tests.support.front_door import Docker, Door, short_folder
 from tests.support.restricted_host import needs_root
 
@@ -21,7 +23,7 @@ LESSON = "faults-test"
 REMOVE = """
 import sys, docker
 from dockyard import cleanup
-print(cleanup.remove(docker.DockerClient(base_url=sys.argv[1]), lesson=sys.argv[2]))
+print(cleanup.remove(docker.DockerClient(base_url=sys.argv[1]), lesson=sys.argv[2] or None))
 """
 
 
@@ -75,9 +77,9 @@ class Home:
         script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
         return ["unshare", "--mount", "sh", "-c", script, "-", self.place, self.shared, *words]
 
-    def remove(self):
+    def remove(self, lesson=LESSON):
         done = subprocess.run(
-            self._inside([sys.executable, "-c", REMOVE, self.address, LESSON]),
+            self._inside([sys.executable, "-c", REMOVE, self.address, lesson or ""]),
             capture_output=True, text=True, check=True, cwd=paths.CHECKOUT,
             env=os.environ | {"DOCKYARD_HOME": str(self.shared)},
         )  # fmt: skip
@@ -207,6 +209,106 @@ def test_anonymous_volumes_go_with_their_container(mine, past):
     assert len({each.name for each in past.volumes.list()} - before) == 1
     mine.remove()
     assert {each.name for each in past.volumes.list()} == before
+
+
+def by_option(home, name, image):
+    home.docker("create", "--name", name, "--volume", "/data", "busybox")
+
+
+def by_mount(home, name, image):
+    home.docker("create", "--name", name, "--mount", "type=volume,target=/data", "busybox")
+
+
+def by_image(home, name, image):
+    home.docker("create", "--name", name, image)
+
+
+def by_compose(home, name, image):
+    folder = home.place / name
+    folder.mkdir()
+    service = {"image": "busybox", "container_name": name, "volumes": ["/data"]}
+    (folder / "compose.yaml").write_text(json.dumps({"services": {"one": service}}))
+    home.docker("compose", "--project-directory", str(folder), "create")
+
+
+def by_request(home, name, image):
+    body = json.dumps({"Image": "busybox", "Volumes": {"/data": {}}}).encode()
+    kind = "Content-Type: application/json"
+    sent = request("POST", f"/containers/create?name={name}", body, kind, "Connection: close")
+    assert b" 201 Created" in home.door.raw(sent)
+
+
+def by_bind_without_a_source(home, name, image):
+    with closing(docker.DockerClient(base_url=f"unix://{home.door.socket}")) as client:
+        client.containers.create("busybox", name=name, volumes=["/data"])
+
+
+@pytest.fixture
+def with_volume(past):
+    """An image with the line VOLUME."""
+    past.images.build(
+        fileobj=BytesIO(b"FROM busybox\nVOLUME /data\n"), tag="faults-volume", rm=True
+    )
+    return "faults-volume"
+
+
+def volumes(past):
+    return {each.name for each in past.volumes.list()}
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "made",
+    [by_option, by_mount, by_image, by_compose, by_request, by_bind_without_a_source],
+)
+def test_an_anonymous_volume_whose_container_is_gone_is_removed_by_its_home_alone(
+    made, two_homes, past, with_volume
+):
+    one, two = two_homes
+    before = volumes(past)
+    made(one, "faults-c", with_volume)
+    assert len(volumes(past) - before) == 1
+    one.docker("rm", "faults-c")
+    two.remove()
+    assert len(volumes(past) - before) == 1
+    lesson = LESSON
+    if made in (by_request, by_bind_without_a_source):
+        # They name no lesson: only `reset --all` finds what they have made.
+        one.remove()
+        assert len(volumes(past) - before) == 1
+        lesson = None
+    one.remove(lesson)
+    assert volumes(past) == before
+
+
+@needs_root
+def test_anonymous_volumes_of_others_stay_even_when_our_container_uses_them(mine, past):
+    before = volumes(past)
+    theirs = past.containers.create("busybox", name="faults-theirs", volumes=["/data"])
+    (volume,) = volumes(past) - before
+    mine.docker("create", "--name", "faults-a", "--volumes-from", "faults-theirs", "busybox")
+    mine.docker("create", "--name", "faults-b", "--volume", f"{volume}:/data", "busybox")
+    mount = f"type=volume,source={volume},target=/data"
+    mine.docker("create", "--name", "faults-c", "--mount", mount, "busybox")
+    theirs.remove()
+    mine.docker("rm", "faults-a", "faults-b", "faults-c")
+    assert mine.remove() == "Nothing to remove."
+    assert volumes(past) - before == {volume}
+    past.volumes.get(volume).remove()
+
+
+@needs_root
+def test_an_anonymous_volume_that_somebody_uses_stays_until_he_does_not(mine, past):
+    before = volumes(past)
+    mine.docker("create", "--name", "faults-c", "--volume", "/data", "busybox")
+    (volume,) = volumes(past) - before
+    mount = {volume: {"bind": "/data"}}
+    theirs = past.containers.create("busybox", name="faults-theirs", volumes=mount)
+    mine.docker("rm", "faults-c")
+    assert mine.remove() == "Nothing to remove."
+    theirs.remove()
+    assert mine.remove() == "Removed 1 volume without a name."
+    assert volumes(past) == before
 
 
 @needs_root

@@ -21,10 +21,11 @@ from docker.models.containers import Container
 from dockyard import cleanup
 from dockyard.core import wait
 from dockyard.core.labels import CHECK
+from dockyard.core.volume_notes import is_anonymous
 from dockyard.labs import lab_catalog
 from dockyard.labs.checks import registries
 from dockyard.labs.checks.client import must_lead_to
-from dockyard.labs.inspection import MEGABYTE, is_anonymous, name_of
+from dockyard.labs.inspection import MEGABYTE, name_of
 from dockyard.labs.probe import TLS_PORT, Probe
 from dockyard.labs.verdict import Broken, NotYet, brief
 

@@ -8,7 +8,8 @@ from docker.models.containers import Container
 from docker.types import Mount
 
 from dockyard.core import wait
-from dockyard.labs.inspection import is_anonymous, name_of
+from dockyard.core.volume_notes import is_anonymous
+from dockyard.labs.inspection import name_of
 from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import Broken, NotYet, brief
 

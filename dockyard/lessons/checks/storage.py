@@ -8,7 +8,7 @@ from typing import Any
 
 from docker.models.containers import Container
 
-from dockyard.labs.inspection import is_anonymous
+from dockyard.core.volume_notes import is_anonymous
 from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import Broken, NotYet, brief
 
