@@ -343,14 +343,13 @@ def healthy(probe: Probe) -> str:
     test = _health_test(book)
     variables = cafe.variables(book) | {"DATABASE_HOST": "127.0.0.1", "DATABASE_PASSWORD": "-"}
     variables.pop("DATABASE_PASSWORD_FILE", None)
-    with cleanup.helper(
-        cafe.daemon,
+    with cafe.throw_away(
         book.attrs["Image"],
+        None,
         network_mode="none",
         environment=variables,
         healthcheck={"test": ["NONE"]},
     ) as alone:
-        alone.start()
         wait.within(5, lambda: BOOK_PORT in cafe.listening(alone), 0.2)
         if cafe.execute(alone, *test)[0] == 0:
             raise NotYet(f"The health check of {book.name} is content without a database.")
