@@ -167,7 +167,8 @@ def _own_containers(api: docker.APIClient, only: dict[str, str]) -> list[dict[st
     """The containers of this home that match the filter only; tasks of a swarm come last."""
     # docker commit copies a container's labels to the new image.
     marked = list_images(api, all=True, filters={"label": HOME})
-    given_on = {image["Id"]: image["Labels"][HOME] for image in marked}
+    # An image that is removed meanwhile may be found by its label and listed without it.
+    given_on = {image["Id"]: (image["Labels"] or {}).get(HOME) for image in marked}
     found = [
         each
         for each in api.containers(all=True, filters=only)
