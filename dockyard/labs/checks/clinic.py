@@ -9,6 +9,7 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
+from dockyard.labs.checks.registries import Address, layers
 from dockyard.labs.inspection import MEGABYTE, networks_of
 from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import Broken, NotYet, brief
@@ -410,6 +411,79 @@ def quotes_in_the_value(probe: Probe) -> str:
     if (text := probe.log(quote).strip()) != probe["TOKEN"]:
         raise Broken(f"{quote.name} prints {brief(text)}.")
     return f"{quote.name} prints {text}."
+
+
+def socket_denied(probe: Probe) -> str:
+    """The user sees the daemon's containers, and a stranger does not."""
+    ship = probe.running(probe["SHIP"])
+    code, said = probe.execute(ship, "docker", "ps", user="sailor")
+    if code:
+        raise Broken(f"On {ship.name}, docker ps of the user sailor says: {brief(said)}")
+    if probe.execute(ship, "id", "-u", user="sailor")[1].strip() == "0":
+        raise NotYet(f"On {ship.name}, sailor is root now.")
+    if probe.execute(ship, "docker", "ps", user="nobody")[0] == 0:
+        raise NotYet(f"On {ship.name}, the user nobody also gets in: so does everybody.")
+    return f"On {ship.name}, sailor sees the containers, and nobody is still refused."
+
+
+def no_matching_manifest(probe: Probe) -> str:
+    """The program of the image runs on this processor."""
+    return _said(probe, _ended(probe, probe["CRANE"]), f"lifted by {probe['TOKEN']}", "/crane")
+
+
+def too_many_requests(probe: Probe) -> str:
+    """The container is of the image that the registry has."""
+    return _is_delivered(probe, "FRUIT", "MIRROR", "cat /fruit")
+
+
+def unknown_authority(probe: Probe) -> str:
+    """The program trusts the authority, and does not do without it."""
+    lookup, registry = _ended(probe, probe["LOOKUP"]), f"{probe['VAULT']}:5000"
+    program = " ".join([lookup.attrs["Path"], *lookup.attrs["Args"]])
+    if f"manifest inspect {registry}/" not in program.replace("--insecure ", ""):
+        raise NotYet(f"{lookup.name} has not asked {registry}: it ran {brief(program)}.")
+    if "--insecure" in program:
+        raise NotYet(f"{lookup.name} checks no certificate: it ran {brief(program)}.")
+    code = lookup.attrs["State"]["ExitCode"]
+    if code or "schemaVersion" not in probe.log(lookup):
+        last = probe.log(lookup, tail=1).strip().rpartition(": ")[2]
+        raise Broken(f"{lookup.name} exited with code {code}: {brief(last)}")
+    return f"{lookup.name} trusts the company's authority, and has printed the manifest."
+
+
+def http_to_https(probe: Probe) -> str:
+    """The container is of the image that the registry has."""
+    return _is_delivered(probe, "BERRY", "PLAIN", "cat /berry")
+
+
+def cache_full(probe: Probe) -> str:
+    """The image is built, and what is needed is there."""
+    depot = probe.running(probe["DEPOT"])
+    needed = (("image", "parcel:1"), ("container", "ledger"), ("volume", "notes"))
+    for kind, name in (*needed, ("image", "parcel:2")):
+        if probe.inspected(depot, kind, name) is None:
+            raise NotYet(f"{depot.name} has no {kind} {name}.")
+    show = ("docker", "run", "--rm", "--network", "none", "parcel:2", "cat", "/word")
+    code, word = probe.execute(depot, *show)
+    if code or probe["TOKEN"] not in word:
+        raise Broken(f"parcel:2 does not hold the word of /app: {brief(word)!r}.")
+    if probe["TOKEN"] not in probe.execute(depot, "docker", "logs", "ledger")[1]:
+        raise NotYet(f"The ledger on {depot.name} is another one: its log is empty.")
+    return f"parcel:2 is built on {depot.name}, and what was needed is there."
+
+
+def _is_delivered(probe: Probe, name: str, registry: str, program: str) -> str:
+    """What to say of a container whose image a registry has as ``NAME:1``. Raises NotYet.
+
+    registry is the name of a value, as is its port.
+    """
+    container = _ended(probe, probe[name])
+    address = Address(int(probe[f"{registry}_PORT"]))
+    if probe.layers(container.attrs["Image"]) != layers(address, probe[name], "1"):
+        raise NotYet(
+            f"{container.name} was not made from what the registry has as {probe[name]}:1."
+        )
+    return _said(probe, container, probe["PICKED"], program)
 
 
 def _serves(probe: Probe, name: str, words: str) -> str:

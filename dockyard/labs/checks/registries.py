@@ -111,7 +111,7 @@ def fresh(probe: Probe) -> str:
         raise NotYet(
             f"{container.name} has printed {brief(said)!r}.", mistake="run-does-not-refresh"
         )
-    if probe.layers(container.attrs["Image"]) != _layers(_shelf(probe), probe["NEWS"], "1"):
+    if probe.layers(container.attrs["Image"]) != layers(_shelf(probe), probe["NEWS"], "1"):
         raise NotYet(
             f"{container.name} was not made from what the colleague's registry has as "
             f"{probe['NEWS']}:1."
@@ -234,8 +234,7 @@ def _holds_card(probe: Probe, registry: Address) -> None:
             f"The registry at {where} has {card} with the tag {', '.join(tags)}.",
             mistake="tag-left-out" if tags == ["latest"] else None,
         )
-    layers = _layers(registry, card, "1")
-    if layers != probe.layers(f"{card}:1"):
+    if layers(registry, card, "1") != probe.layers(f"{card}:1"):
         raise NotYet(f"What the registry at {where} has as {card}:1 is another image.")
 
 
@@ -254,10 +253,11 @@ def _explain_absence(probe: Probe, image: Image, registry: Address) -> None:
     raise NotYet(saw)
 
 
-def _layers(registry: Address, repository: str, reference: str) -> list[str]:
+def layers(registry: Address, repository: str, reference: str) -> list[str]:
+    """The digests of the layers of an image in a registry, unpacked, the lowest first."""
     manifest = registry.ask(f"/v2/{repository}/manifests/{reference}").document()
     if children := manifest.get("manifests"):
-        return _layers(registry, repository, children[0]["digest"])
+        return layers(registry, repository, children[0]["digest"])
     # Other kinds of manifests have no config.
     config_digest = manifest.get("config", {}).get("digest")
     config = registry.ask(f"/v2/{repository}/blobs/{config_digest}").document()
