@@ -106,7 +106,12 @@ def _learning(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     check = _command(commands, "check", "check which tasks of a lab are done")
     check.add_argument("lab", metavar="LAB", help="for example 03-containers, or 07")
     check.add_argument("tasks", nargs="*", metavar="TASK", help="default: all of them")
-    check.add_argument("--watch", action="store_true", help="report tasks as you complete them")
+    check.add_argument(
+        "--watch", action="store_true", help="show the tasks, and tick them off as you work"
+    )
+    check.add_argument(
+        "--plain", action="store_true", help="with --watch: lines instead of a whole screen"
+    )
     check.add_argument("--hint", action="store_true", help="print the next hint for the tasks")
     check.add_argument(
         "--new", action="store_true", help="begin anew: the lab, or a case of lab 16"

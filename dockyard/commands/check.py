@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 
@@ -37,6 +38,7 @@ def run(options: argparse.Namespace) -> int:
         options.lab,
         options.tasks,
         watch=options.watch,
+        plain=options.plain,
         new=options.new,
         hint=options.hint,
         as_json=options.json,
@@ -48,6 +50,7 @@ def check(
     tasks: list[str],
     *,
     watch: bool = False,
+    plain: bool = False,
     new: bool = False,
     hint: bool = False,
     as_json: bool = False,
@@ -55,7 +58,8 @@ def check(
     """Judge the named tasks, by default all; return 0 when all of them are done, else 1.
 
     Begins an attempt at the lab when there is none, and the named cases that have not begun; new
-    begins these again. hint prints hints instead.
+    begins these again. hint prints hints instead. watch goes on until they are done, on a whole
+    screen where there is a terminal for it, and in lines with plain.
     """
     lab = lab_catalog.load(name)
     for task in tasks:
@@ -71,9 +75,11 @@ def check(
         return 0
     if fresh:
         print(attempts.describe(attempt), file=sys.stderr)
-    for case in cases:
-        if new or case not in attempts.begun_cases(attempt):
-            print(attempts.begin_case(attempt, lab.exercise(case)), file=sys.stderr)
+    broken = [case for case in cases if new or case not in attempts.begun_cases(attempt)]
+    for case in broken:
+        print(attempts.begin_case(attempt, lab.exercise(case)), file=sys.stderr)
+    if watch and not plain and _has_screen():
+        return _watch_on_screen(attempt, tasks, read_first=bool(fresh or broken or news))
     if watch:
         return _watch(attempt, tasks or [task.name for task in lab.exercises])
     verdicts = judge.judge(attempt, tasks)
@@ -87,6 +93,30 @@ def check(
     else:
         print(judge.summary(verdicts))
     return 0 if all(verdict.done for verdict in verdicts) else 1
+
+
+def _has_screen() -> bool:
+    """Whether there is a terminal that can be redrawn, and nobody has asked for plain text."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+        return False
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _watch_on_screen(attempt: Attempt, tasks: list[str], *, read_first: bool) -> int:
+    """Show the tasks until the learner quits, after Enter if there is something to read first.
+
+    Raises what LabScreen.run() does.
+    """
+    if read_first:
+        input("\nPress Enter to watch. ")
+    # Importing rich takes longer than most commands.
+    from dockyard.labs.task_board import TaskBoard
+    from dockyard.panels.lab_screen import LabScreen
+
+    board = TaskBoard(attempt, tasks)
+    LabScreen(board).run()
+    print(f"{board.count} of {len(board.tasks)} done.")
+    return 0 if board.is_done else 1
 
 
 def _watch(attempt: Attempt, wanted: list[str]) -> int:

@@ -1,1 +1,1 @@
-"""Panels in a notebook that tick by themselves while the learner works: of labs and of drills."""
+"""Panels in a notebook, and a screen in a terminal, that tick by themselves while learners work."""
