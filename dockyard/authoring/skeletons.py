@@ -173,7 +173,10 @@ In this notebook you:
 - did another thing,
 - did a third thing.
 
-Practise: `labs/NAME.ipynb`"""
+Practise what you did in earlier lessons, a minute at a time: type `%drill` into a new cell. \
+You get the drills that are due, then new ones.
+
+Practise in the lab: `labs/NAME.ipynb`"""
 
 QUESTIONS = """\
 # Three to five questions. The format is in the docstring of dockyard/quiz/bank.py.

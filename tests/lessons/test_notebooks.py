@@ -12,6 +12,7 @@ from dockyard.authoring import fresh_state, notebook_store
 from dockyard.authoring.notebook_form import canonical
 from dockyard.commands import test
 from dockyard.core import paths
+from dockyard.drills import drill_catalog
 
 SYLLABUS = [f"S{number:02d}" for number in range(1, 49)]
 LESSONS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
@@ -119,6 +120,16 @@ def test_a_lesson_opens_with_its_goals_and_closes_with_a_summary(path):
     closing = "\n".join(texts[-3:])
     assert "In this notebook you" in closing
     assert "https://docs.docker.com/" in closing
+
+
+@each_lesson
+def test_a_lesson_closes_with_its_drills_and_its_lab(path):
+    summary = next(text for text in markdown(path) if text.startswith("In this notebook you:"))
+    has_drills = any(drill.lesson == path.stem for drill in drill_catalog.load().values())
+    drills = f"`%drill {path.stem[:2]}`" if has_drills else "`%drill`"
+    paragraphs = summary.split("\n\n")
+    (at,) = (at for at, text in enumerate(paragraphs) if drills in text)
+    assert f"labs/{path.stem}.ipynb" in paragraphs[at + 1]
 
 
 def test_both_tables_of_lessons_have_the_minutes_of_each_lesson():
