@@ -18,7 +18,7 @@ from tests.support.lab_attempts import LAB, start_web
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("own_progress")]
 
-PATIENCE = 60
+PATIENCE = 120
 CHECK = f"{sys.executable} -m dockyard check 03"
 COMMAND = f"{CHECK} --watch"
 TO_SCREEN, FROM_SCREEN, CURSOR = "\x1b[?1049h", "\x1b[?1049l", "\x1b[?25h"
