@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.support.nbval_comparison",
     "tests.support.run_folders",
     "tests.support.scene",
+    "tests.support.steady_environment",
 ]
 
 # Their packages are in the guestbook's image, where tests/lessons/test_guestbook.py runs them.
