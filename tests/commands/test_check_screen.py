@@ -29,9 +29,10 @@ class Terminal:
 
     def __init__(self, command, width=80, height=24, **environment):
         kept = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-        program, *arguments = command.split()
+        # As in a terminal, even where the tests themselves were told to ignore Ctrl-C.
+        words = ["--default-signal=INT", *command.split()]
         self.program = pexpect.spawn(
-            program, arguments, dimensions=(height, width), encoding="utf-8", timeout=PATIENCE,
+            "env", words, dimensions=(height, width), encoding="utf-8", timeout=PATIENCE,
             cwd=str(paths.CHECKOUT), env=kept | {"TERM": "xterm-256color", **environment},
         )  # fmt: skip
         self.modes = termios.tcgetattr(self.program.child_fd)
