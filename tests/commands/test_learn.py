@@ -79,7 +79,7 @@ class Course:
         wait.until("JupyterLab", lambda: self.ask("/api"), PATIENCE)
 
     def run_cell(self, code):
-        """The output of a cell in a kernel that JupyterLab started."""
+        """The output of a cell in a kernel that JupyterLab started; its files are in the home."""
         kernel = json.loads(self.ask("/api/kernels", "POST"))["id"]
         client = BlockingKernelClient()
         client.load_connection_file(str(self.runtime() / f"kernel-{kernel}.json"))
@@ -100,6 +100,7 @@ class Course:
 
         try:
             wait.until("the kernel", answers, PATIENCE)
+            code = f"%cd -q {self.home}\n{code}"
             client.execute_interactive(code, output_hook=hear, timeout=PATIENCE)
         finally:
             client.stop_channels()

@@ -40,10 +40,6 @@ class Learning(Course):
         self.process.terminate()
         self.process.wait(PATIENCE)
 
-    def run_cell(self, code):
-        """The output of a cell, which leaves its files in the home."""
-        return super().run_cell(f"%cd -q {self.home}\n{code}")
-
     def jupyterlab(self):
         children = psutil.Process(self.process.pid).children()
         return next(each for each in children if "jupyterlab" in each.cmdline())
