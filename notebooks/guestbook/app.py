@@ -69,5 +69,6 @@ def stop(signum, frame):
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, stop)
+    guestbook = create_app()
     print(f"guestbook: listening on port {PORT}", flush=True)
-    serve(create_app(), port=PORT)
+    serve(guestbook, port=PORT)
