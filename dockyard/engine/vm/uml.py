@@ -112,7 +112,7 @@ def _try(kernel: Path) -> str:
 def _reason(output: str) -> str:
     """The line of a kernel's output that gives the reason why it exited."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    for sign in ("not functional", "seccomp", "Cannot", "cannot", "fail", "denied", "panic"):
+    for sign in ("not functional", "seccomp", "Cannot", "cannot", "fail", "denied", "not syncing"):
         for line in reversed(lines):
             if sign in line and not line.endswith("OK"):
                 return line
