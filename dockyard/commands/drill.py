@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 from dockyard.drills import drill_catalog, practice
-from dockyard.drills.practice import Practice
+from dockyard.drills.practice import ELSEWHERE, Practice
 from dockyard.exceptions import DockyardError, UsageError
 from dockyard.notebook.shell_runner import SHELL
 
@@ -116,7 +116,7 @@ class Prompt:
 
     def _look(self) -> None:
         if self._practice.is_another_at_hand():
-            raise UsageError("Another drill has begun elsewhere, so this one has ended.")
+            raise UsageError(ELSEWHERE)
         try:
             if self._practice.look() and self._practice.verdict:
                 verdict = self._practice.verdict

@@ -63,9 +63,9 @@ def run(options: argparse.Namespace) -> int:
         there = course.whole_environment()
         rest = [*argv, "tests", "--part=rest", *NO_CANARY]
         others = {"the tests that need no engine": _Part(rest, there)}
-        engine = [*argv, *everything, "--part=engine"]
+        engine = [*argv, "tests", "--part=engine"]
         if not _can_be_alone():
-            return _together(_Part([*engine, "--part=lessons"], there), others)
+            return _together(_Part([*engine, "notebooks", "--part=lessons"], there), others)
         with _home_for_a_while() as home:
             others["the lessons"] = _alone(home)
             return _together(_Part(engine, there), others)
@@ -118,8 +118,10 @@ def _home_for_a_while() -> Iterator[Path]:
     """A home that is removed at the end, with its run folder."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder).resolve()
-        yield home
-        shutil.rmtree(paths.run_dir(home), ignore_errors=True)
+        try:
+            yield home
+        finally:
+            shutil.rmtree(paths.run_dir(home), ignore_errors=True)
 
 
 def _alone(home: Path) -> _Part:

@@ -33,6 +33,9 @@ FOLDER = "drill"
 MARK = ".drill"
 """A file in that folder with the drill's id: no folder without it is removed."""
 
+ELSEWHERE = "Another drill has begun elsewhere, so this one has ended."
+"""Said when is_another_at_hand()."""
+
 
 def place_of_terminals() -> Path:
     """The folder in which the drills of a terminal take place."""

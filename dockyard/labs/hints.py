@@ -18,7 +18,7 @@ def hint(attempt: Attempt, name: str) -> str:
     if verdict.done:
         others = [attempt.fill(way.code) for way in task.right]
         return "Done. These ways lead there, too:\n\n" + "\n\n— or —\n\n".join(others)
-    why = f"\n{verdict.mistake.title}: {verdict.mistake.why}" if verdict.mistake else ""
+    why = f"\n{verdict.mistake.explanation}" if verdict.mistake else ""
     hints = [f"{verdict.saw}{why}"]
     if isinstance(task, Task):
         hints += [

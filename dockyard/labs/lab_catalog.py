@@ -223,6 +223,11 @@ class Mistake(MistakeRecord, kw_only=True):
 
     name: str
 
+    @property
+    def explanation(self) -> str:
+        """The title and the reason, on one line."""
+        return f"{self.title}: {self.why}"
+
 
 def names() -> list[str]:
     """The names of all labs, in the order of the course."""

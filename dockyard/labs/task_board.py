@@ -113,6 +113,5 @@ class TaskBoard:
         verdict = self._verdicts.get(name)
         if not verdict:
             return ""
-        why = f" {verdict.mistake.title}: {verdict.mistake.why}" if verdict.mistake else ""
         how = f" {verdict.expected}" if verdict.expected.startswith("Begin it.") else ""
-        return f"{verdict.saw}{why}{how}"
+        return f"{verdict.said}{how}"

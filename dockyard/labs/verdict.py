@@ -53,6 +53,11 @@ class Verdict:
         """Whether the check itself failed, so that nothing is known about the task."""
         return self.state == "check failed"
 
+    @property
+    def said(self) -> str:
+        """What the check saw, and the explanation of a mistake."""
+        return f"{self.saw} {self.mistake.explanation}" if self.mistake else self.saw
+
     def as_json(self) -> dict[str, str | None]:
         """The verdict as plain data."""
         return {
@@ -69,7 +74,7 @@ class Verdict:
         if self.expected:
             lines.append(f"    Expected: {self.expected}")
         if self.mistake:
-            lines.append(f"    {self.mistake.title}: {self.mistake.why}")
+            lines.append(f"    {self.mistake.explanation}")
         return "\n".join(lines)
 
 

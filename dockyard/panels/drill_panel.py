@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from traitlets import Unicode
 
-from dockyard.drills.practice import Practice
+from dockyard.drills.practice import ELSEWHERE, Practice
 from dockyard.panels.ticking_panel import TickingPanel
 
 WITHOUT_BUTTONS = (
@@ -12,7 +12,6 @@ WITHOUT_BUTTONS = (
     "    python3 -m dockyard drill"
 )
 NOTHING = "Nothing is due now, and there is no new drill. Choose one:  %drill NAME"
-ELSEWHERE = "Another drill has begun elsewhere, so this one has ended."
 
 
 class DrillPanel(TickingPanel):
@@ -72,8 +71,7 @@ class DrillPanel(TickingPanel):
         assert verdict
         with self.hold_sync():
             self.state = "done" if verdict.done else "not yet"
-            why = f" {verdict.mistake.title}: {verdict.mistake.why}" if verdict.mistake else ""
-            self.said = verdict.saw + why
+            self.said = verdict.said
             self.counts = self.practice.counts()
 
     def _end(self, said: str) -> None:

@@ -38,14 +38,8 @@ AS_IN_JUPYTERLAB = {
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A course of its own, started by the command."""
-    folder = tmp_path_factory.mktemp("parts")
-    homes.fill(folder)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("DOCKYARD_HOME", str(folder))
-        done = run("engine", "start", "--engine", "embedded")
-        assert done.returncode == 0, done.stderr
+    with homes.running(tmp_path_factory.mktemp("parts")) as folder:
         yield folder
-        run("engine", "stop")
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from dockyard.core.process import Service
 from dockyard.engine import netfilter
 from dockyard.engine.embedded import EmbeddedEngine
 from tests.support import homes
-from tests.support.command_line import run
 from tests.support.restricted_host import needs_root
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.soak, needs_root]
@@ -77,14 +76,8 @@ BOUNDS = {
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A course of its own, started by the command."""
-    folder = tmp_path_factory.mktemp("soak")
-    homes.fill(folder)
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("DOCKYARD_HOME", str(folder))
-        done = run("engine", "start", "--engine", "embedded")
-        assert done.returncode == 0, done.stderr
+    with homes.running(tmp_path_factory.mktemp("soak")) as folder:
         yield folder
-        run("engine", "stop")
 
 
 def family(service):

@@ -2,12 +2,14 @@
 
 import os
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
 from dockyard import course
 from dockyard.core import docker_client, paths, wheelhouse
 from dockyard.engine import engine_root
+from tests.support.command_line import run
 
 
 def fill(home):
@@ -21,6 +23,18 @@ def fill(home):
         shutil.copytree(wheelhouse.folder(), home / wheelhouse.folder().name)
     if engine_root.folder().exists():
         give_engine_root(home)
+
+
+@contextmanager
+def running(home):
+    """A course of its own in this home, filled, started by the command, and chosen meanwhile."""
+    fill(home)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DOCKYARD_HOME", str(home))
+        done = run("engine", "start", "--engine", "embedded")
+        assert done.returncode == 0, done.stderr
+        yield home
+        run("engine", "stop")
 
 
 def give_engine_root(home):
