@@ -20,10 +20,7 @@ from dockyard.exceptions import DockyardError, UnexpectedFailure
 def main(arguments: list[str]) -> int:
     """Run one command; return its exit code: 0 success, 1 failure, 2 wrong usage."""
     parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
-    if rest and options.command != "test":
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    options.rest = rest
+    options = _read(parser, arguments)
     _clean_up_on_signals()
     try:
         # Imported here, because the first commands run before all packages are installed.
@@ -40,6 +37,17 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return 130
+
+
+def _read(parser: argparse.ArgumentParser, arguments: list[str]) -> argparse.Namespace:
+    options, rest = parser.parse_known_args(arguments)
+    if options.command == "check" and not any(word.startswith("-") for word in rest):
+        # argparse takes no task after an option: check 03 --hint web
+        options.tasks, rest = [*options.tasks, *rest], []
+    if rest and options.command != "test":
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
+    return options
 
 
 def _clean_up_on_signals() -> None:

@@ -157,9 +157,12 @@ def begin(drill: Drill, place: Path) -> Attempt:
     Raises EngineNotRunning, SceneFailed, Busy or what progress_file.change() does.
     """
     with Lock("begin-drill", timeout=120):
+        # New names even for the same drill: what is still said about the earlier one is not meant.
+        taken = attempts.drawn_for_labs()
         if earlier := at_hand():
+            taken.update(earlier.values.values())
             end(earlier)
-        values = attempts.draw(drill, "drill", taken=attempts.drawn_for_labs())
+        values = attempts.draw(drill, "drill", taken=taken)
         attempt = Attempt(drill, values, "drill", secrets.token_hex(2), _free_folder(place))
         # Before the scene: if it fails, the next drill still removes what it made.
         with progress_file.change() as data:

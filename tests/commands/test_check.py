@@ -40,6 +40,15 @@ def test_check_in_a_terminal_prints_what_a_cell_shows():
     assert "1 of 4 done." in done.stdout
 
 
+def test_a_task_may_come_after_an_option():
+    start_web(attempts.begin(LAB))
+    assert run("check", "--json", "03", "web").returncode == 0
+    hint = run("check", "03", "--hint", "page")
+    assert (hint.returncode, hint.stderr) == (0, "")
+    assert "page" in hint.stdout
+    assert run("check", "03", "--json", "--wacth").returncode == 2
+
+
 def test_check_of_one_task_that_is_done_exits_with_0_and_is_saved():
     start_web(attempts.begin(LAB))
     assert run("check", "03", "web").returncode == 0

@@ -1,7 +1,4 @@
-"""Every drill is proved on the daemon: untouched, in a wrong way and in a right way.
-
-The further ways of a drill have the marker ``adversarial``.
-"""
+"""Every drill is proved on the daemon: untouched, in wrong ways and in right ways."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +15,7 @@ from dockyard.labs import judge
 from dockyard.labs.attempt import Attempt
 from dockyard.lessons import lesson_catalog
 from tests.support.lab_attempts import verdict_on
+from tests.support.way_sample import way_marks
 
 DRILLS = list(drill_catalog.load().values())
 PLACES = "1234"
@@ -113,6 +111,14 @@ def outcomes(request, tmp_path_factory):
         pool.shutdown(cancel_futures=True)
 
 
+WAYS = [
+    (drill, kind, number)
+    for drill in DRILLS
+    for kind in ("right", "wrong")
+    for number in range(len(getattr(drill.task, kind)))
+]
+
+
 @pytest.mark.engine
 @pytest.mark.parametrize(
     ("drill", "kind", "number"),
@@ -120,11 +126,9 @@ def outcomes(request, tmp_path_factory):
         pytest.param(
             *(drill, kind, number),
             id=f"{drill.task.name}-{kind}-{number + 1}",
-            marks=pytest.mark.adversarial if number else (),
+            marks=way_marks(place),
         )
-        for drill in DRILLS
-        for kind in ("right", "wrong")
-        for number in range(len(getattr(drill.task, kind)))
+        for place, (drill, kind, number) in enumerate(WAYS)
     ],
 )
 def test_a_way_is_judged_by_what_it_does(drill, kind, number, outcomes):

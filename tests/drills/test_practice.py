@@ -14,6 +14,7 @@ from dockyard import course
 from dockyard.core import docker_client, paths, progress_file, wait
 from dockyard.drills import drill_catalog, practice
 from dockyard.drills.practice import Practice
+from dockyard.labs import attempt as attempts
 from tests.support.kernels import Kernel
 
 pytestmark = pytest.mark.engine
@@ -131,6 +132,15 @@ def test_a_second_practice_ends_the_first_one(tmp_path, daemon):
     assert box not in names(daemon)
     first.end()
     assert second.attempt.values["BOX"] in names(daemon)
+
+
+def test_the_same_drill_again_has_other_names(tmp_path, monkeypatch):
+    monkeypatch.setattr(attempts, "WORDS", ("oak", "olive"))
+    first, second = Practice(tmp_path / "a", [STOP]), Practice(tmp_path / "b", [STOP])
+    first.next()
+    box = first.attempt.values["BOX"]
+    second.next()
+    assert second.attempt.values["BOX"] != box
 
 
 DAMAGED = [

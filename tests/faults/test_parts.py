@@ -104,7 +104,16 @@ def test_a_part_that_ends_is_named_and_one_command_brings_it_back(home, kept, ca
         assert docker("inspect", "--format", "{{.State.Pid}}", "kept").strip() == kept
 
 
-@pytest.mark.parametrize("cause", ["dockerd", "front door", "run folder", "registry"])
+@pytest.mark.parametrize(
+    "cause",
+    [
+        "dockerd",
+        *(
+            pytest.param(each, marks=pytest.mark.faults)
+            for each in ("front door", "run folder", "registry")
+        ),
+    ],
+)
 def test_no_command_says_that_all_is_well(home, kept, tmp_path, cause):
     with Kernel(tmp_path, **AS_IN_JUPYTERLAB) as kernel:
         assert not kernel.run("%lesson 00-start-here").error

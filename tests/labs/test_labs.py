@@ -21,6 +21,7 @@ from dockyard.labs.judge import check_of
 from dockyard.lessons import lesson_catalog
 from tests.support.lab_attempts import verdict_on
 from tests.support.way_back import WayBack
+from tests.support.way_sample import way_marks
 
 LABS = [lab_catalog.load(name) for name in lab_catalog.names()]
 EARLY = [lab for lab in LABS if lab.name < "09"]
@@ -29,8 +30,6 @@ EXERCISES = [(lab, task) for lab in LABS for task in lab.exercises]
 WRONG = [(lab, task, number) for lab, task in EXERCISES for number in range(len(task.wrong))]
 # The last one is proved by the test of all tasks together.
 RIGHT = [(lab, task, number) for lab, task in EXERCISES for number in range(1, len(task.right) - 1)]
-ALWAYS = {"right": 1, "wrong": 1}
-"""How many of these ways of a task are taken in every run; mistakes that have a name always are."""
 
 each_lab = pytest.mark.parametrize("lab", LABS, ids=lambda lab: lab.name)
 each_task = pytest.mark.parametrize(
@@ -317,22 +316,16 @@ def test_nothing_is_done_at_the_beginning(lab, outcomes):
 
 
 def each_way(ways, kind):
-    """A test's parameters; only the weekly run takes what is beyond ALWAYS."""
-
-    def is_always(task, number):
-        if kind == "right":
-            return number <= ALWAYS[kind]
-        return number < ALWAYS[kind] or task.wrong[number].mistake
-
+    """A test's parameters."""
     return pytest.mark.parametrize(
         ("lab", "task", "number"),
         [
             pytest.param(
                 *(lab, task, number),
                 id=f"{lab.name}/{task.name}-{kind}-{number + 1}",
-                marks=() if is_always(task, number) else pytest.mark.adversarial,
+                marks=way_marks(place),
             )
-            for lab, task, number in ways
+            for place, (lab, task, number) in enumerate(ways)
         ],
     )
 
