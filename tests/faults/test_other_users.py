@@ -10,7 +10,7 @@ import stat
 import subprocess
 import sys
 import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psutil
 import pytest
@@ -97,18 +97,18 @@ def ask(info, path, method="GET"):
 
 
 def said_by(client):
+    """What a cell printed. The kernel's own complaints about what it was sent come on stderr."""
     said = []
-    client.execute_interactive(
-        "print(6 * 7)", output_hook=lambda m: said.append(m["content"].get("text", "")),
-        timeout=PATIENCE,
-    )  # fmt: skip
-    return "".join(said)
+    client.execute_interactive("print(6 * 7)", output_hook=said.append, timeout=PATIENCE)
+    streams = [message["content"] for message in said if message["msg_type"] == "stream"]
+    return "".join(each["text"] for each in streams if each["name"] == "stdout")
 
 
 def check_that_it_tells_nothing(address, client):
     """The pipe of ipykernel only takes, and from nobody without its secret."""
-    with zmq.Context() as context:
-        readers = [context.socket(kind) for kind in (zmq.SUB, zmq.PULL, zmq.DEALER)]
+    with zmq.Context() as context, ExitStack() as sockets:
+        kinds = (zmq.SUB, zmq.PULL, zmq.DEALER)
+        readers = [sockets.enter_context(context.socket(kind)) for kind in kinds]
         readers[0].subscribe(b"")
         for reader in readers:
             reader.linger = 0
@@ -119,8 +119,6 @@ def check_that_it_tells_nothing(address, client):
             writer.send_multipart([b"x" * 16, b"stream", b"forged"])
             assert said_by(client) == "42\n"
         assert [reader.poll(500) for reader in readers] == [0, 0, 0]
-        for reader in readers:
-            reader.close()
 
 
 def is_ready(client):

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from dockyard import registry
+from dockyard.engine import engine_root
 from dockyard.exceptions import RegistryError
 from dockyard.registry import digests as recorded_digests
 from dockyard.registry import server
@@ -79,7 +80,8 @@ def test_an_archive_is_an_oci_layout_that_skopeo_reads(other, archive, tmp_path)
     (tmp_path / "layout").mkdir()
     # Not with tarfile: Debian 12's Python warns or knows no filter, depending on its release.
     subprocess.run(["tar", "-x", "-f", archive, "-C", tmp_path / "layout"], check=True)
-    words = ["skopeo", "inspect", "--raw", f"oci:{tmp_path}/layout:library/busybox:latest"]
+    layout = f"oci:{tmp_path}/layout:library/busybox:latest"
+    words = [engine_root.program("skopeo"), "inspect", "--raw", layout]
     raw = subprocess.run(words, capture_output=True, check=True).stdout
     assert digest_of(raw) == manifest.digest
 

@@ -244,7 +244,9 @@ def test_skopeo_can_neither_copy_into_it_nor_delete(filled):
         ["copy", "--src-tls-verify=false", "--dest-tls-verify=false", source, target],
         ["delete", "--tls-verify=false", target],
     ):
-        done = subprocess.run(["skopeo", *words], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [engine_root.program("skopeo"), *words], capture_output=True, text=True, check=False
+        )
         assert done.returncode != 0
         assert "405" in done.stderr or "unsupported" in done.stderr
     assert digests(filled) == before

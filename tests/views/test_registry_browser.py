@@ -8,7 +8,7 @@ import requests
 
 from dockyard import views
 from dockyard.core import ports
-from dockyard.engine import system_packages
+from dockyard.engine import engine_root
 from dockyard.exceptions import UsageError
 from tests.support.registry_process import RegistryProcess
 
@@ -21,7 +21,7 @@ STATEMENT = "application/vnd.in-toto+json"
 
 @pytest.fixture
 def registry(tmp_path):
-    if system_packages.which("docker-registry") is None:
+    if engine_root.program("docker-registry") is None:
         pytest.skip("needs the program docker-registry")
     running = RegistryProcess(tmp_path)
     yield f"http://{running.address}/v2/built"

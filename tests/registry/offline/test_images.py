@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from dockyard.core import wait
+from dockyard.engine import engine_root
 from dockyard.registry.api import MANIFESTS
 from tests.registry.containers import PREFIX, need, once, port_of, put_file, reachable, run
 
@@ -261,7 +262,7 @@ def test_a_registry_with_tls_and_a_password_refuses_strangers(guarded, filled, t
     (tmp_path / "ca" / "ca.crt").write_bytes(certificate.read_bytes())
 
     def push(*options):
-        words = ["skopeo", "copy", "--src-tls-verify=false", *options]
+        words = [engine_root.program("skopeo"), "copy", "--src-tls-verify=false", *options]
         source = f"docker://{filled.address}/library/busybox:latest"
         target = f"docker://{address}/tools/box:1"
         trusted = [f"--dest-cert-dir={tmp_path / 'ca'}"]
