@@ -108,7 +108,13 @@ def view(page, title):
     )
 
 
-@pytest.mark.parametrize("context", [{}, ENLARGED], ids=["as it is", "at 200 percent"])
+@pytest.mark.parametrize(
+    "context",
+    [
+        pytest.param({}, id="as it is", marks=pytest.mark.walkthrough),
+        pytest.param(ENLARGED, id="at 200 percent"),
+    ],
+)
 def test_images_are_seen_while_they_are_built_pulled_and_written_on(
     lab, page_of, scene, harbour, folder, context
 ):
