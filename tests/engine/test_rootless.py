@@ -176,6 +176,11 @@ def test_it_pulls_runs_publishes_and_leaves_nothing(learner, started, mirror, ne
         assert not _connects(client, host, neighbour)
         assert not _connects(client, host, neighbour, network_mode="host")
         client.containers.run("busybox", "mount -t tmpfs own /tmp", privileged=True)
+        # What lesson 14 says of it: its containers are not the host's root, whatever they get.
+        with pytest.raises(docker.errors.ContainerError, match="Permission denied"):
+            client.containers.run(
+                "busybox", "cat /host/etc/shadow", privileged=True, volumes=["/:/host"]
+            )
     learner.python(STOP)
     assert learner.processes() == []
     assert not socket_file.exists()

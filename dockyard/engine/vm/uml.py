@@ -20,6 +20,9 @@ from dockyard.engine.vm.backend import ADDRESS, Backend, Boot, Command
 ACTIONS = Path("/proc/sys/kernel/seccomp/actions_avail")
 
 TRIAL_SECONDS = 10.0
+TRIAL_MEMORY = 64
+"""In MiB. Where a container's seccomp filter refuses personality(2), as Docker's does, the kernel
+lies up to 1 GiB from its data, at random, and needs up to 17 MiB for pages of that gap."""
 
 
 class UserModeLinux(Backend):
@@ -90,8 +93,8 @@ def _try(kernel: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="dockyard-") as folder:
         try:
             tried = subprocess.run(
-                [kernel, "mem=32M", "seccomp=on", *_console(Path(folder)), "panic=-1"],
-                env=_memory_file(32 << 20),
+                [kernel, f"mem={TRIAL_MEMORY}M", "seccomp=on", *_console(Path(folder)), "panic=-1"],
+                env=_memory_file(TRIAL_MEMORY << 20),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
