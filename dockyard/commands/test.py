@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -62,13 +63,16 @@ def run(options: argparse.Namespace) -> int:
             return _pytest([*argv, *everything, *arguments])
         there = course.whole_environment()
         rest = [*argv, "tests", "--part=rest", *NO_CANARY]
-        others = {"the tests that need no engine": _Part(rest, there)}
+        others = _Part("the tests that need no engine", rest, there)
         engine = [*argv, "tests", "--part=engine"]
         if not _can_be_alone():
-            return _together(_Part([*engine, "notebooks", "--part=lessons"], there), others)
-        with _home_for_a_while() as home:
-            others["the lessons"] = _alone(home)
-            return _together(_Part(engine, there), others)
+            everything = [*engine, "notebooks", "--part=lessons", "--part=labs"]
+            return _together(_Part("the tests on the engine", everything, there), [others])
+        with _home_for_a_while() as home, _home_for_a_while() as another:
+            lessons = _alone("the lessons", ["notebooks", "tests", "--part=lessons"], home)
+            labs = _alone("the labs", ["tests", "--part=labs"], another)
+            main = _Part("the tests on the engine", engine, there)
+            return _together(main, [lessons], [others, labs])
     finally:
         if not ran_before:
             course.stop(say)
@@ -87,6 +91,7 @@ def _pytest(argv: list[str]) -> int:
 class _Part:
     """A command that runs beside others."""
 
+    title: str
     argv: list[str]
     environment: dict[str, str]
 
@@ -103,7 +108,7 @@ class _Part:
 
 
 def _can_be_alone() -> bool:
-    """Whether the lessons' part can have a network, an engine and a home of its own here."""
+    """Whether a part can have a network, an engine and a home of its own here."""
     state = course.State.load()
     return (
         os.geteuid() == 0
@@ -124,36 +129,50 @@ def _home_for_a_while() -> Iterator[Path]:
             shutil.rmtree(paths.run_dir(home), ignore_errors=True)
 
 
-def _alone(home: Path) -> _Part:
-    """The lessons' part in a network of its own, where its ports are free, and without another.
+def _alone(title: str, words: list[str], home: Path) -> _Part:
+    """A part in a network of its own, where its ports are free, and without another.
 
     home is for an engine of its own, which takes programs and images from this home.
     """
     own_network = ["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
-    everything = ["notebooks", "tests", "--part=lessons"]
-    command = ["-m", "dockyard", "test", "--engine", "embedded", *everything]
+    command = ["-m", "dockyard", "test", "--engine", "embedded", *words]
     return _Part(
+        title,
         [*own_network, sys.executable, *command],
         os.environ | {"DOCKYARD_HOME": str(home), "DOCKYARD_STORE": str(paths.store())},
     )
 
 
-def _together(main: _Part, others: dict[str, _Part]) -> int:
-    """Run a part, and others beside it whose output is printed when all have ended."""
+def _together(main: _Part, *chains: list[_Part]) -> int:
+    """Run a part, and beside it chains of others, in which one starts when the last has ended.
+
+    What the others print is printed when all have ended.
+    """
+    codes = []
     with ExitStack() as stack:
-        printed = {name: stack.enter_context(tempfile.TemporaryFile()) for name in others}
-        running = [main.start(), *(part.start(printed[name]) for name, part in others.items())]
+        printed: dict[str, IO[bytes]] = {}
+
+        def start(part: _Part) -> subprocess.Popen[bytes]:
+            printed[part.title] = stack.enter_context(tempfile.TemporaryFile())
+            return part.start(printed[part.title])
+
+        running = {main.start(): list[_Part]()}
         try:
-            codes = [process.wait() for process in running]
+            running |= {start(first): later for first, *later in chains}
+            while running:
+                for process in [each for each in running if each.poll() is not None]:
+                    codes.append(process.returncode)
+                    if later := running.pop(process):
+                        running[start(later[0])] = later[1:]
+                time.sleep(0.2)
         finally:
             for process in running:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGINT)
+                process.send_signal(signal.SIGINT)
             for process in running:
                 process.wait()
-            for name, file in printed.items():
+            for title, file in printed.items():
                 file.seek(0)
-                say(f"{name}, which ran meanwhile:")
+                say(f"{title}, which ran meanwhile:")
                 shutil.copyfileobj(file, sys.stdout.buffer)
                 sys.stdout.flush()
     return next(filter(None, codes), 0)

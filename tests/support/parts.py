@@ -1,8 +1,8 @@
 """The parts of the tests that ``test`` runs side by side.
 
-Most of the time tests wait: for containers, for a browser, for a download. So three parts run at
-once: what needs an engine and the computer's network as it is; the lessons, on an engine and in a
-network of their own; and all the rest.
+Most of the time tests wait: for containers, for a browser, for a download. So three run at once:
+what needs an engine and the computer's network as it is; the lessons, on an engine and in a network
+of their own; and what needs no engine, followed by the labs and drills, which have their own, too.
 Chromium belongs to the first: it drops its requests whenever a container's network comes or goes.
 """
 
@@ -13,8 +13,10 @@ from nbval.plugin import IPyNbCell
 
 from dockyard.core import paths
 
-ENGINE, LESSONS, REST = "engine", "lessons", "rest"
+ENGINE, LESSONS, LABS, REST = "engine", "lessons", "labs", "rest"
 TESTS = paths.CHECKOUT / "tests"
+PARTS = {TESTS / "lessons": LESSONS, TESTS / "labs": LABS, TESTS / "drills": LABS}
+"""The parts of these folders' tests that need an engine; those of all others are in ENGINE."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,8 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--part",
         action="append",
-        choices=(ENGINE, LESSONS, REST),
-        help="run this part of the tests only; may be given twice",
+        choices=(ENGINE, LESSONS, LABS, REST),
+        help="run this part of the tests only; may be given several times",
     )
 
 
@@ -43,5 +45,5 @@ def part_of(item: pytest.Item) -> str:
     if item.get_closest_marker("browser") or item.path.is_relative_to(TESTS / "engine"):
         return ENGINE
     if item.get_closest_marker("engine"):
-        return LESSONS if item.path.is_relative_to(TESTS / "lessons") else ENGINE
+        return PARTS.get(item.path.parent, ENGINE)
     return REST
