@@ -17,17 +17,28 @@ from dockyard.registry import transfer
 from dockyard.registry.image_catalog import Image
 from dockyard.registry.offline import mmdebstrap
 
-LEAN = (
-    "path-exclude=/usr/share/doc/*",
-    "path-include=/usr/share/doc/*/copyright",
-    "path-exclude=/usr/share/man/*",
-    "path-exclude=/usr/share/info/*",
-    "path-exclude=/usr/share/locale/*",
-    "path-exclude=/usr/share/lintian/*",
-    # A build that the power fails is built again.
-    "force-unsafe-io",
-)
-"""Options of dpkg: no documentation, no translations, no fsync, here and in later layers."""
+UNPACKED_FAST = "force-unsafe-io"
+"""An option of dpkg: no fsync. A build that the power fails is built again."""
+
+LEAN = """\
+cat > "$1/etc/dpkg/dpkg.cfg.d/90image" << .
+path-exclude=/usr/share/doc/*
+path-include=/usr/share/doc/*/copyright
+path-exclude=/usr/share/man/*
+path-exclude=/usr/share/info/*
+path-exclude=/usr/share/locale/*
+path-exclude=/usr/share/lintian/*
+.
+for folder in doc man info locale lintian; do
+    chroot "$1" find "/usr/share/$folder" -mindepth 1 ! -type d ! -path '*/doc/*/copyright' -delete
+    chroot "$1" find "/usr/share/$folder" -mindepth 1 -type d -empty -delete
+done
+"""
+"""Shell: no documentation and no translations, here and in later layers.
+
+mmdebstrap has already unpacked the first packages. It would filter them itself if it had these
+options, but with a program in Python, which is not in an image of the engine root (tools_image.py).
+"""
 
 APT = (
     # Archives of installed packages would only make layers larger.
@@ -89,10 +100,11 @@ def make(
         # The image has a policy-rc.d of its own, which mmdebstrap would remove.
         "--skip=output/dev,chroot/policy-rc.d,cleanup/apt/lists",
         f"--extract-hook={NO_SERVICES}",
+        f"--extract-hook={LEAN}",
         f"--architectures={architecture}",
         f"--keyring={debian_archive.KEYRING}",
         *(f"--include={package}" for package in image.packages),
-        *(f"--dpkgopt={option}" for option in LEAN),
+        f"--dpkgopt={UNPACKED_FAST}",
         '--aptopt=Acquire::Languages "none"',
         # Debian 12's merged /usr is otherwise made by a package that needs the whole of Perl.
         "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",

@@ -12,9 +12,15 @@ FILES = {
     "etc/passwd": "root:x:0:0::/root:/bin/sh\n_apt:x:42:65534::/:/usr/sbin/nologin\n",
     "etc/group": "root:x:0:\nnogroup:x:65534:\n",
 }
-FOLDERS = {"etc": 0o755, "root": 0o700, "tmp": 0o1777, "var": 0o755, "var/tmp": 0o1777}
+FOLDERS = {
+    "etc": 0o755, "etc/apt": 0o755, "etc/apt/apt.conf.d": 0o755, "root": 0o700, "tmp": 0o1777,
+    "var": 0o755, "var/tmp": 0o1777,
+}  # fmt: skip
 LINKS = ("bin", "lib", "lib64", "sbin")
 """The folders that are links to those of the same names in ``usr``."""
+
+LOOKED_FOR = "usr/sbin/ldconfig"
+"""dpkg refuses to work without this program, although it runs that of the root it installs into."""
 
 LEFT_OUT = (
     "usr/libexec", "usr/bin/containerd", "usr/bin/containerd-shim-runc-v2", "usr/bin/docker",
@@ -40,7 +46,7 @@ def write(archive: Path) -> None:
             entry = tarfile.TarInfo(name)
             entry.type, entry.mode = tarfile.DIRTYPE, mode
             tar.addfile(entry)
-        for name, text in FILES.items():
+        for name, text in (FILES | {LOOKED_FOR: "#!/bin/sh\n"}).items():
             entry = tarfile.TarInfo(name)
-            entry.size = len(text)
+            entry.size, entry.mode = len(text), 0o755 if name == LOOKED_FOR else 0o644
             tar.addfile(entry, io.BytesIO(text.encode()))

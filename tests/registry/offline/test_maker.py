@@ -18,6 +18,7 @@ from tests.registry.containers import everything, need, once
 from tests.registry.samples import needs_docker_registry, read, say
 
 HELLO = by_reference()["hello-world:latest"]
+TRIXIE = by_reference()["debian:trixie-slim"]
 NGINX = by_reference()["nginx:latest"]
 
 
@@ -77,7 +78,7 @@ def test_an_engine_makes_images_for_a_host_that_cannot_and_keeps_nothing(
 ):
     monkeypatch.setattr(mmdebstrap, "host_can", lambda: False)
     before = everything(engine)
-    Maker(workshop, engine, say, ignore).make([NGINX])
+    Maker(workshop, engine, say, ignore).make([TRIXIE, NGINX])
     assert everything(engine) == before
     assert not [one for one in engine.containers.list(all=True) if "mmdebstrap" in str(one.image)]
     faults = {one.reference: one.fault for one in registry.verify(workshop)}
