@@ -27,7 +27,7 @@ touch "$DOCKYARD_STORE/mine" || echo the store cannot be written
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_an_empty_home_begins_with_what_a_shared_store_has(tmp_path):
     """Nothing is downloaded or made: there is no network, and the store is mounted read-only."""
-    store = paths.home()
+    store = paths.store()
     if not server.storage().is_dir():
         pytest.skip("needs the course registry:  python3 -m dockyard engine start")
     home = tmp_path / "home"
