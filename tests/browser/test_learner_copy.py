@@ -72,7 +72,7 @@ FACTS = """() => {
 class CourseLab(Lab):
     """JupyterLab as ``learn`` starts it, on a learner's copy in a home of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         self.root = course_folder.update(print)
         self.port = ports.choose(0)
         self.token = secrets.token_hex(16)
@@ -80,7 +80,7 @@ class CourseLab(Lab):
         argv = [
             sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
             f"--ServerApp.port={self.port}", f"--IdentityProvider.token={self.token}",
-            "--LabApp.expose_app_in_browser=True",
+            "--LabApp.expose_app_in_browser=True", *options,
         ]  # fmt: skip
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

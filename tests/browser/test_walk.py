@@ -1,0 +1,182 @@
+"""Every lesson as a learner takes it: the blank copy of its page, cell by cell, every task done."""
+
+import shutil
+from contextlib import closing, contextmanager
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from dockyard import cleanup
+from dockyard.core import docker_client, paths
+from dockyard.learner_copy import course_folder
+from dockyard.learner_copy.page_text import YOUR_TURN
+from dockyard.lessons import lesson_catalog
+from tests.browser.jupyterlab_page import PATIENCE, THEMES, faults, screen
+from tests.browser.test_learner_copy import FACTS, CourseLab
+
+pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.walkthrough]
+
+LESSONS = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
+FAILS = "fails-on-purpose"
+CHECK = "%check "
+PREDICTED = "%%predict "
+OURS = "#dockyard-course, .dockyard-view, .dockyard-form, .jp-RenderedMarkdown"
+"""What on a page is the course's own, as a CSS selector; the rest is JupyterLab's."""
+LONGEST = 300
+"""The deadline in seconds for the longest cell on a busy computer."""
+WIDTH = 1280
+
+GO_TO = """(at) => {
+    const { content } = window.jupyterapp.shell.currentWidget;
+    content.activeCellIndex = at;
+    content.mode = "command";
+    content.activate();
+}"""
+
+CELL = """(at) => {
+    const { content } = window.jupyterapp.shell.currentWidget;
+    const cell = content.model.cells.get(at);
+    const outputs = cell.type === "code" ? cell.outputs.toJSON() : [];
+    return {
+        id: cell.id,
+        source: cell.sharedModel.source,
+        count: cell.executionCount ?? null,
+        text: outputs.map((each) => [each.text ?? each.evalue ?? ""].flat().join("")).join(""),
+        raised: outputs.some((each) => each.output_type === "error"),
+    };
+}"""
+
+HAS_RUN = """([at, before]) => {
+    const cell = window.jupyterapp.shell.currentWidget.content.model.cells.get(at);
+    return cell.executionState !== "running" && cell.executionCount !== null
+        && cell.executionCount !== before;
+}"""
+
+HEIGHT = """() => {
+    const outer = window.jupyterapp.shell.currentWidget.content.node
+        .querySelector(".jp-WindowedPanel-outer");
+    return window.innerHeight - outer.clientHeight + outer.scrollHeight;
+}"""
+
+WIDE = """(css) => [...document.querySelectorAll(css)]
+    .filter((node) => node.scrollWidth > node.clientWidth + 1)
+    .map((node) => `${node.className}: ${node.textContent.trim().slice(0, 80)}`)"""
+
+
+@contextmanager
+def set_aside(path):
+    """Keep a file or folder of the learner's under another name for a while."""
+    kept = path.with_name(f"{path.name}.kept-by-test")
+    if path.exists():
+        path.rename(kept)
+    try:
+        yield
+    finally:
+        for made in path.parent.glob(f"{path.name}*"):
+            if made.is_dir():
+                shutil.rmtree(made)
+            elif made != kept:
+                made.unlink()
+        if kept.exists():
+            kept.rename(path)
+
+
+@pytest.fixture(params=LESSONS)
+def lesson(request, tmp_path, monkeypatch):
+    """A lesson whose page nobody has opened; at the end, what was made is removed."""
+    name = request.param
+    monkeypatch.setenv("DOCKYARD_PROGRESS", str(tmp_path / "progress.json"))
+    folder = course_folder.update(print) / "notebooks"
+    with set_aside(folder / f"{name}.ipynb"), set_aside(folder / "work" / name):
+        yield name
+        with closing(docker_client.connect()) as daemon:
+            cleanup.remove(daemon, lesson=name)
+
+
+class Walk:
+    """A learner on the page of a lesson."""
+
+    def __init__(self, window, lesson):
+        self.window, self.page = window, window.page
+        self.cells = nbformat.read(paths.NOTEBOOKS / f"{lesson}.ipynb", as_version=4).cells
+        """The cells of the stored page."""
+        self.failed = {}
+        """What cells that should work printed, by their ids."""
+
+    def go(self):
+        """Run every cell; type the solutions."""
+        for at, cell in enumerate(self.cells):
+            if cell.cell_type != "code":
+                continue
+            self.page.evaluate(GO_TO, at)
+            if YOUR_TURN in cell.metadata.get("tags", ()):
+                self.type(at, cell.source)
+            said = self.run(at)
+            if cell.source.startswith(PREDICTED):
+                self.decline(at)
+                said = self.cell(at)
+            if cell.source.startswith(CHECK):
+                assert ": done." in said["text"], said
+            wrong = said["raised"] or "[exit code " in said["text"]
+            if wrong and FAILS not in cell.metadata.get("tags", ()):
+                self.failed[cell.id] = said["text"]
+
+    def cell(self, at):
+        return self.page.evaluate(CELL, at)
+
+    def type(self, at, solution):
+        """Type the solution into a blank cell."""
+        assert self.cell(at)["source"] == ""
+        self.page.keyboard.press("Enter")
+        # As pasting does: nothing is indented or closed on the way.
+        self.page.keyboard.insert_text(solution)
+        assert self.cell(at)["source"] == solution
+
+    def run(self, at):
+        """Run the cell that the learner is in, and wait until it has run."""
+        before = self.cell(at)["count"]
+        self.page.keyboard.press("Shift+Enter")
+        self.page.wait_for_function(HAS_RUN, arg=[at, before], timeout=LONGEST * 1000)
+        return self.cell(at)
+
+    def decline(self, at):
+        """Look at a predicted cell's output without a guess."""
+        self.window.scroll_to(at).get_by_role("button", name="Skip").click()
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_learner_walks_through(lesson, theme, browser, tmp_path):
+    settings = tmp_path / "settings"
+    chosen = settings / "@jupyterlab" / "apputils-extension" / "themes.jupyterlab-settings"
+    chosen.parent.mkdir(parents=True)
+    chosen.write_text(f'{{"theme": "{THEMES[theme]}"}}')
+    options = [
+        f"--LabApp.user_settings_dir={settings}",
+        f"--LabApp.workspaces_dir={tmp_path / 'workspaces'}",
+    ]
+    with (
+        CourseLab(tmp_path, *options) as lab,
+        screen(lab, browser, viewport={"width": WIDTH, "height": 900}) as window,
+    ):
+        page = window.page
+        window.open(f"notebooks/{lesson}.ipynb")
+        expect(page.locator("body")).to_have_attribute("data-jp-theme-name", THEMES[theme])
+        walk = Walk(window, lesson)
+        walk.go()
+
+        tasks = page.locator("li[data-open] .dockyard-tasks > li")
+        expect(tasks).to_have_count(len(lesson_catalog.load(lesson).tasks))
+        expect(page.locator("li[data-open] .dockyard-tasks > li[data-done]")).to_have_count(
+            tasks.count(), timeout=PATIENCE * 1000
+        )
+        # High enough for the whole page, which JupyterLab otherwise draws in parts.
+        page.set_viewport_size({"width": WIDTH, "height": page.evaluate(HEIGHT)})
+        page.wait_for_timeout(3000)
+        page.screenshot(path=tmp_path / f"{lesson}-{theme}.png")
+        assert walk.failed == {}
+        facts = page.evaluate(FACTS)
+        assert (facts["overflows"], facts["pictures"]) == ([], [])
+        assert page.evaluate(WIDE, OURS) == []
+        assert faults(page, OURS) == []
+        assert window.errors == []
