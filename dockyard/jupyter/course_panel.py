@@ -1,5 +1,7 @@
 """Jupyter server extension: tells the side bar which lessons and labs there are, and how far.
 
+It also keeps browsers from showing a container's page from their cache.
+
 ``GET dockyard/course`` returns
 
     {"folder": "/home/me/dockyard/my-course",
@@ -34,6 +36,7 @@ from dockyard.learner_copy import course_folder
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
+    from jupyter_server_proxy.handlers import RewritableResponse
 
     from dockyard.jupyter.task_list import TaskList
 
@@ -53,6 +56,18 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
     ]
     server.web_app.add_handlers(".*$", handlers)
     classroom_panel.begin()
+    # jupyter_server loads its extensions by name: this one before jupyter_server_proxy.
+    server.config.ServerProxy.non_service_rewrite_response = _revalidate
+
+
+def _revalidate(response: RewritableResponse) -> None:
+    """Let browsers ask a container again before they show its page once more.
+
+    Without a word from the server they keep an old page for a tenth of its age (RFC 9111, 4.2.2):
+    learners would not see what they have changed.
+    """
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-cache"
 
 
 class CoursePanelHandler(APIHandler):

@@ -101,6 +101,21 @@ def test_the_guestbook_can_be_signed_in_its_frame(guestbook, page_of):
 
 
 @pytest.mark.slow
+def test_a_frame_shows_the_page_as_it_is_now(lab, page_of, scene):
+    # Chromium keeps a page that is this old without asking the server again.
+    serve = "echo before > /index.html; touch -d 2020-01-01 /index.html; exec httpd -f -h /"
+    scene.run("web", "--publish", "127.0.0.1:8095:80", command=("sh", "-c", serve))
+    call = "from dockyard import views\nviews.page(8095)"
+    screen = page_of(lab.write(f"frame-{secrets.token_hex(3)}.ipynb", [call, call]))
+    frames = screen.page.frame_locator(".jp-OutputArea iframe")
+    screen.run_cell(0)
+    expect(frames.locator("body")).to_have_text("before")
+    scene.docker("exec", "web", "sh", "-c", "echo after > /index.html")
+    screen.run_cell(1)
+    expect(frames.nth(1).locator("body")).to_have_text("after")
+
+
+@pytest.mark.slow
 def test_a_connection_can_be_tried_with_the_keyboard_only(lab, page_of, scene):
     scene.docker("network", "create", "back")
     for name, command in (("store", SERVE), ("web", ["sleep", "1000"])):
