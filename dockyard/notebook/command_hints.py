@@ -42,8 +42,9 @@ def before(command: str) -> str | None:
             "sudo leaves out the course's settings, so this goes to this computer's own Docker. "
             "Type the command without sudo."
         )
-    if _follows(command):
-        return f"This runs until you interrupt the cell (■). Or type it in {TERMINAL}."
+    if words := _following(command):
+        ends = "its container ends, or " if _WITH_CONTAINER.match(words) else ""
+        return f"This runs until {ends}you interrupt the cell (■). Or type it in {TERMINAL}."
     return None
 
 
@@ -69,14 +70,18 @@ _FOLLOWING = (
 )
 
 
-def _follows(command: str) -> bool:
-    """Whether a command runs until somebody stops it."""
+_WITH_CONTAINER = re.compile(r"(?:container\s+)?(?:attach|logs)\b")
+
+
+def _following(command: str) -> str | None:
+    """The words after ``docker`` of a command that may run until somebody stops it."""
     if not (found := _ONE_COMMAND.match(command)):
-        return False
+        return None
     words = found["words"]
-    return any(
+    follows = any(
         re.match(follows, words) and not re.search(ends, words) for follows, ends in _FOLLOWING
     )
+    return words if follows else None
 
 
 def _no_keyboard(run: Finished) -> str | None:

@@ -179,7 +179,8 @@ class TestInterrupts:
     def test_following_a_log_leaves_the_container_unmentioned(self, lesson, daemon, name):
         lesson.run(f"!docker run -d --init --name {name} busybox sh -c 'echo started; sleep 600'")
         cell = lesson.send(f"!docker logs --follow {name}")
-        assert "→ This runs until you interrupt the cell" in lesson.collect(cell, "started").text
+        hint = "→ This runs until its container ends, or you interrupt the cell"
+        assert hint in lesson.collect(cell, "started").text
         lesson.interrupt()
         shown = lesson.collect(cell)
         assert shown.text == "[exit code 130]\n"
