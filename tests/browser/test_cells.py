@@ -9,7 +9,7 @@ from tests.browser.jupyterlab_page import PATIENCE, THEMES, faults
 pytestmark = pytest.mark.browser
 
 CELLS = [
-    "!docker exec web ls --format 'a b' $HOME # is",
+    "!docker exec web ls --format 'a b' $HOME 127.0.0.1:80 # is",
     "%%bash\nfor name in red is; do\n  docker exec $name ls --all\ndone",
     "import os\nx = !docker ps --all | grep is\nfor is_it in x:\n    exec('is')",
     "%%trace --times\n!docker run --rm busybox \\\n  echo is",
@@ -82,6 +82,7 @@ def test_commands_have_the_colours_of_a_shell_and_python_keeps_its_own(page_of, 
         assert line["!docker"].endswith(builtin)
         assert [line[word] for word in ("exec", "web", "ls")] == [plain] * 3
         assert line["--format"] == option
+        assert line["127.0.0.1:80"] == plain
         assert [line["'a"], line["b'"]] == [string] * 2
         assert line["$HOME"] == variable
         assert [line["#"], line["is"]] == [comment] * 2
@@ -114,6 +115,34 @@ def test_the_colours_follow_what_is_typed(page_of, notebook):
     shown.page.keyboard.press("Home")
     shown.page.keyboard.type("x = 1 # ")
     expect(cell.locator(".dockyard-cells")).to_have_count(0)
+
+
+TABLE = """\
+CONTAINER ID   IMAGE         COMMAND           STATUS         PORTS                      NAMES
+68089d65484b   guestbook:1   "python app.py"   Up 2 seconds   127.0.0.1:8082->8000/tcp   party"""
+
+
+def test_a_table_stays_whole_and_a_sentence_breaks_between_words(page_of, lab):
+    words = ["everything", "that", "is", "printed"] * 12
+    shown = page_of(
+        lab.write("tables.ipynb", [f"print({TABLE!r})", f"print({' '.join(words)!r})"]),
+        viewport={"width": 900, "height": 900},
+    )
+    shown.run_all()
+    table, sentence = shown.page.locator(".jp-OutputArea-output pre").all()
+    lines = """pre => {
+        const text = pre.firstChild, range = document.createRange();
+        const found = new Map();
+        for (let at = 0; at < text.length; at++) {
+            range.setStart(text, at), range.setEnd(text, at + 1);
+            const { top } = range.getBoundingClientRect();
+            found.set(top, (found.get(top) ?? "") + text.data[at]);
+        }
+        return [...found.values()];
+    }"""
+    assert [line.rstrip() for line in table.evaluate(lines)] == TABLE.splitlines()
+    broken = sentence.evaluate(lines)
+    assert len(broken) > 1 and [word for line in broken for word in line.split()] == words
 
 
 @pytest.mark.engine

@@ -1,4 +1,5 @@
-/* Colours the shell commands of cells as shell, and opens the terminals of %terminal.
+/* Colours the shell commands of cells as shell, keeps tables of output whole, and opens the
+ * terminals of %terminal.
  *
  * JupyterLab colours a whole code cell as Python. A prebuilt extension without a build: JupyterLab
  * calls init() and get() below as it calls those of a container that webpack made (webpack, "Module
@@ -18,6 +19,9 @@
   const BEFORE = /(?:^|[;&|(`{!\n]|(?<![^\s;])(?:if|then|else|elif|while|until|do|time|sudo)\s)\s*$/;
   const WORD = /(?<![^\s;&|()`{])[\w./~-]+(?![^\s;&|()`}])/g;
   const BEFORE_IN = /(?<!\S)(?:for|select|case)\s+\S+\s+$/;
+
+  /** The head of a table as docker and other programs print it: words in capitals, in columns. */
+  const TABLE = /^[A-Z][A-Z ()/%]*?(?: {2,}[A-Z][A-Z ()/%]*?){2,} *$/m;
 
   /** The colours of the notebook's theme, by the style tags of the shell's parser. */
   const COLOURS = {
@@ -95,7 +99,9 @@
           addPlain(start);
           const before = part.slice(0, start);
           const isCommand = BEFORE.test(before) || BEFORE_IN.test(before);
-          add(end, commands.includes(name) && !isCommand ? of("plain") : name);
+          // Of an address, such as 127.0.0.1:8080:80, the parser takes what is first for a number.
+          const isPart = name === of("number") && /^[^\s;&|)]/.test(part.slice(end));
+          add(end, isPart || (commands.includes(name) && !isCommand) ? of("plain") : name);
         });
         addPlain(part.length);
       }
@@ -138,8 +144,34 @@
       `.${NAME} { font-weight: normal; font-style: normal; text-decoration: none; }\n` +
       // JupyterLab marks the names of Python's builtins inside these elements.
       `.cm-content .${NAME}.${NAME} * { color: inherit; font-weight: inherit; }\n` +
+      // JupyterLab breaks lines in the middle of words, and those of tables as well.
+      ".jp-OutputArea .jp-RenderedText pre { word-break: normal; overflow-wrap: anywhere; }\n" +
+      `.jp-OutputArea .jp-RenderedText.${NAME}-table { overflow-x: auto; }\n` +
+      `.jp-OutputArea .jp-RenderedText.${NAME}-table pre { white-space: pre; }\n` +
+      // What a page says below an output stands apart from it, and under it.
+      ".jp-OutputArea-output.jp-RenderedMarkdown { padding: 0.6em var(--jp-code-padding) 0; }\n" +
       rules.join("\n");
     document.head.append(style);
+  }
+
+  /** Text as JupyterLab shows it, but for tables, which are scrolled sideways. */
+  function addTables(registry, { RenderedText }) {
+    class Text extends RenderedText {
+      constructor(options) {
+        super(options);
+        this.type = options.mimeType;
+      }
+
+      async render(model) {
+        this.toggleClass(`${NAME}-table`, TABLE.test(String(model.data[this.type])));
+        await super.render(model);
+      }
+    }
+    for (const type of ["text/plain", "application/vnd.jupyter.stdout"]) {
+      registry.addFactory({
+        safe: true, mimeTypes: [type], createRenderer: (options) => new Text(options),
+      }, registry.getRank(type) - 1);
+    }
   }
 
   async function openTerminal(app, panel, { command }) {
@@ -173,9 +205,9 @@
   }
 
   async function plugin() {
-    const [state, view, highlight, codemirror, notebook] = await Promise.all([
+    const [state, view, highlight, codemirror, notebook, rendermime] = await Promise.all([
       "@codemirror/state", "@codemirror/view", "@lezer/highlight", "@jupyterlab/codemirror",
-      "@jupyterlab/notebook",
+      "@jupyterlab/notebook", "@jupyterlab/rendermime",
     ].map(library));
     const libraries = { state, view, highlight };
     return {
@@ -185,9 +217,11 @@
         codemirror.IEditorExtensionRegistry,
         codemirror.IEditorLanguageRegistry,
         notebook.INotebookTracker,
+        rendermime.IRenderMimeRegistry,
       ],
-      activate: (app, extensions, languages, tracker) => {
+      activate: (app, extensions, languages, tracker, registry) => {
         addStyle();
+        addTables(registry, rendermime);
         const shell = languages.getLanguage("text/x-sh").then(({ support }) => support.language.parser);
         extensions.addExtension({
           name: NAME,
