@@ -1,6 +1,7 @@
 """Every lesson as a learner takes it: the blank copy of its page, cell by cell, every task done."""
 
 import json
+import re
 import shutil
 from contextlib import closing, contextmanager
 
@@ -9,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from dockyard import cleanup
-from dockyard.core import docker_client, paths
+from dockyard.core import docker_client, paths, wait
 from dockyard.learner_copy import course_folder
 from dockyard.learner_copy.page_text import YOUR_TURN
 from dockyard.lessons import lesson_catalog
@@ -20,8 +21,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.walkthrough]
 
 LESSONS = sorted(path.stem for path in paths.NOTEBOOKS.glob("*.ipynb"))
 FAILS = "fails-on-purpose"
+FAILED = re.compile(r"^\[exit code \d+\]$", re.MULTILINE)
 CHECK = "%check "
 PREDICTED = "%%predict "
+TERMINAL = "%terminal"
 OURS = "#dockyard-course, .dockyard-view, .dockyard-form, .jp-RenderedMarkdown"
 """What on a page is the course's own, as a CSS selector; the rest is JupyterLab's."""
 LONGEST = 300
@@ -29,33 +32,51 @@ LONGEST = 300
 WIDTH = 1280
 
 GO_TO = """(at) => {
-    const { content } = window.jupyterapp.shell.currentWidget;
+    const { shell } = window.jupyterapp;
+    // A terminal that a cell opens beside the page is in front afterwards.
+    window.walked ??= shell.currentWidget;
+    shell.activateById(window.walked.id);
+    const { content } = window.walked;
     content.activeCellIndex = at;
     content.mode = "command";
     content.activate();
 }"""
 
 CELL = """(at) => {
-    const { content } = window.jupyterapp.shell.currentWidget;
+    const { content } = window.walked;
     const cell = content.model.cells.get(at);
     const outputs = cell.type === "code" ? cell.outputs.toJSON() : [];
     return {
         id: cell.id,
         source: cell.sharedModel.source,
         count: cell.executionCount ?? null,
-        text: outputs.map((each) => [each.text ?? each.evalue ?? ""].flat().join("")).join(""),
+        text: outputs.map(text).join(""),
         raised: outputs.some((each) => each.output_type === "error"),
     };
+
+    function text({ text, evalue, data }) {
+        return [text ?? evalue ?? data?.["text/plain"] ?? ""].flat().join("");
+    }
 }"""
 
 HAS_RUN = """([at, before]) => {
-    const cell = window.jupyterapp.shell.currentWidget.content.model.cells.get(at);
+    const cell = window.walked.content.model.cells.get(at);
     return cell.executionState !== "running" && cell.executionCount !== null
         && cell.executionCount !== before;
 }"""
 
+BESIDE = "() => window.jupyterapp.shell.currentWidget !== window.walked"
+"""Whether something that a cell has opened is in front."""
+
+ALONE = """() => {
+    const { shell } = window.jupyterapp;
+    for (const each of [...shell.widgets("main")]) if (each !== window.walked) each.close();
+    shell.activateById(window.walked.id);
+}"""
+"""Closes what has been opened beside the page."""
+
 HEIGHT = """() => {
-    const outer = window.jupyterapp.shell.currentWidget.content.node
+    const outer = window.walked.content.node
         .querySelector(".jp-WindowedPanel-outer");
     return window.innerHeight - outer.clientHeight + outer.scrollHeight;
 }"""
@@ -110,17 +131,19 @@ class Walk:
         for at, cell in enumerate(self.cells):
             if cell.cell_type != "code":
                 continue
-            self.page.evaluate(GO_TO, at)
-            if YOUR_TURN in cell.metadata.get("tags", ()):
+            tags = cell.metadata.get("tags", ())
+            if YOUR_TURN in tags:
                 self.type(at, cell.source)
-            said = self.run(at)
+            if cell.source.startswith(CHECK):
+                wait.until(cell.source, lambda at=at: ": done." in self.run(at)["text"], PATIENCE)
+            else:
+                self.run(at)
             if cell.source.startswith(PREDICTED):
                 self.decline(at)
-                said = self.cell(at)
-            if cell.source.startswith(CHECK):
-                assert ": done." in said["text"], said
-            wrong = said["raised"] or "[exit code " in said["text"]
-            if wrong and FAILS not in cell.metadata.get("tags", ()):
+            if cell.source.startswith(TERMINAL):
+                self.page.wait_for_function(BESIDE)
+            said = self.cell(at)
+            if FAILS not in tags and (said["raised"] or FAILED.search(said["text"])):
                 self.failed[cell.id] = said["text"]
 
     def cell(self, at):
@@ -128,6 +151,7 @@ class Walk:
 
     def type(self, at, solution):
         """Type the solution into a blank cell."""
+        self.page.evaluate(GO_TO, at)
         assert self.cell(at)["source"] == ""
         self.page.keyboard.press("Enter")
         # As pasting does: nothing is indented or closed on the way.
@@ -135,7 +159,8 @@ class Walk:
         assert self.cell(at)["source"] == solution
 
     def run(self, at):
-        """Run the cell that the learner is in, and wait until it has run."""
+        """Run a cell and wait until it has run."""
+        self.page.evaluate(GO_TO, at)
         before = self.cell(at)["count"]
         self.page.keyboard.press("Shift+Enter")
         self.page.wait_for_function(HAS_RUN, arg=[at, before], timeout=LONGEST * 1000)
@@ -143,14 +168,16 @@ class Walk:
 
     def decline(self, at):
         """Look at a predicted cell's output without a guess."""
-        self.window.scroll_to(at).get_by_role("button", name="Skip").click()
+        shown = self.window.scroll_to(at)
+        shown.get_by_role("button", name="Skip").click()
+        expect(shown.get_by_text("Skipped: here is the output.")).to_be_visible()
 
 
 def settings(folder, theme):
     """JupyterLab's options for settings of its own, with a theme and all of a page drawn."""
     for name, values in {
         "apputils-extension/themes": {"theme": THEMES[theme]},
-        "notebook-extension/tracker": {"windowingMode": "none"},
+        "notebook-extension/tracker": {"windowingMode": "none", "scrollPastEnd": False},
     }.items():
         file = folder / "user_settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
@@ -175,6 +202,7 @@ def test_a_learner_walks_through(lesson, theme, browser, tmp_path):
         expect(page.locator("li[data-open] .dockyard-tasks > li[data-done]")).to_have_count(
             tasks.count(), timeout=PATIENCE * 1000
         )
+        page.evaluate(ALONE)
         page.wait_for_function(DRAWN, arg=f"notebooks/{lesson}.ipynb")
         page.set_viewport_size({"width": WIDTH, "height": page.evaluate(HEIGHT)})
         page.screenshot(path=tmp_path / f"{lesson}-{theme}.png")
