@@ -12,9 +12,11 @@ It also keeps browsers from showing a container's page from their cache.
 
 with paths as JupyterLab knows them; lesson or lab is null where there is none.
 
-``GET dockyard/tasks?page=notebooks/03-containers.ipynb`` returns that page's tasks:
+``GET dockyard/tasks?page=notebooks/03-containers.ipynb&reached=stop-it`` returns that page's tasks:
 
     [{"name": "stop-it", "goal": "Stop the container `web` and keep it.", "done": false}, …]
+
+Of a lesson's tasks, only those can become done that the learner has reached on the page.
 """
 
 from __future__ import annotations
@@ -92,7 +94,8 @@ class TasksHandler(APIHandler):
         file = root / self.get_query_argument("page")
         copy = paths.learner_copy()
         page = PurePosixPath(file.relative_to(copy)) if file.is_relative_to(copy) else None
-        found = await asyncio.to_thread(_tasks().look, page) if page else []
+        reached = frozenset(self.get_query_argument("reached", "").split(","))
+        found = await asyncio.to_thread(_tasks().look, page, reached) if page else []
         await asyncio.to_thread(classroom_panel.look, classroom_panel.page_of(str(root), str(file)))
         self.finish(json.dumps(found))
 

@@ -24,18 +24,21 @@ class TaskList:
     def __init__(self) -> None:
         self._looking = threading.Lock()
         self._follower: Follower | None = None
+        self._asked: frozenset[str] = frozenset()
 
-    def look(self, page: PurePosixPath) -> list[dict[str, Any]]:
+    def look(self, page: PurePosixPath, reached: frozenset[str]) -> list[dict[str, Any]]:
         """The tasks of a page, such as ``notebooks/03-containers.ipynb``: name, goal, done.
 
         Empty for a page without tasks. Tasks that are done are saved as if ``%check`` had been run.
+        reached names the tasks of a lesson that are judged; all tasks of a lab are.
         """
         if not (known := _known(page)):
             return []
         attempt = _attempt(page, known)
         if attempt and course.answers():
+            names = frozenset(task.name for task in known.tasks)
             with self._looking:
-                self._judge(attempt)
+                self._judge(attempt, names & reached if attempt.kind == "lesson" else names)
         done = _done(known)
         return [
             {
@@ -46,13 +49,21 @@ class TaskList:
             for task in known.tasks
         ]
 
-    def _judge(self, attempt: Attempt) -> None:
-        if not self._follower or self._follower.attempt != attempt:
+    def _judge(self, attempt: Attempt, asked: frozenset[str]) -> None:
+        # The first look at a task judges it, whether or not anything has happened.
+        if not self._follower or self._follower.attempt != attempt or asked - self._asked:
             self._follower = Follower(attempt)
+        self._asked = asked
         done = _done(attempt.lab)
         # The daemon is being stopped, or the disk is full: commands in cells say so.
         with suppress(DockyardError, OSError):
-            self._follower.look([task.name for task in attempt.lab.tasks if task.name not in done])
+            self._follower.look(
+                [
+                    task.name
+                    for task in attempt.lab.tasks
+                    if task.name in asked and task.name not in done
+                ]
+            )
 
 
 def _known(page: PurePosixPath) -> Page | None:

@@ -126,7 +126,7 @@ def test_a_table_stays_whole_and_a_sentence_breaks_between_words(page_of, lab):
     words = ["everything", "that", "is", "printed"] * 12
     shown = page_of(
         lab.write("tables.ipynb", [f"print({TABLE!r})", f"print({' '.join(words)!r})"]),
-        viewport={"width": 900, "height": 900},
+        viewport={"width": 1100, "height": 900},
     )
     shown.run_all()
     table, sentence = shown.page.locator(".jp-OutputArea-output pre").all()
@@ -141,6 +141,7 @@ def test_a_table_stays_whole_and_a_sentence_breaks_between_words(page_of, lab):
         return [...found.values()];
     }"""
     assert [line.rstrip() for line in table.evaluate(lines)] == TABLE.splitlines()
+    assert table.evaluate("pre => pre.parentElement.scrollWidth <= pre.parentElement.clientWidth")
     broken = sentence.evaluate(lines)
     assert len(broken) > 1 and [word for line in broken for word in line.split()] == words
 

@@ -147,14 +147,18 @@
       // JupyterLab breaks lines in the middle of words, and those of tables as well.
       ".jp-OutputArea .jp-RenderedText pre { word-break: normal; overflow-wrap: anywhere; }\n" +
       `.jp-OutputArea .jp-RenderedText.${NAME}-table { overflow-x: auto; }\n` +
-      `.jp-OutputArea .jp-RenderedText.${NAME}-table pre { white-space: pre; }\n` +
+      // A table gets smaller letters before it has to be scrolled. 80px are for the prompt, and a
+      // letter of a monospaced font is 0.6 times as wide as high.
+      ".jp-OutputArea { container-type: inline-size; }\n" +
+      `.jp-OutputArea .jp-RenderedText.${NAME}-table pre { white-space: pre; font-size: clamp(` +
+      "10px, (100cqi - 80px) / var(--dockyard-columns) / 0.61, var(--jp-code-font-size)); }\n" +
       // What a page says below an output stands apart from it, and under it.
       ".jp-OutputArea-output.jp-RenderedMarkdown { padding: 0.6em var(--jp-code-padding) 0; }\n" +
       rules.join("\n");
     document.head.append(style);
   }
 
-  /** Text as JupyterLab shows it, but for tables, which are scrolled sideways. */
+  /** Text as JupyterLab shows it, but for tables, whose lines stay whole. */
   function addTables(registry, { RenderedText }) {
     class Text extends RenderedText {
       constructor(options) {
@@ -163,7 +167,10 @@
       }
 
       async render(model) {
-        this.toggleClass(`${NAME}-table`, TABLE.test(String(model.data[this.type])));
+        const text = String(model.data[this.type]);
+        const columns = Math.max(...text.split("\n").map(({ length }) => length));
+        this.toggleClass(`${NAME}-table`, TABLE.test(text));
+        this.node.style.setProperty("--dockyard-columns", columns);
         await super.render(model);
       }
     }

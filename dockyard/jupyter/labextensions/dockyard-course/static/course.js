@@ -56,7 +56,8 @@
     #${NAME} .dockyard-said { position: absolute; clip-path: inset(50%); height: 1px; width: 1px;
       overflow: hidden; white-space: nowrap; }
     /* A wide table breaks words before it becomes wider than the page. */
-    .jp-RenderedMarkdown { overflow-wrap: anywhere; }`;
+    .jp-RenderedMarkdown { overflow-wrap: anywhere; }
+    .jp-RenderedMarkdown :is(td, th):first-child { overflow-wrap: break-word; }`;
 
   function element(tag, attributes = {}, ...children) {
     const made = document.createElement(tag);
@@ -226,6 +227,23 @@
       return this.app.shell.currentWidget?.context?.path;
     }
 
+    /** The tasks of an open page, by name, at which the learner has arrived.
+     *
+     * What comes before a task can look like its end: a container is healthy before the page breaks
+     * it, too. So the last code cell before the task must have run. */
+    reached(path) {
+      const page = [...this.app.shell.widgets("main")].find(({ context }) => context?.path === path);
+      const cells = [...(page?.content?.model?.cells ?? [])];
+      const code = cells.filter(({ type }) => type === "code");
+      const isTurn = (cell) => (cell.getMetadata("tags") ?? []).includes("your-turn");
+      return code.flatMap((cell, at) => {
+        const name = /^%check ([\w-]+)\s*$/.exec(cell.sharedModel.source)?.[1];
+        const before = code.slice(0, at).findLast((each) => !isTurn(each));
+        const ran = before?.executionCount && before.executionState !== "running";
+        return name && ran ? [name] : [];
+      });
+    }
+
     /** Show the tasks of a page below its entry, and say which ones have become done. */
     showTasks(path, tasks) {
       const done = tasks.filter((task) => task.done).map(({ name }) => name);
@@ -300,7 +318,8 @@
       if (widget.isVisible && !document.hidden && path?.endsWith(".ipynb")) {
         try {
           const { serverSettings } = app.serviceManager;
-          panel.showTasks(path, await ask(serverSettings, `tasks?page=${encodeURIComponent(path)}`));
+          const asked = new URLSearchParams({ page: path, reached: panel.reached(path).join() });
+          panel.showTasks(path, await ask(serverSettings, `tasks?${asked}`));
         } catch {
           // As above.
         }
