@@ -13,6 +13,32 @@ from dockyard.views.svg import Picture
 FOLDER = paths.NOTEBOOKS / "pictures"
 
 
+def first() -> Picture:
+    """Lesson 00: from an image to a page in the browser."""
+    picture = Picture(
+        "Your first page",
+        "docker run makes a container from the image nginx. A web server runs in it. Your browser "
+        "reaches it through a published port, and shows a page of your own, which docker cp has "
+        "put into the container.",
+        760,
+        150,
+    )
+    _box(picture, 14, 14, 130, "image", ["nginx,", "a web server"])
+    picture.rect(290, 14, 180, 90, state="running")
+    picture.text(302, 38, "▶ container", bold=True)
+    picture.text(302, 60, "nginx at work", ink="soft", size=12)
+    picture.text(302, 82, "index.html", size=12, mono=True)
+    _box(picture, 616, 14, 130, "your browser", ["shows a page", "of your own"])
+    _arrow(picture, (144, 59), (290, 59), "docker run")
+    picture.path("M616 59 L 479 59")
+    picture.head(470, 59, "left")
+    picture.text(546, 51, "published port", ink="accent", size=12, anchor="middle")
+    picture.path("M380 140 L 380 113")
+    picture.head(380, 104, "up")
+    picture.text(392, 134, "docker cp: a page of your own", ink="accent", size=12, mono=True)
+    return picture
+
+
 def ship() -> Picture:
     """Lesson 01: from source to three containers."""
     picture = Picture(
@@ -80,6 +106,66 @@ def commands() -> Picture:
         ink="soft",
         size=12,
     )
+    return picture
+
+
+def ends() -> Picture:
+    """Lesson 03: what the exit code says about the end of a container."""
+    picture = Picture(
+        "How a container ends",
+        "A container runs as long as its program. When the program ends, the container has exited "
+        "and keeps its exit code, its log and its files. Code 0: the program was done. Code 1: it "
+        "gave up, and its log says why. Code 137: it was killed, by docker kill or for lack of "
+        "memory. Any other code, such as 3, is the program's own.",
+        760,
+        232,
+    )
+    _box(picture, 14, 71, 150, "▶ running", ["as long as", "its program"], state="running")
+    for y, code, why, look in (
+        (14, "0", "it was done", "nothing to repair"),
+        (68, "1", "the program gave up", "docker logs says why"),
+        (122, "137", "it was killed", "docker kill, or no memory left"),
+        (176, "3", "the program's own code", "its documentation says why"),
+    ):
+        picture.path(f"M164 116 C 230 116, 230 {y + 21}, 291 {y + 21}")
+        picture.head(300, y + 21, "right")
+        picture.rect(300, y, 446, 42, state="exited")
+        picture.text(312, y + 26, "■ exited", bold=True)
+        picture.text(382, y + 26, f"({code})", size=12, mono=True)
+        picture.text(438, y + 26, why, size=13)
+        picture.text(734, y + 26, look, ink="soft", size=12, anchor="end")
+    return picture
+
+
+def diet() -> Picture:
+    """Lesson 04: what is wrong with the layers of an image, and the cure of each."""
+    picture = Picture(
+        "A first image, layer by layer",
+        "The image guestbook:fat is a stack of layers. From below: Python on Debian; COPY of the "
+        "whole folder, with a backup and a key, cured by .dockerignore; pip install, which each "
+        "changed letter runs again, cured by another order; chown, which holds every file once "
+        "more, cured by leaving it out. It runs as root, cured by USER.",
+        760,
+        262,
+    )
+    picture.text(14, 24, "guestbook:fat", mono=True, bold=True)
+    picture.text(406, 24, "what cures it", ink="good", bold=True)
+    for y, layer, fault, cure in (
+        (36, "settings", "runs as root", "USER: a user without power"),
+        (80, "RUN chown -R", "every file once more", "leave it out"),
+        (124, "RUN pip install", "again after each changed letter", "packages first, source last"),
+        (168, "COPY . .", "a backup and a key, too", ".dockerignore, build secrets"),
+    ):
+        picture.rect(14, y, 366, 38, line="bad")
+        picture.text(26, y + 24, layer, size=12, mono=True)
+        picture.text(370, y + 24, fault, ink="bad", size=12, anchor="end")
+        picture.path(f"M380 {y + 19} L 397 {y + 19}")
+        picture.head(406, y + 19, "right")
+        picture.rect(406, y, 340, 38, line="good")
+        picture.text(418, y + 24, cure, size=13)
+    picture.rect(14, 212, 366, 38, line="line")
+    picture.text(26, 236, "python:3.13-slim", size=12, mono=True)
+    picture.text(370, 236, "Debian and Python, shared", ink="soft", size=12, anchor="end")
     return picture
 
 
@@ -158,6 +244,78 @@ def reach() -> Picture:
     )
     picture.path("M244 96 C 300 56, 590 56, 684 88", line="bad", dashed=True)
     picture.text(464, 74, "✖", ink="bad", bold=True, anchor="middle")
+    return picture
+
+
+def crew() -> Picture:
+    """Lesson 07: one file, and what Compose makes of it."""
+    picture = Picture(
+        "One file describes the application",
+        "compose.yaml names three services and a volume. docker compose up makes a network, the "
+        "volume entries and the containers db, app and web, in this order: app waits until db is "
+        "healthy, and web until app is. Visitors reach web only.",
+        780,
+        220,
+    )
+    picture.rect(14, 20, 150, 180, line="line")
+    picture.text(26, 44, "compose.yaml", bold=True, mono=True, size=13)
+    for number, line in enumerate(
+        ("services:", "  db:", "  app:", "  web:", "volumes:", "  entries:")
+    ):
+        picture.text(26 + 12 * line.count("  "), 70 + 21 * number, line.strip(), size=12, mono=True)
+    _arrow(picture, (164, 110), (290, 110), "compose up")
+    picture.rect(290, 20, 476, 180, fill="paper", line="accent", radius=12)
+    picture.text(306, 44, "network guestbook_default", ink="accent", bold=True)
+    for x, name, about in (
+        (306, "db", "PostgreSQL"),
+        (464, "app", "the guestbook"),
+        (622, "web", "nginx"),
+    ):
+        picture.rect(x, 60, 128, 62, state="running")
+        picture.text(x + 12, 86, f"▶ {name}", bold=True)
+        picture.text(x + 12, 106, about, ink="soft", size=12)
+    for x in (434, 592):
+        picture.path(f"M{x} 91 L {x + 21} 91", dashed=True)
+        picture.head(x + 30, 91, "right")
+    picture.text(528, 140, "each waits until the one before is healthy", ink="soft", size=12,
+                 anchor="middle")  # fmt: skip
+    picture.rect(306, 154, 128, 34, line="good")
+    picture.text(318, 176, "volume entries", size=12)
+    picture.path("M370 122 L 370 145")
+    picture.head(370, 154, "down")
+    picture.text(686, 176, "127.0.0.1:8087", ink="accent", size=12, mono=True, anchor="middle")
+    picture.path("M686 160 L 686 131")
+    picture.head(686, 122, "up")
+    return picture
+
+
+def harbour() -> Picture:
+    """Lesson 08: an image on its way from one computer to others."""
+    picture = Picture(
+        "An image's way to other computers",
+        "Your computer pushes the image guestbook:1 to a registry. The registry keeps layers, "
+        "manifests and tags. A server and a colleague pull it by its tag or by its digest; the "
+        "server does so through a mirror, which keeps what it has fetched.",
+        780,
+        210,
+    )
+    _box(picture, 14, 60, 140, "your computer", ["guestbook:1"])
+    picture.rect(272, 30, 170, 150, line="accent")
+    picture.text(284, 54, "registry", bold=True)
+    for number, line in enumerate(
+        ("tag 1", "index, manifests", "layers, each once", "by their sha256")
+    ):
+        picture.text(284, 80 + 22 * number, line, ink="soft", size=12)
+    _arrow(picture, (154, 105), (272, 105), "docker push")
+    _box(picture, 636, 10, 130, "a server", ["pulls by digest:", "exactly that one"])
+    _box(picture, 636, 110, 130, "a colleague", ["pulls by tag:", "what it is now"])
+    picture.rect(496, 33, 84, 44, line="good")
+    picture.text(538, 60, "mirror", anchor="middle", size=13)
+    picture.path("M442 55 L 487 55")
+    picture.head(496, 55, "right")
+    picture.path("M580 55 L 627 55")
+    picture.head(636, 55, "right")
+    _arrow(picture, (442, 155), (636, 155), "docker pull")
     return picture
 
 
@@ -410,10 +568,15 @@ def doors() -> Picture:
 
 
 PICTURES: dict[str, Callable[[], Picture]] = {
+    "00-start-here.svg": first,
     "01-what-docker-is.svg": ship,
     "02-basic-commands.svg": commands,
+    "03-containers.svg": ends,
+    "04-images.svg": diet,
     "05-storage.svg": places,
     "06-networks-and-plugins.svg": reach,
+    "07-compose.svg": crew,
+    "08-registries.svg": harbour,
     "09-architecture.svg": programs,
     "10-daemon.svg": daemon,
     "11-client.svg": client,
