@@ -264,6 +264,7 @@ def test_the_build_leaves_the_kernel_the_root_image_and_the_courses_images(built
 def test_a_launch_answers_docker_run_in_a_notebook(launched):
     container, _ = launched
     container.reload()
+    assert container.status == "running", container.logs().decode()
     code, output = container.exec_run(
         ["python3", f"{HOME}/first_run.py", "300"], workdir=f"{HOME}/course"
     )
