@@ -69,6 +69,7 @@ def code_cells(chosen: list[Path]) -> int:
 
 @pytest.mark.engine
 @pytest.mark.slow
+@pytest.mark.independence
 def test_lessons_pass_in_another_order_and_twice(tmp_path):
     copy = copy_of_the_course(tmp_path)
     for _ in range(2):

@@ -14,6 +14,7 @@ from dockyard.labs import judge, lab_catalog
 from dockyard.learner_copy.page_text import YOUR_TURN
 from dockyard.lessons import lesson_catalog, visit
 from tests.support.lab_attempts import is_mistake, verdict_on
+from tests.support.way_sample import way_marks
 
 LESSONS = [lesson_catalog.load(name) for name in lesson_catalog.names()]
 TASKS = [(lesson, task) for lesson in LESSONS for task in lesson.tasks]
@@ -96,9 +97,16 @@ def given(attempt, task):
     attempts.set_scene(attempt, task.given)
 
 
+WAYS = [
+    pytest.param(lesson, task, all_ways, id=f"{lesson.name}/{task.name}-{all_ways}", marks=marks)
+    for place, (lesson, task) in enumerate(TASKS)
+    for all_ways, marks in ((False, way_marks(2 * place)), (True, pytest.mark.adversarial))
+]
+"""Every run takes one task of three, in one wrong way and in one right way."""
+
+
 @pytest.mark.engine
-@pytest.mark.parametrize("all_ways", [False, pytest.param(True, marks=pytest.mark.adversarial)])
-@each_task
+@pytest.mark.parametrize(("lesson", "task", "all_ways"), WAYS)
 def test_only_right_ways_are_accepted(scene, lesson, task, all_ways):
     # The page itself takes the first right way.
     wrong, right = (task.wrong, task.right) if all_ways else (task.wrong[:1], task.right[1:2])
