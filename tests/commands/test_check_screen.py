@@ -158,7 +158,8 @@ def test_ctrl_c_ends_it_at_any_moment_and_gives_the_terminal_back(moment):
         shown.program.sendintr()
         shown.end()
         assert shown.is_as_before()
-        assert moment == 0.0 or "Traceback" not in shown.said
+        # While Python starts, before main(), it prints a traceback itself.
+        assert "Traceback" not in shown.said or ", in main" not in shown.said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
