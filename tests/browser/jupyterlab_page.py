@@ -40,6 +40,8 @@ HARMLESS = (
     # Chromium drops what it is loading whenever an address appears on this computer, as one does
     # with each network and container of the daemon. JupyterLab asks again.
     "net::ERR_NETWORK_CHANGED",
+    # What follows from that. A script that is not there is an error of its own: 404.
+    "ChunkLoadError",
 )
 
 
