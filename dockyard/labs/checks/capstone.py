@@ -618,7 +618,8 @@ def _restore(probe: Probe, db: Container, backup: str) -> str:
         empty.start()
         # Over TCP: while it prepares itself, the server listens at its socket only.
         ready = ("pg_isready", "--quiet", "--host", "127.0.0.1")
-        wait.within(20, lambda: cafe.execute(empty, *ready)[0] == 0, 0.2)
+        if not wait.within(60, lambda: cafe.execute(empty, *ready)[0] == 0, 0.2):
+            raise NotYet("A new database did not start within a minute. Check again.")
         at = ("psql", "--quiet", "--username", user, "--dbname", name)
         cafe.execute(empty, *at, "--file", "/backup.sql")
         return cafe.execute(empty, *at, "--command", "SELECT sentence FROM entries")[1]
