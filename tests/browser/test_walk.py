@@ -2,8 +2,7 @@
 
 import json
 import re
-import shutil
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import nbformat
 import pytest
@@ -16,6 +15,7 @@ from dockyard.learner_copy.page_text import YOUR_TURN
 from dockyard.lessons import lesson_catalog
 from tests.browser.jupyterlab_page import PATIENCE, THEMES, faults, screen
 from tests.browser.test_learner_copy import DRAWN, FACTS, CourseLab
+from tests.support.lab_attempts import set_aside
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.walkthrough]
 
@@ -84,24 +84,6 @@ HEIGHT = """() => {
 WIDE = """(css) => [...document.querySelectorAll(css)]
     .filter((node) => node.scrollWidth > node.clientWidth + 1)
     .map((node) => `${node.className}: ${node.textContent.trim().slice(0, 80)}`)"""
-
-
-@contextmanager
-def set_aside(path):
-    """Keep a file or folder of the learner's under another name for a while."""
-    kept = path.with_name(f"{path.name}.kept-by-test")
-    if path.exists():
-        path.rename(kept)
-    try:
-        yield
-    finally:
-        for made in path.parent.glob(f"{path.name}*"):
-            if made.is_dir():
-                shutil.rmtree(made)
-            elif made != kept:
-                made.unlink()
-        if kept.exists():
-            kept.rename(path)
 
 
 @pytest.fixture(params=LESSONS)

@@ -12,22 +12,34 @@ from dockyard.labs import judge, lab_catalog
 LAB = lab_catalog.load("03-containers")
 
 
+@contextmanager
+def set_aside(path):
+    """Keep a file or folder of the learner's under another name; remove what is made meanwhile."""
+    kept = path.with_name(f"{path.name}.kept-by-test")
+    if path.exists():
+        path.rename(kept)
+    try:
+        yield
+    finally:
+        for made in path.parent.glob(f"{path.name}*"):
+            if made == kept:
+                continue
+            if made.is_dir():
+                shutil.rmtree(made)
+            else:
+                made.unlink()
+        if kept.exists():
+            kept.rename(path)
+
+
 @pytest.fixture
 def own_progress(tmp_path, monkeypatch):
     """A progress file for one test. Sets the learner's work folder aside, tidies at the end."""
     monkeypatch.setenv("DOCKYARD_PROGRESS", str(tmp_path / "progress.json"))
-    work = attempts.Attempt(LAB, {}).work
-    kept = work.with_name(f"{work.name}.kept-by-test")
-    if work.exists():
-        work.rename(kept)
-    yield
-    if attempt := attempts.last(LAB):
-        attempts.tidy(attempt)
-    for made in work.parent.glob(f"{work.name}*"):
-        if made != kept:
-            shutil.rmtree(made)
-    if kept.exists():
-        kept.rename(work)
+    with set_aside(attempts.Attempt(LAB, {}).work):
+        yield
+        if attempt := attempts.last(LAB):
+            attempts.tidy(attempt)
 
 
 @pytest.fixture
