@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 import subprocess
@@ -14,14 +15,18 @@ from pathlib import Path
 from typing import Self
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Error, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Frame, Locator, Page, expect, sync_playwright
 
 from dockyard import course
 from dockyard.core import paths, ports, wait
+from dockyard.exceptions import DockyardError
 
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 PATIENCE = 120
 """Seconds that everything may take on a busy computer: the one deadline of the browser tests."""
+
+STOPPING = 30
+"""Seconds that JupyterLab has for the end of its kernels."""
 
 expect.set_options(timeout=PATIENCE * 1000)
 
@@ -31,23 +36,20 @@ SETTINGS = {
     "docmanager-extension/plugin": {"autosave": False},
 }
 
+RAW_PICTURE = re.compile(
+    r"status of 404 .*\(http://[^/]+/(?!files/)(?:[^)]*/)?pictures/[^/)]+\.svg\)"
+)
+"""JupyterLab 4.6 puts a picture's address into the page as it is written, and then replaces it by
+that of the file. A browser may ask for the first one meanwhile."""
+
 EXTENSIONS = paths.CHECKOUT / "dockyard" / "jupyter" / "labextensions"
 
 ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
 """The effect of zooming a window of 1280 by 900 to 200 %: half the space, twice the size."""
 
-HARMLESS = (
-    # Chromium drops what it is loading whenever an address appears on this computer, as one does
-    # with each network and container of the daemon. JupyterLab asks again.
-    "net::ERR_NETWORK_CHANGED",
-    # What follows from that. A script that is not there is an error of its own: 404.
-    "ChunkLoadError",
-)
-
-
-def harmless(error: str) -> bool:
-    """Whether an error is neither the page's nor the course's fault."""
-    return any(words in error for words in HARMLESS)
+DROPPED = "net::ERR_NETWORK_CHANGED"
+"""Chromium drops what it is loading whenever an address appears on this computer, as one does with
+each network and container of the daemon. That is neither the page's nor the course's fault."""
 
 
 @contextmanager
@@ -97,7 +99,14 @@ class Lab:
             self.process = subprocess.Popen(
                 argv, env=environment, stdout=log, stderr=log, cwd=self.root
             )
-        wait.until("JupyterLab to answer", self._answers, PATIENCE, log=self.log)
+        self._until_it_answers()
+
+    def _until_it_answers(self) -> None:
+        try:
+            wait.until("JupyterLab to answer", self._answers, PATIENCE, log=self.log)
+        except DockyardError:
+            self.stop()
+            raise
 
     def _answers(self) -> bool:
         try:
@@ -120,7 +129,12 @@ class Lab:
     def stop(self) -> None:
         """Stop it and its kernels."""
         self.process.terminate()
-        self.process.wait(PATIENCE)
+        try:
+            self.process.wait(STOPPING)
+        except subprocess.TimeoutExpired:
+            # It hangs when it is told to end while a kernel starts: its idle threads wait for work.
+            self.process.kill()
+            self.process.wait(PATIENCE)
 
     def write(self, name: str, cells: list[str]) -> str:
         """Write a notebook of code cells; return its path for open()."""
@@ -138,7 +152,8 @@ class Lab:
 class Screen:
     """A browser's page that shows one notebook in JupyterLab.
 
-    errors holds the errors in the page's console and its uncaught exceptions.
+    errors holds the errors in the page's console and its uncaught exceptions. What follows from a
+    request that Chromium dropped is not among them.
     """
 
     def __init__(self, lab: Lab, browser: Browser, **context: object) -> None:
@@ -146,22 +161,34 @@ class Screen:
         self.context = browser.new_context(**options)
         self.lab = lab
         self.errors: list[str] = []
+        self.dropped = False
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE * 1000)
         self.page.on("console", self._console)
-        self.page.on("pageerror", lambda error: self.errors.append(f"thrown: {error}"))
+        self.page.on("pageerror", lambda error: self._error(f"thrown: {error}"))
+        self.page.on("framenavigated", self._navigated)
 
     def _console(self, message) -> None:
-        if message.type == "error" and not harmless(message.text):
-            place = message.location.get("url", "")
-            self.errors.append(f"{message.text} ({place})")
+        if message.type == "error":
+            self._error(f"{message.text} ({message.location.get('url', '')})")
+
+    def _error(self, error: str) -> None:
+        if DROPPED in error:
+            self.dropped = True
+        # A script that is not there, and was not dropped, is an error.
+        elif not (self.dropped and "ChunkLoadError" in error) and not RAW_PICTURE.search(error):
+            self.errors.append(error)
+
+    def _navigated(self, frame: Frame) -> None:
+        # The course loads a page again of which a part was dropped.
+        if frame == self.page.main_frame and self.dropped:
+            self.errors.clear()
+            self.dropped = False
 
     def open(self, notebook: str, *, kernel: bool = True) -> None:
         """Open a notebook and wait until it is shown; with kernel, until its kernel is idle."""
         workspace = secrets.token_hex(4)
-        address = f"{self.lab.address}/lab/workspaces/{workspace}/tree/{notebook}"
-        self._go(f"{address}?token={self.lab.token}")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.load(f"lab/workspaces/{workspace}/tree/{notebook}")
         if kernel:
             self.page.wait_for_function(
                 """() => {
@@ -171,14 +198,16 @@ class Screen:
                 }"""
             )
 
-    def _go(self, address: str, attempts: int = 3) -> None:
+    def load(self, path: str, attempts: int = 3) -> None:
+        """Load a page of JupyterLab's and wait until it shows a notebook."""
         for left in reversed(range(attempts)):
             try:
-                self.page.goto(address)
-                return
+                self.page.goto(f"{self.lab.address}/{path}?token={self.lab.token}")
+                break
             except Error as error:
-                if not left or not harmless(str(error)):
+                if not left or DROPPED not in str(error):
                     raise
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
 
     def command(self, name: str, **arguments: object) -> None:
         """Execute one of JupyterLab's commands, as its menus do."""

@@ -29,8 +29,7 @@ def test_a_learner_agrees_asks_for_help_reads_a_hint_and_stops(tmp_path, browser
     course.prepare_home()
     with CourseLab(tmp_path) as lab, screen(lab, browser) as window:
         page = window.page
-        page.goto(f"{lab.address}/lab?token={lab.token}")
-        page.wait_for_selector(".jp-Notebook h1")
+        window.load("lab")
         page.evaluate(OPEN, "labs/03-containers.ipynb")
         part = page.locator(".dockyard-classroom")
         expect(part).to_contain_text("Nothing of yours is shared.", timeout=WAIT)

@@ -19,8 +19,7 @@ WAIT = PATIENCE * 1000
 @pytest.fixture
 def window(tmp_path, browser, own_progress):
     with CourseLab(tmp_path) as lab, screen(lab, browser) as window:
-        window.page.goto(f"{lab.address}/lab?token={lab.token}")
-        window.page.wait_for_selector(".jp-Notebook h1")
+        window.load("lab")
         yield window
 
 

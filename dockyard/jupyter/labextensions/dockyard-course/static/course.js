@@ -9,6 +9,10 @@
   const OTHERWISE = 10000;
   const BETWEEN_TASKS = 2500;
   const BETWEEN_NEWS = 10000;
+  /** Without these plugins no view appears, and cells do not behave as the pages say. */
+  const NEEDED = [
+    "@jupyter-widgets/jupyterlab-manager:plugin", "anywidget:plugin", "dockyard-cells:plugin",
+  ];
   /** As it was at first: JupyterLab changes it when it opens a page. */
   const ADDRESS = location.pathname;
 
@@ -85,6 +89,22 @@
     });
     if (!answer.ok) throw new Error(`the course's side bar: status ${answer.status}`);
     return answer.json();
+  }
+
+  /** Load the page once more if a script of an extension did not arrive; whether it does so.
+   *
+   * Chromium drops what it is loading when this computer gets an address, as it does when the engine
+   * starts or makes a network. JupyterLab then goes on without that extension. */
+  function loadAgain(app) {
+    const again = `${NAME}:again`;
+    if (NEEDED.every((plugin) => app.hasPlugin(plugin))) {
+      sessionStorage.removeItem(again);
+      return false;
+    }
+    if (sessionStorage.getItem(again)) return false;
+    sessionStorage.setItem(again, "yes");
+    location.reload();
+    return true;
   }
 
   class Panel {
@@ -287,6 +307,7 @@
   }
 
   async function activate(app, shared) {
+    if (loadAgain(app)) return;
     const versions = Object.values(shared["@lumino/widgets"]);
     const { Widget } = (await versions[0].get())();
     const widget = new Widget();
