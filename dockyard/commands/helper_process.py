@@ -16,7 +16,7 @@ from dockyard.core import paths
 PR_SET_PDEATHSIG = 1
 
 PATIENCE = 60
-"""Seconds in which a process may clean up after it was told to end."""
+"""Seconds in which a process may clean up after it was told to end, if nothing else is said."""
 
 
 class HelperProcess:
@@ -27,9 +27,12 @@ class HelperProcess:
     process is killed.
     """
 
-    def __init__(self, words: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, words: Sequence[str], environment: Mapping[str, str], patience: float = PATIENCE
+    ) -> None:
         self._argv = [sys.executable, "-m", *words]
         self._environment = dict(environment)
+        self._patience = patience
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -54,7 +57,7 @@ class HelperProcess:
     ) -> None:
         self._process.terminate()  # does nothing when it has exited
         try:
-            self._process.wait(PATIENCE)
+            self._process.wait(self._patience)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -16,6 +16,10 @@ from dockyard.learner_copy import course_folder
 WELL_KNOWN_PORT = 8888
 """Jupyter's default port."""
 
+KERNELS_END = 20
+"""Seconds that JupyterLab has for the end of its kernels. It may hang after that, if it was told to
+end while a kernel was starting: its idle threads wait for work."""
+
 
 def run(options: argparse.Namespace) -> int:
     """Open the course; return 0 when JupyterLab has been shut down.
@@ -34,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     lab = _jupyterlab(port or ports.choose(WELL_KNOWN_PORT), browser=not options.no_browser)
     engine = ["dockyard", "engine", "start", "--engine", options.engine]
     try:
-        with HelperProcess(lab, jupyter_environment.whole()) as jupyterlab:
+        with HelperProcess(lab, jupyter_environment.whole(), KERNELS_END) as jupyterlab:
             say("press Ctrl-C here to end the course; the engine starts meanwhile")
             with HelperProcess(engine, os.environ):
                 code = jupyterlab.wait()
