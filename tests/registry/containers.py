@@ -12,6 +12,8 @@ from dockyard.core import wait
 from tests.registry.samples import say
 
 PREFIX = "regtest-"
+PATIENCE = 120
+"""Seconds that anything may take on a busy computer."""
 
 
 def need(engine, filled, *references):
@@ -62,11 +64,11 @@ def port_of(one, port):
 
 def reachable(address, **options):
     def answer():
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             return [requests.get(address, timeout=5, **options)]
         return []  # a response of status 401 is false by itself, hence the lists
 
-    return wait.until(f"{address} to answer", answer, 20)[0]
+    return wait.until(f"{address} to answer", answer, PATIENCE)[0]
 
 
 def nested(engine, name, *arguments, environment=None, **options):
@@ -89,7 +91,7 @@ def until_it_answers(one):
         assert one.status != "exited", one.logs(tail=20).decode(errors="replace")
         return one.exec_run(["docker", "version"]).exit_code == 0
 
-    wait.until(f"the daemon in {one.name}", answer, 90, interval=0.2)
+    wait.until(f"the daemon in {one.name}", answer, PATIENCE, interval=0.2)
 
 
 def certificates(one, folder):

@@ -12,6 +12,7 @@ from dockyard.engine import engine_root
 from dockyard.registry.image_catalog import by_reference
 from dockyard.registry.verify import origin
 from tests.registry.containers import (
+    PATIENCE,
     PREFIX,
     certificates,
     get_file,
@@ -45,8 +46,8 @@ def test_a_nested_daemon_refuses_a_client_without_a_certificate(boat, tmp_path):
     port = port_of(boat, "2376/tcp")
     trusted = str(folder / "ca.pem")
     with pytest.raises((requests.exceptions.SSLError, requests.exceptions.ConnectionError)):
-        requests.get(f"https://127.0.0.1:{port}/_ping", verify=trusted, timeout=5)
-    plain = requests.get(f"http://127.0.0.1:{port}/_ping", timeout=5)
+        requests.get(f"https://127.0.0.1:{port}/_ping", verify=trusted, timeout=PATIENCE)
+    plain = requests.get(f"http://127.0.0.1:{port}/_ping", timeout=PATIENCE)
     assert plain.status_code == 400
     stranger = tmp_path / "stranger"
     stranger.mkdir()
@@ -63,7 +64,7 @@ def test_a_nested_daemon_refuses_a_client_without_a_certificate(boat, tmp_path):
             f"https://127.0.0.1:{port}/_ping",
             verify=trusted,
             cert=(str(stranger / "cert.pem"), str(stranger / "key.pem")),
-            timeout=5,
+            timeout=PATIENCE,
         )
 
 
