@@ -24,11 +24,16 @@ FIRST_TIMES = 2
 PATIENCE = 600
 
 FIRST_RUN = """
-.venv/bin/python -c "from dockyard import preparation; preparation.wait_for('00-start-here')"
+.venv/bin/python -c "
+from dockyard import preparation
+preparation.wait_for_lesson('00-start-here')
+preparation.wait_for_command('docker run hello-world')
+"
 eval "$(python3 -m dockyard engine env)"
-docker run --rm nginx nginx -v
+docker run hello-world
 """
-"""As on the first page: its first cell waits for what the page needs, another runs a container."""
+"""As on the first page: its first cell waits for what the page begins with, the next one runs a
+container, and waits for its image."""
 
 
 def measure() -> Iterator[Pair]:
@@ -58,7 +63,7 @@ def measure() -> Iterator[Pair]:
         GOAL,
     )
     yield in_turn(
-        "the first `learn` in a fresh clone until a container of nginx has run / the engine's "
+        "the first `learn` in a fresh clone until a container has run / the engine's "
         "packages downloaded and unpacked, and dockerd started bare",
         _first_container_in_a_clone,
         _bare_engine_of_packages,

@@ -1,11 +1,13 @@
 """What ``learn`` is still setting up while the learner reads, and waiting for it.
 
 ``learn`` opens JupyterLab first; another process starts the engine and brings the images. A lesson
-waits only for the engine and for the images that it names itself.
+waits only for the engine and for the images of its scene, and a command in a cell for those that it
+names; a lab waits for all that its tasks name.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
@@ -25,21 +27,40 @@ PATIENCE = 3600
 
 WIDTH = 20
 
+_PAGES = "notebooks/{}.ipynb"
+_LESSONS = "dockyard/lessons/catalog/{}.toml"
+_LABS = "dockyard/labs/catalog/{}.toml"
 
-def wait_for(page: str) -> None:
-    """Wait until the daemon answers and the images of a lesson or lab are there.
 
-    page is its name, such as 08-registries. Prints what is being done, in one line that changes.
-    Raises the error with which the set-up failed, or EngineNotRunning when there is none to wait
-    for.
+def wait_for_lesson(name: str, scene: str = "") -> None:
+    """Wait until the daemon answers and the images with which a lesson begins are there.
+
+    name is its whole name, such as 08-registries; scene is its shell commands. Prints what is being
+    done, in one line that changes. Raises the error with which the set-up failed, or
+    EngineNotRunning when there is none to wait for.
     """
+    _wait_for(name, lambda: _beginning(name, scene))
+
+
+def wait_for_lab(name: str) -> None:
+    """The same for a lab and all that its tasks name."""
+    _wait_for(f"lab {name}", lambda: _text(_LABS, name))
+
+
+def wait_for_command(command: str) -> None:
+    """The same for a shell command, as long as a set-up runs."""
+    if setup_file.is_running() and _named_in(command):
+        _wait_for("this command", lambda: command)
+
+
+def _wait_for(what: str, text: Callable[[], str]) -> None:
     if not setup_file.is_running() and not SetupState.load().failure and course.State.load():
         course.raise_if_broken()
         return
-    needed = named_by(page)
+    needed = _named_in(text())
     shown = _Line()
     wait.until(
-        f"the engine and the images of {page}",
+        f"the engine and the images of {what}",
         lambda: _is_ready(needed, shown),
         PATIENCE,
         interval=0.3,
@@ -50,7 +71,10 @@ def wait_for(page: str) -> None:
 
 def named_by(page: str) -> list[Image]:
     """The images that a lesson and the lab of the same name mention."""
-    text = _text(page)
+    return _named_in("\n".join(_text(file, page) for file in (_PAGES, _LESSONS, _LABS)))
+
+
+def _named_in(text: str) -> list[Image]:
     return [image for image in images() if _is_named(image, text)]
 
 
@@ -90,14 +114,18 @@ def report() -> dict[str, Any]:
     }
 
 
-def _text(page: str) -> str:
-    """What a lesson and the lab of the same name consist of."""
-    files = [
-        paths.NOTEBOOKS / f"{page}.ipynb",
-        paths.CHECKOUT / "dockyard" / "lessons" / "catalog" / f"{page}.toml",
-        paths.CHECKOUT / "dockyard" / "labs" / "catalog" / f"{page}.toml",
-    ]
-    return "\n".join(file.read_text(encoding="utf-8") for file in files if file.exists())
+def _text(place: str, page: str) -> str:
+    """The file of a page in one of three places; empty if there is none."""
+    file = paths.CHECKOUT / place.format(page)
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def _beginning(lesson: str, scene: str) -> str:
+    """The scene of a lesson and its cells, without those that are commands and wait themselves."""
+    cells = json.loads(_text(_PAGES, lesson) or '{"cells": []}')["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    others = [source for source in code if not source.startswith(("!", "%%bash"))]
+    return "\n".join([scene, *others])
 
 
 def _is_named(image: Image, text: str) -> bool:

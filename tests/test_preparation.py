@@ -8,6 +8,7 @@ import pytest
 from dockyard import course, preparation
 from dockyard.core import setup_file, wait
 from dockyard.exceptions import DockyardError, EngineNotRunning
+from dockyard.lessons import lesson_catalog
 from dockyard.registry.image_catalog import by_reference
 
 
@@ -36,16 +37,52 @@ def test_a_lesson_needs_the_images_that_it_names(reference, text, named):
     assert preparation._is_named(by_reference()[reference], text) == named
 
 
+def begins_with(lesson):
+    scene = lesson_catalog.load(lesson).scene
+    return [
+        image.reference for image in preparation._named_in(preparation._beginning(lesson, scene))
+    ]
+
+
+def test_a_lesson_begins_with_the_images_of_its_scene_and_commands_wait_for_theirs():
+    assert begins_with("00-start-here") == []
+    # docker run busybox and a Dockerfile with FROM debian:trixie-slim are in commands.
+    assert begins_with("02-basic-commands") == ["python:3.13-slim"]
+    # Python of a cell names what the scene does not.
+    assert "redis:8" in begins_with("08-registries")
+    named = {image.reference for image in preparation.named_by("02-basic-commands")}
+    assert {"busybox:latest", "nginx:latest", "debian:trixie-slim"} <= named
+
+
+def test_a_command_waits_for_the_images_that_it_names_while_a_set_up_runs(home):
+    ended = []
+
+    def cell(command):
+        with pytest.raises(EngineNotRunning):
+            preparation.wait_for_command(command)
+        ended.append(command)
+
+    with setup_file.recording(print):
+        preparation.wait_for_command("docker ps")
+        waiting = threading.Thread(target=cell, args=["docker run nginx"])
+        waiting.start()
+        waiting.join(1)
+        assert not ended
+    waiting.join(60)
+    assert ended == ["docker run nginx"]
+    preparation.wait_for_command("docker run nginx")
+
+
 def test_without_an_engine_or_a_set_up_a_lesson_says_what_to_type(home):
     with pytest.raises(EngineNotRunning):
-        preparation.wait_for("00-start-here")
+        preparation.wait_for_lesson("00-start-here")
 
 
 def test_a_lesson_shows_the_error_of_the_set_up(home):
     with pytest.raises(DockyardError), setup_file.recording(print):
         raise DockyardError("No engine can run here.", "There is no disk.", "Type this.")
     with pytest.raises(DockyardError) as caught:
-        preparation.wait_for("00-start-here")
+        preparation.wait_for_lesson("00-start-here")
     assert str(caught.value) == "No engine can run here.\nThere is no disk.\nType this."
 
 
@@ -54,7 +91,7 @@ def test_a_lesson_waits_as_long_as_a_set_up_runs_and_shows_what_it_does(home, ca
 
     def lesson():
         with pytest.raises(EngineNotRunning):
-            preparation.wait_for("00-start-here")
+            preparation.wait_for_lesson("00-start-here")
         ended.append(time.monotonic())
 
     with setup_file.recording(print) as recorded:
@@ -76,7 +113,7 @@ def test_a_lesson_goes_on_once_its_own_images_are_there(capsys):
     """The set-up still runs, but the course's engine has what this lesson needs."""
     assert course.answers()
     with setup_file.recording(print):
-        preparation.wait_for("00-start-here")
+        preparation.wait_for_lesson("00-start-here")
         report = preparation.report()
     assert report["running"]
     assert report["share"] == 1

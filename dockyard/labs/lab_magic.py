@@ -37,7 +37,7 @@ def begin(line: str, namespace: dict[str, Any]) -> Attempt:
     if len(names) != 1 or options - {"--new", "--solution"}:
         raise UsageError("Say which lab this is.", next="For example:  %lab 03-containers")
     lab = lab_catalog.load(names[0])
-    preparation.wait_for(lab.name)
+    preparation.wait_for_lab(lab.name)
     if "--solution" in options:
         attempt = attempts.begin(lab, "solution")
     else:

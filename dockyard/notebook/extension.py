@@ -86,13 +86,15 @@ class LessonMagics:
         The objects that it made would not carry the lesson's label, so ``%tidy`` would never find
         them. Without a configuration, docker would reach the learner's own daemon: one that is
         gone is written anew, or UnwritableFolder raised. A command of the course itself, which may
-        bring back what the lesson needs, always runs.
+        bring back what the lesson needs, always runs. While the course is set up for the first
+        time, a command waits for the images that it names.
         """
         if self.broken and "-m dockyard" not in command:
             raise UsageError(
                 "The lesson could not begin, so nothing was run.",
                 next="Run the first cell again; it says what is missing.",
             )
+        preparation.wait_for_command(command)
         try:
             docker_client.repair(self.lesson)
         except OSError as error:
@@ -122,7 +124,7 @@ class LessonMagics:
         with self._beginning():
             # What a visit that goes on has added stays. Refuses a name that is a path.
             docker_client.write_config(name, keep=name in lesson_catalog.names())
-            preparation.wait_for(name)
+            preparation.wait_for_lesson(name, lesson_catalog.load(name).scene)
             os.environ.update(course.environment(name))
             if name not in lesson_catalog.names():
                 with closing(docker_client.connect()) as daemon:
