@@ -1,5 +1,7 @@
 // What a cell's output will be. form.js is in front of this.
 
+const ASK_AGAIN = 5000;
+
 function outcomeWords({ chosen, right, note }, trouble) {
   if (!chosen) return [element("p", {}, "Skipped: here is the output.")];
   const said = right
@@ -13,10 +15,13 @@ function outcomeWords({ chosen, right, note }, trouble) {
 export default {
   render({ model, el }) {
     const root = frame(el, "Your prediction");
+    let asking;
     const decide = (letter) => {
       asked.said.replaceChildren(model.get("running") ? "Noted; the cell still runs …" : "…");
       for (const button of asked.buttons.children) button.disabled = true;
       model.send({ chosen: letter });
+      // What the kernel says while the connection is made anew is lost; it says it again when asked.
+      asking = setInterval(() => model.send({ chosen: letter }), ASK_AGAIN);
     };
     const asked = choices("Your prediction", model.get("options"), "Show the output", decide);
     const skip = element("button", { type: "button", class: "dy-skip" }, "Skip");
@@ -26,6 +31,7 @@ export default {
     const end = follow(model, ["outcome", "trouble"], () => {
       const outcome = model.get("outcome");
       if (!("chosen" in outcome)) return;
+      clearInterval(asking);
       // A button that goes away must not take the reader's place in the page with it.
       const here = root.contains(document.activeElement);
       asked.buttons.hidden = true;
@@ -40,6 +46,9 @@ export default {
         asked.said.focus();
       }
     });
-    return end;
+    return () => {
+      clearInterval(asking);
+      end();
+    };
   },
 };

@@ -72,9 +72,14 @@ class Prediction(Form):
                 self._covers[name] = (data, metadata)
 
     def receive(self, message: dict[str, str]) -> None:
-        """Uncover the output: ``{"chosen": LETTER}``, empty to skip. Only the first one counts."""
+        """Uncover the output: ``{"chosen": LETTER}``, empty to skip. Only the first one counts.
+
+        The page sends it again until it hears the outcome.
+        """
         with self._deciding:
             if self.outcome:
+                self._uncover()
+                self.send_state(("outcome", "trouble"))
                 return
             outcome = {"chosen": message["chosen"], "right": False, "note": ""}
             if message["chosen"]:
@@ -84,9 +89,12 @@ class Prediction(Form):
                     answers.save(answers.GUESSES, self.lesson, self.asked, option.letter)
                 except DockyardError as error:
                     self.trouble = f"Your prediction could not be written down. {error}"
-            for name, (data, metadata) in self._covers.items():
-                update_display(data, metadata=metadata, raw=True, display_id=name)
+            self._uncover()
             self.outcome = outcome
+
+    def _uncover(self) -> None:
+        for name, (data, metadata) in self._covers.items():
+            update_display(data, metadata=metadata, raw=True, display_id=name)
 
 
 def run_uncovered(ipython: InteractiveShell, asked: Predicted, cell: str) -> None:

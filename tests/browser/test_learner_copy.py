@@ -38,8 +38,8 @@ DRAWN = """(path) => {
         && !panel.content.node.querySelector(".jp-Cell-Placeholder")
         && [...panel.node.querySelectorAll("img")].every(arrived);
 
-    // JupyterLab first shows the address as it is written. And Chromium drops requests when a network
-    // comes or goes, so a picture is asked for again.
+    // JupyterLab first shows the address as it is written. Chromium drops requests when a network comes
+    // or goes, so a picture is asked for again.
     function arrived(image) {
         if (image.naturalWidth) return true;
         const asked = Number(image.dataset.asked ?? 1);

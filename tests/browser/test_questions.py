@@ -113,6 +113,29 @@ def test_skipping_shows_the_output_and_keeps_nothing(asked, home):
     assert not (home / "progress.json").exists()
 
 
+LOSE_THE_OUTCOME = """() => {
+    const socket = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel._ws;
+    const hear = socket.onmessage;
+    window.lost = 0;
+    socket.onmessage = (event) => {
+        const { data } = event;
+        const text = typeof data === "string" ? data : new TextDecoder().decode(data);
+        if (!window.lost && text.includes('"outcome"')) window.lost += 1;
+        else hear.call(socket, event);
+    };
+}"""
+
+
+def test_an_outcome_that_was_lost_is_asked_for_again(asked, home):
+    """As when the connection to the kernel is made anew at that moment."""
+    page = asked().page
+    page.evaluate(LOSE_THE_OUTCOME)
+    choose(page.locator(".dockyard-form").first.locator("form"), ASKED.right.letter)
+    expect(page.get_by_text("As you said:")).to_be_visible(timeout=LATER)
+    assert page.evaluate("window.lost") == 1
+    expect(printed(page)).to_be_visible()
+
+
 def test_a_question_is_answered_by_keyboard_wrong_then_right(asked, home):
     page = asked().page
     form = page.locator(f'form[data-question="{QUESTION.name}"]')
