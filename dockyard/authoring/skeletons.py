@@ -159,7 +159,7 @@ In this notebook you will be able to:
 - do another thing,
 - do a third thing.
 
-**You need before:** 00 start here · **Minutes:** 30 · **Path:** two days"""
+**You need before:** [00 start here](00-start-here.ipynb) · **Minutes:** 30"""
 
 QUESTIONS_TEXT = """\
 ## Questions

@@ -38,7 +38,7 @@ DRAWN = """(path) => {
         && !panel.content.node.querySelector(".jp-Cell-Placeholder")
         && [...panel.node.querySelectorAll("img")].every(arrived);
 
-    // JupyterLab first shows the address as it is written. Chromium drops requests when a network comes
+    // JupyterLab first shows the address as written. Chromium drops requests when a network comes
     // or goes, so a picture is asked for again.
     function arrived(image) {
         if (image.naturalWidth) return true;

@@ -117,6 +117,7 @@ def test_a_lesson_opens_with_its_goals_and_closes_with_a_summary(path):
     assert "you will be able to" in opening
     assert re.search(r"\*\*Minutes:\*\* \d+", "\n".join(texts[:3]))
     assert "**You need before:**" in "\n".join(texts[:3])
+    assert re.search(rf"\*\*Lab:\*\* \[[^]]+\]\(\.\./labs/{path.name}\)", "\n".join(texts[:3]))
     closing = "\n".join(texts[-3:])
     assert "In this notebook you" in closing
     assert "https://docs.docker.com/" in closing
