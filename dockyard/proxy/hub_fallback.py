@@ -15,7 +15,9 @@ from dockyard.proxy.http_message import Head, ask
 from dockyard.proxy.stream import Stream
 
 _INSPECT = b"GET /images/%s/json HTTP/1.1\r\nHost: docker\r\n\r\n"
-_RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+_RESPONSE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 NOTE = "Docker Hub cannot be reached from here. The course has brought this image itself."
 
 
@@ -46,12 +48,16 @@ class HubFallback:
         return response is not None and response.status == 200
 
     def response(self, reference: str) -> bytes:
-        """The response to a pull of an image that is up to date."""
+        """The response to a pull of an image that is up to date.
+
+        Chunked, as the daemon's is: Docker's SDK takes any other for a single JSON value.
+        """
         name, _, tag = reference.partition(":")
         lines = (
             {"status": f"Pulling from library/{name}", "id": tag},
             {"status": NOTE},
             {"status": f"Status: Image is up to date for {reference}"},
         )
-        body = b"".join(json.dumps(line).encode() + b"\r\n" for line in lines)
-        return _RESPONSE % len(body) + body
+        parts = [json.dumps(line).encode() + b"\r\n" for line in lines]
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (*parts, b""))
+        return _RESPONSE + chunks

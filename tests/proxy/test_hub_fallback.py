@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
+import docker
 import pytest
 
 from dockyard.proxy.http_message import Head
@@ -59,6 +62,21 @@ def test_a_pull_of_an_image_that_the_daemon_has_is_answered(pull):
     assert b"Status: Image is up to date for busybox:latest" in response
     assert response.endswith(OK)
     assert b"POST" not in got
+
+
+def test_dockers_sdk_reads_the_answer_line_by_line(folder):
+    async def respond(daemon, reader, writer):
+        await daemon.head(reader)
+        writer.write(OK)
+
+    with FakeDaemon(folder / "engine.sock", respond) as daemon:
+        door = Door(folder, f"unix://{daemon.path}", "--hub-fallback", "busybox:latest").start()
+        with closing(docker.APIClient(f"unix://{door.socket}", version="1.41")) as client:
+            lines = list(client.pull("busybox", tag="latest", stream=True, decode=True))
+        door.stop()
+    assert [line["status"] for line in lines] == [
+        "Pulling from library/busybox", NOTE, "Status: Image is up to date for busybox:latest",
+    ]  # fmt: skip
 
 
 def test_a_pull_of_an_image_that_the_daemon_lacks_goes_to_the_daemon(pull):
