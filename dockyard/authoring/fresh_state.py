@@ -6,8 +6,10 @@ docker's tables show everything that the daemon has, so nothing of other pages m
 from __future__ import annotations
 
 import shutil
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+
+from docker.errors import NotFound
 
 from dockyard import cleanup, course, registry
 from dockyard.core import docker_client, paths
@@ -27,7 +29,8 @@ def make(page: Path) -> None:
         brought = () if state.stand_in else registry.references()
         cleanup.remove(daemon, brought=brought)
         if state.mirror:
-            daemon.api.prune_builds(all=True)
+            with suppress(NotFound):  # Podman has no cache of BuildKit's
+                daemon.api.prune_builds(all=True)
             # Those without a name, which carry no label.
             daemon.api.prune_volumes()
     shutil.rmtree(page.parent / "work" / page.stem, ignore_errors=True)
