@@ -49,15 +49,18 @@ def wait_for_lab(name: str) -> None:
 
 def wait_for_command(command: str) -> None:
     """The same for a shell command, as long as a set-up runs."""
-    if setup_file.is_running() and _named_in(command):
-        _wait_for("this command", lambda: command)
+    if setup_file.is_running() and (needed := _named_in(command)):
+        _until_ready("this command", needed)
 
 
 def _wait_for(what: str, text: Callable[[], str]) -> None:
     if not setup_file.is_running() and not SetupState.load().failure and course.State.load():
         course.raise_if_broken()
         return
-    needed = _named_in(text())
+    _until_ready(what, _named_in(text()))
+
+
+def _until_ready(what: str, needed: list[Image]) -> None:
     shown = _Line()
     wait.until(
         f"the engine and the images of {what}",

@@ -283,8 +283,8 @@ def test_a_registry_with_tls_and_a_password_refuses_strangers(guarded, filled, t
         refused = push(credentials)
         assert refused.returncode != 0
         assert "authentication required" in refused.stderr
-    known_one = push("--dest-creds=learner:sesame")
-    assert known_one.returncode == 0, known_one.stderr
+    accepted = push("--dest-creds=learner:sesame")
+    assert accepted.returncode == 0, accepted.stderr
     tags = requests.get(f"{url}tools/box/tags/list", **known).json()
     assert tags == {"name": "tools/box", "tags": ["1"]}
     kinds = {"Accept": ", ".join(MANIFESTS)}
