@@ -25,6 +25,9 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 PATIENCE = 120
 """Seconds that everything may take on a busy computer: the one deadline of the browser tests."""
 
+LOADING = 60
+"""Seconds in which a page that nothing was dropped of shows its notebook."""
+
 STOPPING = 30
 """Seconds that JupyterLab has for the end of its kernels."""
 
@@ -50,6 +53,23 @@ ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
 DROPPED = "net::ERR_NETWORK_CHANGED"
 """Chromium drops what it is loading whenever an address appears on this computer, as one does with
 each network and container of the daemon. That is neither the page's nor the course's fault."""
+
+ASK_AGAIN = """() => {
+    const ask = window.fetch;
+    window.fetch = async (what, how) => {
+        for (let left = 3; ; left--) {
+            try {
+                return await ask(what, how);
+            } catch (error) {
+                // A request that was only dropped fails so, too; a lasting fault fails again.
+                const reads = (how?.method ?? what.method ?? "GET") === "GET";
+                if (!left || !reads || !(error instanceof TypeError)) throw error;
+                await new Promise((resolve) => setTimeout(resolve, 200));
+            }
+        }
+    };
+}"""
+"""JupyterLab shows a dialog instead of a page if Chromium drops the request for it."""
 
 
 @contextmanager
@@ -162,6 +182,7 @@ class Screen:
         self.lab = lab
         self.errors: list[str] = []
         self.dropped = False
+        self.context.add_init_script(f"({ASK_AGAIN})();")
         self.page: Page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE * 1000)
         self.page.on("console", self._console)
@@ -199,15 +220,19 @@ class Screen:
             )
 
     def load(self, path: str, attempts: int = 3) -> None:
-        """Load a page of JupyterLab's and wait until it shows a notebook."""
+        """Load a page of JupyterLab's and wait until it shows a notebook.
+
+        It is loaded again if Chromium dropped a part of it, as a learner would do with a page that
+        stays empty.
+        """
         for left in reversed(range(attempts)):
             try:
                 self.page.goto(f"{self.lab.address}/{path}?token={self.lab.token}")
-                break
+                self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=LOADING * 1000)
+                return
             except Error as error:
-                if not left or DROPPED not in str(error):
+                if not left or not (self.dropped or DROPPED in str(error)):
                     raise
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
 
     def command(self, name: str, **arguments: object) -> None:
         """Execute one of JupyterLab's commands, as its menus do."""

@@ -5,9 +5,11 @@ import re
 import secrets
 import subprocess
 import sys
+from contextlib import suppress
 
 import nbformat
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
 from dockyard import course
@@ -35,19 +37,7 @@ DRAWN = """(path) => {
     const panel = window.jupyterapp.shell.currentWidget;
     const drawn = panel?.content?.node.querySelectorAll(".jp-Cell").length;
     return panel?.context?.path === path && drawn && drawn === panel.content.model?.cells.length
-        && !panel.content.node.querySelector(".jp-Cell-Placeholder")
-        && [...panel.node.querySelectorAll("img")].every(arrived);
-
-    // JupyterLab first shows the address as written. Chromium drops requests when a network comes
-    // or goes, so a picture is asked for again.
-    function arrived(image) {
-        if (image.naturalWidth) return true;
-        const asked = Number(image.dataset.asked ?? 1);
-        if (!image.complete || !image.src.includes("/files/")) return false;
-        image.dataset.asked = asked + 1;
-        image.src = image.src;
-        return asked > 10;
-    }
+        && !panel.content.node.querySelector(".jp-Cell-Placeholder");
 }"""
 
 FACTS = """() => {
@@ -68,6 +58,20 @@ FACTS = """() => {
             .filter((node) => !node.naturalWidth).map((node) => node.src),
     };
 }"""
+
+SETTLED = f"""() => {{
+    const panel = window.jupyterapp.shell.currentWidget;
+    // Chromium drops requests when a network comes or goes, so a picture is asked for again.
+    for (const image of panel.node.querySelectorAll("img"))
+        if (image.complete && !image.naturalWidth && image.src.includes("/files/"))
+            image.src = image.src;
+    const {{ overflows, pictures }} = ({FACTS})();
+    return !overflows.length && !pictures.length;
+}}"""
+"""Pictures arrive and make room for themselves after the text."""
+
+SETTLING = 30
+"""Seconds for it; what is wrong after them is wrong for good."""
 
 
 class CourseLab(Lab):
@@ -146,6 +150,8 @@ def seen(shown):
     for each in course_folder.pages():
         page.evaluate(OPEN, str(each))
         page.wait_for_function(DRAWN, arg=str(each))
+        with suppress(PlaywrightTimeout):
+            page.wait_for_function(SETTLED, timeout=SETTLING * 1000, polling=100)
         found[str(each)] = page.evaluate(FACTS)
     return found
 
