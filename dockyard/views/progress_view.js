@@ -41,6 +41,9 @@ function showFirst() {
       root.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_PRECEDING &&
       other.closest(".jp-OutputArea") === cell;
     root.hidden = present.some(precedes);
+    // JupyterLab leaves room for an output without a height.
+    const output = root.closest(".jp-OutputArea-child");
+    if (output) output.style.display = root.hidden ? "none" : "";
   }
 }
 

@@ -140,6 +140,10 @@ def test_images_are_seen_while_they_are_built_pulled_and_written_on(
     # Progress is seen while it is made, and once, although the cell has it as its value, too.
     for name in WORKS:
         expect(view(page, name)).to_have_count(1)
+    cells = page.locator(".jp-OutputArea", has=page.locator(".dockyard-progress"))
+    assert cells.count() >= len(WORKS)
+    for cell in cells.all():
+        expect(cell.locator(".jp-OutputArea-child:visible")).to_have_count(1)
     seen = {
         work: set(each)
         for work, each in page.evaluate(
