@@ -1,11 +1,13 @@
 """The catalog of images."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from dockyard import registry
+from dockyard.core import paths
 from dockyard.engine import engine_root
 from dockyard.exceptions import InvalidDataFile
 from dockyard.registry import image_catalog
@@ -29,6 +31,24 @@ def test_each_image_says_once_what_it_is_and_how_it_is_made():
 def test_what_a_beginner_needs_comes_first():
     first = [image.reference for image in images()[:4]]
     assert first == ["busybox:latest", "hello-world:latest", "debian:trixie-slim", "nginx:latest"]
+
+
+def test_the_course_names_an_image_by_its_first_tag():
+    """A learner's own engine has no other one without Docker Hub."""
+    others = [reference for image in images() for reference in image.references[1:]]
+    files = [
+        *(paths.CHECKOUT / "dockyard").glob("*/catalog/*.toml"),
+        *(paths.CHECKOUT / "dockyard" / "labs" / "files").rglob("*.*"),
+        *paths.CHECKOUT.glob("[nls]*/*.ipynb"),
+    ]
+    named = {
+        (file.name, reference)
+        for file in files
+        for reference in others
+        if re.search(rf"(?<![\w/.-]){re.escape(reference)}(?![\w.-])", file.read_text("utf-8"))
+    }
+    assert len(files) > 60
+    assert named == set()
 
 
 def test_docker_in_images_is_the_engines_own():
