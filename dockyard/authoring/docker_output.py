@@ -162,6 +162,9 @@ IMAGES = ["REPOSITORY", "TAG", "IMAGE ID"]
 IMAGES_OF_29 = ["IMAGE", "ID", "DISK USAGE"]
 """The first columns of ``docker images``: Docker 29 writes name and tag into one."""
 
+SYSTEM_DF = ["TYPE", "TOTAL", "ACTIVE"]
+"""The first columns of ``docker system df``. BuildKit lets go of a build's cache after its end."""
+
 
 def _table_lines(titles: list[str], rows: list[list[str]]) -> Block:
     yield _row(["IMAGE", "ID"] if titles[:3] in (IMAGES, IMAGES_OF_29) else titles)
@@ -169,6 +172,11 @@ def _table_lines(titles: list[str], rows: list[list[str]]) -> Block:
     compared = [
         [columns[title](cell) for title, cell in zip(titles, row, strict=True)] for row in rows
     ]
+    if titles[:3] == SYSTEM_DF:
+        compared = [
+            [*row[:2], _varies(row[2]), *row[3:]] if row[0] == "Build Cache" else row
+            for row in compared
+        ]
     # Which task of a service is on which node of a swarm depends on chance.
     for cells in sorted(compared) if "NODE" in titles else compared:
         yield _row(_image_first(titles, cells))

@@ -99,6 +99,7 @@ class Probe(Inspection):
             # Never by a proxy, as in loopback_http.py.
             daemon.api.trust_env = False
             daemon.ping()
+            daemon.api.timeout = self.daemon.api.timeout
         except (DockerException, requests.RequestException, OSError):
             raise NotYet(f"No daemon answers on {container.name} yet.") from None
         return Probe(daemon, self.attempt)

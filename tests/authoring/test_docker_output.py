@@ -238,3 +238,13 @@ def test_a_step_of_an_image_has_an_id_where_another_image_ends_with_it():
     )
     assert compared(table.format("<missing>   ")) == compared(table.format("0123456789ab"))
     assert compared(table.format("no id       ")) != compared(table.format("0123456789ab"))
+
+
+def test_whether_the_build_cache_is_in_use_still_makes_no_difference():
+    shown = """\
+TYPE            TOTAL     ACTIVE    SIZE      RECLAIMABLE
+Images          3         1         18.02MB   18.02MB (100%)
+Build Cache     13        1         64MB      64MB
+"""
+    assert compared(shown.replace("13        1", "13        0")) == compared(shown)
+    assert compared(shown.replace("3         1 ", "3         0 ", 1)) != compared(shown)
