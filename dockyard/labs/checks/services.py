@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from docker.models.containers import Container
 
+from dockyard.core import wait
 from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import Broken, NotYet
 
@@ -18,6 +19,9 @@ STEADY = 5
 
 REMOVED = ("--since", "1h", "--until", "0s", "--filter", "type=service", "--filter", "event=remove")
 """Options of ``docker events`` for the services that were removed during the last hour."""
+
+TOLD = 3
+"""Seconds until the daemon's events have what a command has done."""
 
 SIGNALS = (137, 143)
 """Exit codes of programs that were killed, and did not end by themselves."""
@@ -52,7 +56,13 @@ def away(probe: Probe) -> str:
     _swarm(probe)
     if _lines(probe, "service", "ls", "--format", "{{.Name}}").count("first"):
         raise NotYet("There is still a service called first.")
-    if "first" not in _lines(probe, "events", *REMOVED, "--format", "{{.Actor.Attributes.name}}"):
+
+    def removed() -> bool:
+        # The manager tells of it a moment after the command has ended.
+        names = _lines(probe, "events", *REMOVED, "--format", "{{.Actor.Attributes.name}}")
+        return "first" in names
+
+    if not wait.within(TOLD, removed, 0.2):
         raise NotYet("There was no service called first, and so none was removed.")
     return "The service first has been removed."
 
