@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from dockyard import course
 from dockyard.authoring import engine_comparison, lab_notebooks
 from dockyard.core import paths
 from dockyard.labs import attempt, lab_catalog
@@ -41,7 +42,20 @@ def proofs(request, tmp_path_factory):
 def test_every_cell_of_a_solution_has_its_stored_output(path, proofs):
     log, proof = proofs[path]
     outcomes = proof.result()
-    assert outcomes and set(outcomes.values()) == {engine_comparison.SAME}, log.read_text()
+    assert outcomes
+    assert unexplained(f"solutions/{path.stem}", outcomes) == [], log.read_text()
+
+
+def unexplained(notebook, outcomes):
+    """The cells that differ on the present engine without a reason in engines.toml."""
+    engine = course.State.load().engine
+    known = engine_comparison.reasons()
+    return [
+        cell
+        for cell, outcome in outcomes.items()
+        if outcome != engine_comparison.SAME
+        and not any(reason.covers(engine, notebook, cell) for reason in known)
+    ]
 
 
 def test_no_two_solutions_share_a_name_or_port():
