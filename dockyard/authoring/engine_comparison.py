@@ -107,6 +107,11 @@ def reasons(file: Path = REASONS) -> list[Reason]:
     ]
 
 
+def why(known: Iterable[Reason], engine: str, notebook: str, cell: str) -> str | None:
+    """Why a cell differs on an engine, by the first reason that covers it."""
+    return next((each.why for each in known if each.covers(engine, notebook, cell)), None)
+
+
 def run(words: list[str], say: Say) -> int:
     """Run notebooks on every engine and write the table; return 1 if a difference has no reason.
 
@@ -263,7 +268,7 @@ def report(runs: list[Run], known: list[Reason], page: Path, say: Say) -> int:
         f"{run.engine} {notebook} {cell}"
         for run in runs
         for notebook, cell in run.differing()
-        if not any(reason.covers(run.engine, notebook, cell) for reason in known)
+        if not why(known, run.engine, notebook, cell)
     ]
     for each in missing:
         say(f"differs without a reason in {REASONS.name}: {each}")
@@ -300,12 +305,9 @@ def table(runs: Iterable[Run], known: list[Reason]) -> str:
     for run in runs:
         groups: dict[tuple[str, str], list[str]] = {}
         for notebook, cell in run.differing():
-            why = next(
-                (each.why for each in known if each.covers(run.engine, notebook, cell)),
-                "**no reason known yet**",
-            )
-            groups.setdefault((notebook, why), []).append(cell)
-        for (notebook, why), cells in groups.items():
+            reason = why(known, run.engine, notebook, cell) or "**no reason known yet**"
+            groups.setdefault((notebook, reason), []).append(cell)
+        for (notebook, reason), cells in groups.items():
             named = " ".join(f"`{cell}`" for cell in cells)
-            lines.append(f"| `{run.engine}` | {notebook} | {named} | {why} |")
+            lines.append(f"| `{run.engine}` | {notebook} | {named} | {reason} |")
     return "\n".join(lines) + "\n\n"

@@ -345,12 +345,9 @@ def test_a_wrong_way_is_refused_for_its_reason(lab, task, number, outcomes):
 
 def what_the_engine_lacks(lab, *tasks):
     """Why ways of these tasks cannot be taken on the present engine, by engines.toml; or None."""
-    engine = course.State.load().engine
-    for reason in engine_comparison.reasons():
-        for task in tasks:
-            if reason.covers(engine, f"labs/{lab.name}", task.name):
-                return reason.why
-    return None
+    engine, known = course.State.load().engine, engine_comparison.reasons()
+    found = (engine_comparison.why(known, engine, f"labs/{lab.name}", task.name) for task in tasks)
+    return next(filter(None, found), None)
 
 
 @on_the_engine
@@ -386,11 +383,11 @@ def standing(request, pool):
     is not changed by another's work.
     """
     chosen = [
-        item.callspec.params["lab"]
+        lab
         for item in request.session.items
         if "standing" in getattr(item, "fixturenames", ())
+        and not what_the_engine_lacks(lab := item.callspec.params["lab"], *lab.exercises)
     ]
-    chosen = [lab for lab in chosen if not what_the_engine_lacks(lab, *lab.exercises)]
     made = {}
 
     def clear():

@@ -54,7 +54,7 @@ def unexplained(notebook, outcomes):
         cell
         for cell, outcome in outcomes.items()
         if outcome != engine_comparison.SAME
-        and not any(reason.covers(engine, notebook, cell) for reason in known)
+        and not engine_comparison.why(known, engine, notebook, cell)
     ]
 
 
