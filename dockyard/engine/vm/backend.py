@@ -60,6 +60,9 @@ class Command:
     env: Mapping[str, str] = field(default_factory=dict)
     """Additional environment variables."""
 
+    console: Path | None = None
+    """The socket of its management console, through which it gives memory back; None for none."""
+
 
 class Backend(ABC):
     """One way to run the machine: finds out whether it works here, and how to start it."""

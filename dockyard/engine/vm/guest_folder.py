@@ -20,7 +20,7 @@ HOST_AS_SEEN_INSIDE = "192.168.127.1"
 
 GUEST_NAMES = (
     *("docker-proxy", "iptables", "libnetwork-setkey", "runc", "crun"),
-    *("clock", "listen", "poweroff", "restart"),
+    *("clock", "memory", "listen", "poweroff", "restart"),
 )
 """The names under which guest/guest.c is called."""
 

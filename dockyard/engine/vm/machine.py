@@ -160,6 +160,8 @@ class MachineEngine(Engine):
         words: list[str | Path] = [made.network]
         if lan:
             words += ["--lan", lan.folder, str(lan.number), self.run / "lan.sock"]
+        if command.console:
+            words += ["--console", command.console]
         words += [self.socket, command.cable, self.run / "control.sock", str(command.cpu)]
         self.service.start([*words, *command.words], env=command.env)
 

@@ -68,7 +68,8 @@ class UserModeLinux(Backend):
         ]
         if boot.lan:
             words.append(f"vec1:transport=bess,dst={run / 'lan.sock'},depth=64")
-        return Command(words, str(cable), resources.least_busy_cpu(), _memory_file(boot.memory))
+        cpu = resources.least_busy_cpu()
+        return Command(words, str(cable), cpu, _memory_file(boot.memory), _mconsole(run))
 
     def share(self, folder: Path, number: int) -> tuple[str, str, str]:
         """A hostfs mount, limited to the folder: without the option it shows the whole host."""
@@ -76,7 +77,11 @@ class UserModeLinux(Backend):
 
     def request_shutdown(self, run: Path) -> bool:
         """By the kernel's management console."""
-        return mconsole(run / "console" / "mconsole", "cad")
+        return mconsole(_mconsole(run), "cad")
+
+
+def _mconsole(run: Path) -> Path:
+    return run / "console" / "mconsole"
 
 
 def _console(folder: Path) -> list[str]:

@@ -110,7 +110,7 @@ def test_exec_is_held_like_its_container(daemon, options):
 
 def _inside(daemon, command: str) -> str:
     """The output of a command that runs in the machine, outside of any container."""
-    words = ["nsenter", "-t", "1", "-m", "/bin/sh", "-c", f"PATH=/usr/bin; {command}"]
+    words = ["nsenter", "-t", "1", "-m", "-n", "/bin/sh", "-c", f"PATH=/usr/bin; {command}"]
     return daemon.containers.run(
         "tools:1", words, privileged=True, pid_mode="host", remove=True
     ).decode()
@@ -369,6 +369,37 @@ def test_an_idle_machine_takes_less_than_a_fiftieth_of_a_cpu(engine, daemon):
     used = helper.cpu_percent(interval=20)
     used += sum(process.cpu_percent() for process in children if process.is_running())
     assert used < 100 / 50
+
+
+def _memory_on_the_host(engine) -> int:
+    """Bytes that the file with the machine's memory takes."""
+    for process in engine.service.process().children(recursive=True):
+        with suppress(psutil.Error):
+            for file in Path(f"/proc/{process.pid}/fd").iterdir():
+                facts = file.stat()
+                if stat.S_ISREG(facts.st_mode) and not facts.st_nlink and facts.st_size > 2**30:
+                    return facts.st_blocks * 512
+    raise AssertionError("no process has the machine's memory open")
+
+
+def test_memory_that_held_copies_of_files_goes_back_to_the_host(engine, daemon):
+    size = 400 * 2**20
+    script = f"head -c {size} /dev/urandom > /data/large; md5sum /data/large; exec sleep 600"
+    kept = daemon.containers.run(
+        "tools:1", ["sh", "-c", script], volumes={"large": {"bind": "/data"}}, detach=True
+    )
+    wait.until("the file", lambda: b"/data/large" in kept.logs(), 120)
+    before = _memory_on_the_host(engine)
+    _inside(daemon, "/mnt/memory now")
+    assert before - _memory_on_the_host(engine) > size * 0.6
+    # All of it is there again, and nothing is lost.
+    assert kept.exec_run("md5sum /data/large").output == kept.logs()
+    total = daemon.info()["MemTotal"]
+    fill = f"head -c {int(total * 0.6)} /dev/zero > /dev/shm/file; stat -c %s /dev/shm/file"
+    said = daemon.containers.run("tools:1", ["sh", "-c", fill], shm_size=total, remove=True)
+    assert int(said) == int(total * 0.6)
+    kept.remove(force=True)
+    daemon.volumes.get("large").remove()
 
 
 def test_the_clock_is_the_hosts(daemon):

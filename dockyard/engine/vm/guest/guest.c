@@ -3,7 +3,7 @@
  * it is called by chooses one:
  *   docker-proxy, iptables             for dockerd: ports.c
  *   runc, crun, libnetwork-setkey      for dockerd: runtime.c
- *   clock                              for the init: clock.c
+ *   clock, memory                      for the init: clock.c, memory.c
  *   listen, poweroff, restart          for the init: below
  *
  * listen opens the port that the host's socket leads to and becomes the program that serves it
@@ -12,6 +12,7 @@
  */
 #define _GNU_SOURCE
 #include "clock.h"
+#include "memory.h"
 #include "ports.h"
 #include "runtime.h"
 
@@ -57,6 +58,8 @@ int main(int count, char **words)
         return set_key(count, words);
     if (!strcmp(name, "clock"))
         return keep_clock();
+    if (!strcmp(name, "memory"))
+        return keep_memory_small(count > 1 && !strcmp(words[1], "now"));
     if (!strcmp(name, "listen") && count > 1)
         return serve(words);
     if (!strcmp(name, "poweroff"))

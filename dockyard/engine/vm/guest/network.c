@@ -1,8 +1,8 @@
 /*
  * network: connects the machine to its host, without privileges.
  *
- *   network [--lan FOLDER NUMBER SOCKET] DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET CPU
- *           PROGRAM [ARGUMENT...]
+ *   network [--lan FOLDER NUMBER SOCKET] [--console SOCKET] DOCKER_SOCKET CABLE_SOCKET
+ *           CONTROL_SOCKET CPU PROGRAM [ARGUMENT...]
  *
  * Runs PROGRAM (the machine), which connects to CABLE_SOCKET and sends one Ethernet frame per
  * packet; libslirp implements the network on the other end. If CABLE_SOCKET is "-", the machine
@@ -19,7 +19,8 @@
  * A connection to CONTROL_SOCKET publishes one port for as long as it is open: it sends
  * "tcp|udp HOST_PORT CONTAINER_ADDRESS CONTAINER_PORT\n" and receives "ok\n" or the reason for a
  * failure. Published ports are opened on the host's loopback only. A connection that sends
- * "time\n" receives the seconds since 1970.
+ * "time\n" receives the seconds since 1970. "memory -MIB\n" takes memory away from the machine, and
+ * "memory +MIB\n" adds it, through the management console of User-Mode Linux (--console).
  *
  * With --lan the machines of one user share a second network, a hub: the machine connects its
  * second interface to SOCKET, and each frame goes to the socket of every other machine in FOLDER
@@ -30,7 +31,7 @@
  * Why not an existing program? passt needs user namespaces, does not open ports on request, and
  * speaks only vhost-user with User-Mode Linux. gvproxy (gvisor-tap-vsock) would replace libslirp
  * and the published ports, but Debian has it only since 13, a port stays open when its owner dies,
- * and a helper for the LAN, the clock, the CPU and the child process would remain (see
+ * and a helper for the LAN, the clock, the memory, the CPU and the child process would remain (see
  * docs/machine.md).
  */
 #define _GNU_SOURCE
@@ -69,6 +70,9 @@ static int cable = -1;
 /* The LAN: the machine's end of its cable, and this machine's socket in the folder. */
 static int lan_listener = -1, lan_cable = -1, lan_group = -1;
 static const char *lan_folder, *lan_place;
+
+/* The machine's management console, where it has one. */
+static const char *console_socket;
 
 static struct pollfd *polled;
 static int polled_count, polled_room;
@@ -237,6 +241,32 @@ static void tell_time(struct published *port)
     answer(port, line);
 }
 
+/* Change the size of the machine's memory by some MiB. The protocol of the console:
+ * arch/um/drivers/mconsole.h in the kernel's source. */
+static bool change_memory(int size)
+{
+    struct {
+        uint32_t magic, version, length;
+        char command[512];
+    } request = {.magic = 0xcafebabe, .version = 2};
+    struct {
+        uint32_t failed, more, length;
+        char text[512];
+    } reply = {.failed = 1};
+    /* An empty address makes the kernel pick one; without it no answer can arrive (unix(7)). */
+    struct sockaddr_un ours = {.sun_family = AF_UNIX}, console = unix_address(console_socket);
+    struct timeval patience = {.tv_sec = 10};
+
+    request.length = snprintf(request.command, sizeof request.command, "config mem=%+dM", size);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    bool done = !bind(fd, (void *)&ours, sizeof ours.sun_family) &&
+                sendto(fd, &request, sizeof request, 0, (void *)&console, sizeof console) > 0 &&
+                recv(fd, &reply, sizeof reply, 0) > 0 && !reply.failed;
+    close(fd);
+    return done;
+}
+
 /* Why a port could not be opened, in Go's words for the usual reason. */
 static const char *refusal(void)
 {
@@ -305,8 +335,11 @@ static void serve_control(int index)
     request[length] = 0;
     char protocol[4];
     unsigned number;
+    int size;
     if (!strcmp(request, "time\n"))
         tell_time(&published[index]);
+    else if (sscanf(request, "memory %6d", &size) == 1)
+        answer(&published[index], console_socket && change_memory(size) ? "ok" : "refused");
     else if (sscanf(request, "try %3s %u", protocol, &number) == 2)
         try_port(&published[index], protocol, number);
     else if (!published[index].active)
@@ -554,6 +587,11 @@ int main(int count, char **words)
         join_lan(words[2], words[3], words[4]);
         words += 4;
         count -= 4;
+    }
+    if (count > 3 && !strcmp(words[1], "--console")) {
+        console_socket = words[2];
+        words += 2;
+        count -= 2;
     }
     if (count < 6) {
         fprintf(stderr, "usage: network DOCKER_SOCKET CABLE_SOCKET CONTROL_SOCKET CPU PROGRAM\n");
