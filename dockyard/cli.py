@@ -146,9 +146,10 @@ def _learning(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     classroom.add_argument(
         "action",
-        choices=("export", "page", "grades", "hint", "laptops"),
-        help="export: what you have done, as a FILE. For teachers, with the FOLDER of such files: "
-        "page, grades (CSV), hint (to all); laptops: a table of doctor --json files",
+        choices=("export", "work", "page", "grades", "hint", "prove", "laptops"),
+        help="export: what you have done, as a FILE; work: how you did your labs, as a FILE. For "
+        "teachers, with the FOLDER of such files: page, grades (CSV), hint (to all); prove: do the "
+        "work in a FILE again and check it; laptops: a table of doctor --json files",
     )
     classroom.add_argument("place", metavar="FILE|FOLDER")
     classroom.add_argument("text", nargs="*", metavar="TEXT", help="for hint; none takes it back")

@@ -1,4 +1,4 @@
-"""``classroom``: evidence of what is done, and the teacher's page, hint, grades and laptops."""
+"""``classroom``: evidence of what is done, and the teacher's page, hint, grades, proof, laptops."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from dockyard.sharing import (
     evidence_file,
     gradebook,
     laptops,
+    proof,
     room,
     room_page,
     share_magic,
     teacher,
+    work_file,
 )
+from dockyard.sharing.evidence_file import NotEvidence
 
 PAGE = "who-is-where.html"
 """The teacher's page in the folder with the evidence."""
@@ -31,6 +34,10 @@ def run(options: argparse.Namespace) -> int:
     match options.action:
         case "export":
             _export(target)
+        case "work":
+            _write_work(target)
+        case "prove":
+            return _prove(target)
         case "page":
             _page(target, watch=options.watch)
         case "grades":
@@ -49,6 +56,38 @@ def _export(file: Path) -> None:
     for each in share_magic.SHARED:
         print(f"  - {each}", file=sys.stderr)
     print(f"{share_magic.NOT_SHARED} Read it, then give it to your teacher.", file=sys.stderr)
+
+
+def _write_work(file: Path) -> None:
+    work = work_file.collect()
+    if not work.labs:
+        raise UsageError(
+            "No lab has a task that is done, so there is no work to hand in.",
+            next="Check one:  python3 -m dockyard check 03-containers",
+        )
+    whole_file.write(file, work_file.encode(work))
+    print(
+        f"{file} holds what you typed and the files you made, in labs only, to do it again:\n"
+        + "\n".join(f"  - {name}: {len(each.steps)} steps" for name, each in work.labs.items())
+        + "\nRead it, remove what is nobody's business, then give it to your teacher.",
+        file=sys.stderr,
+    )
+
+
+def _prove(file: Path) -> int:
+    """Do a learner's work again and say what came true; return 0 when all of it did."""
+    try:
+        work = work_file.read(file)
+    except NotEvidence as error:
+        raise UsageError(f"{file} cannot be proved: {error}.") from None
+    print(f"Doing the work in {file} again; this takes as long as it took.", file=sys.stderr)
+    lost = 0
+    for lab, results in proof.prove(work).items():
+        print(f"{lab}: {sum(each.done for each in results)} of {len(results)} proved again.")
+        for each in results:
+            print(f"  {'✔' if each.done else '✘'} {each.task}: {each.said}")
+            lost += not each.done
+    return 1 if lost else 0
 
 
 def _page(folder: Path, *, watch: bool) -> None:

@@ -32,7 +32,7 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
-from dockyard.core import paths
+from dockyard.core import paths, umask
 from dockyard.jupyter import classroom_panel
 from dockyard.learner_copy import course_folder
 
@@ -57,6 +57,8 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
         (classroom, classroom_panel.ClassroomHandler),
     ]
     server.web_app.add_handlers(".*$", handlers)
+    # For the editor's files, too. Kernels and terminals are started by this process.
+    umask.let_containers_read()
     classroom_panel.begin()
     # jupyter_server loads its extensions by name: this one before jupyter_server_proxy.
     server.config.ServerProxy.non_service_rewrite_response = _revalidate

@@ -30,7 +30,7 @@ from dockyard import cleanup, course
 from dockyard.core import docker_client, paths, ports, progress_file, wheelhouse
 from dockyard.core.process import Lock
 from dockyard.exceptions import SceneFailed
-from dockyard.labs import lab_catalog
+from dockyard.labs import lab_catalog, work_record
 from dockyard.labs.lab_catalog import Exercise, Lab, Page, Way
 from dockyard.notebook.shell_runner import SHELL
 
@@ -86,7 +86,10 @@ class Attempt:
 
     def environment(self) -> dict[str, str]:
         """The variables for a shell or kernel: the values, ``$WORK``, the Docker client's."""
-        return course.environment(self.lesson) | dict(self.values) | {"WORK": str(self.work)}
+        own = {"WORK": str(self.work)}
+        if self.kind == "lab":
+            own["DOCKYARD_TYPED"] = str(work_record.typed_file(self.lab.name))
+        return course.environment(self.lesson) | dict(self.values) | own
 
     def process_environment(self) -> dict[str, str]:
         """The environment of this process, changed for a program that belongs to the attempt."""
@@ -141,16 +144,20 @@ class Attempt:
         )
 
 
-def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
+def begin(
+    lab: Lab, kind: str = "lab", place: str = "", values: Mapping[str, str] | None = None
+) -> Attempt:
     """Begin an attempt: remove the earlier one's objects, draw values, set the scene.
 
     Keeps the files of an earlier attempt beside the new folder. place is a digit, another one
-    for each proof of the same lab that runs at the same time. Raises EngineNotRunning,
-    SceneFailed, or, for a lab with a guestbook, InstallFailed or Busy.
+    for each proof of the same lab that runs at the same time; values are used in place of drawn
+    ones. Raises EngineNotRunning, SceneFailed, or, for a lab with a guestbook, InstallFailed or
+    Busy.
     """
     id = secrets.token_hex(2) if kind == "lab" else place
-    taken = _drawn_for_others(lab) if kind == "lab" else ()
-    attempt = Attempt(lab, draw(lab, kind, place, taken), kind, id)
+    if values is None:
+        values = draw(lab, kind, place, _drawn_for_others(lab) if kind == "lab" else ())
+    attempt = Attempt(lab, values, kind, id)
     if earlier := last(lab) if kind == "lab" else attempt:
         tidy(earlier)
         # Reset, not removed: a shell that still uses it would reach the learner's own daemon.
@@ -158,6 +165,7 @@ def begin(lab: Lab, kind: str = "lab", place: str = "") -> Attempt:
     if kind == "lab":
         # Before the scene: if it fails, the next attempt can still remove what it made.
         _save(lab, values=dict(attempt.values), id=id, begun=None, cases=[])
+        work_record.begin(lab.name)
     docker_client.write_config(attempt.lesson)
     make_folder(attempt)
     if lab.guestbook:
@@ -186,6 +194,7 @@ def begin_case(attempt: Attempt, task: Exercise) -> str:
     set_scene(attempt, task.fault)
     if attempt.kind == "lab":
         _save(attempt.lab, cases=sorted({*begun_cases(attempt), task.name}))
+        work_record.add(attempt.lab.name, work_record.Step("case", task.name, time.time()))
     shown = [
         f"$ {attempt.fill(command)}\n{attempt.run(command).stdout}".rstrip()
         for command in task.symptom.strip().splitlines()

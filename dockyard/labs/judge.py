@@ -15,7 +15,7 @@ from docker.errors import APIError
 
 from dockyard.core import docker_client, paths, progress_file
 from dockyard.exceptions import EngineNotRunning
-from dockyard.labs import lab_catalog
+from dockyard.labs import lab_catalog, work_record
 from dockyard.labs.attempt import Attempt, begun_cases, change_tasks
 from dockyard.labs.lab_catalog import Assignment, Exercise, Page
 from dockyard.labs.probe import Probe
@@ -55,6 +55,10 @@ def judge(attempt: Attempt, tasks: Iterable[str] = ()) -> list[Verdict]:
         verdicts = list(pool.map(lambda task: _verdict(attempt, task, probe), chosen))
     if attempt.is_learners:
         _save(attempt.lab, verdicts)
+    if attempt.kind == "lab":
+        for verdict in verdicts:
+            if verdict.done:
+                work_record.tick(attempt.lab.name, verdict.task)
     return verdicts
 
 

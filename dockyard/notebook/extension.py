@@ -18,12 +18,13 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from dockyard import cleanup, course, preparation, registry
-from dockyard.core import classroom_file, docker_client, full_disk, paths
+from dockyard.core import classroom_file, docker_client, full_disk, paths, umask
 from dockyard.exceptions import UnwritableFolder, UsageError
 from dockyard.labs import attempt as attempts
 from dockyard.lessons import lesson_catalog, lesson_check, visit
 from dockyard.notebook import cell_commands, terminal_magic, wait_magic
 from dockyard.notebook.cell_commands import CellCommands
+from dockyard.notebook.work_recorder import WorkRecorder
 from dockyard.quiz import quiz_magic
 from dockyard.quiz.quiz_magic import is_interactive
 from dockyard.sharing import share_magic
@@ -52,6 +53,7 @@ def load(ipython: InteractiveShell) -> None:
     for name in docker_client.UNSET:
         os.environ.pop(name, None)
     os.environ.update(course.environment())
+    umask.let_containers_read()
 
 
 def unload(ipython: InteractiveShell) -> None:
@@ -65,6 +67,7 @@ class LessonMagics:
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
         self.commands = CellCommands(shell, self.permit)
+        self.recorder = WorkRecorder(shell)
         self.lesson: str | None = None
         self.attempt: attempts.Attempt | None = None
         self.visit: attempts.Attempt | None = None
@@ -136,7 +139,7 @@ class LessonMagics:
                     name, here, fresh="--fresh" in words, counts=is_interactive(self.shell)
                 )
                 os.chdir(self.visit.work)
-        self.lesson, self.attempt = name, None
+        self.lesson, self.attempt, self.recorder.attempt = name, None, None
         if goes_on:
             print("Ready. What you made in this lesson is still there; to begin anew:", end="  ")
             print(f"%lesson {name} --fresh")
@@ -181,6 +184,7 @@ class LessonMagics:
             self.attempt = lab_magic.begin(line, self.shell.user_ns)
             self.visit = None
         self.lesson = self.attempt.lesson
+        self.recorder.attempt = self.attempt if self.attempt.is_learners else None
         self._say_what_the_teacher_says()
         if self.panel:
             self.panel.close()
@@ -213,6 +217,7 @@ class LessonMagics:
         if self.lesson is None:
             raise UsageError("No lesson has begun here.", next="Run the first cell.")
         if self.attempt:
+            self.recorder.attempt = None
             print(attempts.finish(self.attempt))
             return
         with closing(docker_client.connect()) as daemon:

@@ -1,6 +1,8 @@
 # The start-up file of the course's terminals, in place of ~/.bashrc: that often sets DOCKER_HOST or
 # PATH, and docker would then reach another daemon than the cells do.
 PS1='\[\e[1;34m\]${DOCKER_CONFIG##*/}\[\e[0m\]:\W\$ '
+# As in cells (dockyard/core/umask.py).
+umask $(printf '%03o' $((0$(umask) & 022)))
 alias ls='ls --color=auto' grep='grep --color=auto'
 
 docker() {
@@ -30,9 +32,22 @@ __dockyard_environment() {
     fi
     # These keep the output of cells plain.
     unset BUILDKIT_PROGRESS COMPOSE_ANSI COMPOSE_MENU COMPOSE_PROGRESS DOCKER_CLI_HINTS NO_COLOR
-    unset PROMPT_COMMAND
+    PROMPT_COMMAND=__dockyard_record
+}
+
+# What is typed at a lab is kept for the learner, who may hand it in (dockyard/labs/work_record.py).
+__dockyard_record() {
+    local code=$? last
+    last=$(HISTTIMEFORMAT='' history 1)
+    if [ -n "$__dockyard_seen" ] && [ "$last" != "$__dockyard_seen" ] &&
+        [ -n "$DOCKYARD_TYPED" ] && [[ ${DOCKER_CONFIG##*/} = lab-* ]] &&
+        [[ $last =~ ^\ *[0-9]+\*?\ +(.*)$ ]]; then
+        printf '%s\0' "$EPOCHREALTIME" "$code" "$PWD" "${BASH_REMATCH[1]}" \
+            2> /dev/null >> "$DOCKYARD_TYPED"
+    fi
+    __dockyard_seen="${last:-none}"
 }
 PROMPT_COMMAND=__dockyard_environment
 __dockyard_environment
-[ -z "$PROMPT_COMMAND" ] ||
+[ "$PROMPT_COMMAND" = __dockyard_record ] ||
     echo "The Docker engine does not run yet; the side bar shows what is being set up."

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -39,6 +39,12 @@ ADDRESSES = IPv4Network("10.214.0.0/24")
 PATIENCE = 300
 """Seconds within which anything happens, on a busy computer, too."""
 
+FIRST_PAGES = (
+    *("notebooks/00-start-here", "notebooks/01-what-docker-is", "notebooks/02-basic-commands"),
+    *("notebooks/03-containers", "solutions/03-containers"),
+)
+"""What students work through at once."""
+
 CONFIG = """\
 load_subconfig({course!r} + "/classroom/jupyterhub_config.py")
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
@@ -49,7 +55,7 @@ c.RoomNetwork.hub_port = {hub_port}
 c.RoomNetwork.teacher_port = {teacher_port}
 c.Authenticator.admin_users = {{{teacher!r}}}
 c.RoomSpawner.account_prefix = {prefix!r}
-c.RoomSpawner.engine = "embedded"
+c.RoomSpawner.engine = {engine!r}
 c.RoomSpawner.store = {store!r}
 c.Spawner.start_timeout = c.Spawner.http_timeout = {patience}
 c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0}}
@@ -59,8 +65,9 @@ c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0}}
 class Hub:
     """Hub and proxy. Both see the checkout and the store in a folder that students may read."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine: str) -> None:
         self.folder = folder
+        self.engine = engine
         self.course = folder / "course"
         self.store = folder / "store"
         self.port, self.api_port = ports.choose(), ports.choose()
@@ -93,7 +100,7 @@ class Hub:
             course=str(self.course), port=self.port, api_port=self.api_port, bridge=BRIDGE,
             addresses=str(ADDRESSES), hub_port=self.network.hub_port, prefix=PREFIX,
             store=str(self.store), patience=PATIENCE, teacher=TEACHER,
-            teacher_port=self.network.teacher_port,
+            teacher_port=self.network.teacher_port, engine=self.engine,
         )  # fmt: skip
         (self.folder / "jupyterhub_config.py").write_text(text)
 
@@ -177,13 +184,13 @@ class Hub:
 
 
 @contextmanager
-def open_hub() -> Iterator[Hub]:
-    """A running hub without students."""
+def open_hub(engine: str = "embedded") -> Iterator[Hub]:
+    """A running hub without students, whose rooms will have that engine of the course."""
     # Not below /tmp: rooms have one of their own.
     folder = Path(tempfile.mkdtemp(prefix="dockyard-test-", dir="/var/lib"))
     folder.chmod(0o755)
     try:
-        hub = Hub(folder)
+        hub = Hub(folder, engine)
         hub.prepare()
         with hub.running():
             yield hub
@@ -262,13 +269,18 @@ class Student:
 
     def python(self, code: str) -> str:
         """Run Python in the student's kernel; return what it prints, errors included."""
-        if not self._kernel:
-            headers = {"X-XSRFToken": self._token(f"/user/{self.name}/")}
-            url = f"{self.hub.url}/user/{self.name}/api/kernels"
-            made = self.session.post(url, json={}, headers=headers, timeout=PATIENCE)
-            made.raise_for_status()
-            self._kernel = made.json()["id"]
-        return asyncio.run(asyncio.wait_for(self._execute(code), PATIENCE))
+        self._kernel = self._kernel or self._start_kernel()
+        return asyncio.run(asyncio.wait_for(self._execute(self._kernel, code), PATIENCE))
+
+    def _start_kernel(self, folder: str = "") -> str:
+        made = self.session.post(
+            f"{self.hub.url}/user/{self.name}/api/kernels",
+            json={"path": folder},
+            headers={"X-XSRFToken": self._token(f"/user/{self.name}/")},
+            timeout=PATIENCE,
+        )
+        made.raise_for_status()
+        return str(made.json()["id"])
 
     def shell(self, command: str) -> str:
         """Run a shell command in the student's kernel; return its output, errors included."""
@@ -278,8 +290,32 @@ class Student:
             "stderr=subprocess.STDOUT).stdout)"
         )
 
-    async def _execute(self, code: str) -> str:
-        path = f"/user/{self.name}/api/kernels/{self._kernel}/channels"
+    def work_through(self, page: str) -> tuple[int, int]:
+        """Run a page's cells one by one, as a person does; return its tasks done, and all.
+
+        page is ``notebooks/NAME`` or ``solutions/NAME`` of the checkout, where tasks are solved.
+        Prints what checks say that find a task not done.
+        """
+        kind, _, name = page.partition("/")
+        notebook = json.loads((paths.CHECKOUT / f"{page}.ipynb").read_text())
+        cells = ["".join(each["source"]) for each in notebook["cells"] if "outputs" in each]
+        asyncio.run(asyncio.wait_for(self._work(cells), PATIENCE * len(cells)))
+        report = json.loads(self.shell("python3 -m dockyard progress --json"))
+        pages = report["lessons" if kind == "notebooks" else "labs"]
+        found = next(each for each in pages if name in each.values())
+        return len(found["done"]), found["of"]
+
+    async def _work(self, cells: Sequence[str]) -> None:
+        kernel = self._start_kernel("notebooks")
+        for code in cells:
+            # The solution of a lab is not the learner's own attempt; this one is.
+            own = code.replace(" --solution", "")
+            said = await self._execute(kernel, own, by_person=True)
+            if "check" in code and "done" not in said:
+                print(f"{self.name}: {code}\n{said}")
+
+    async def _execute(self, kernel: str, code: str, *, by_person: bool = False) -> str:
+        path = f"/user/{self.name}/api/kernels/{kernel}/channels"
         url = self.hub.url + path
         prepared = self.session.prepare_request(requests.Request("GET", url))
         request = HTTPRequest(
@@ -296,7 +332,7 @@ class Student:
                     "msg_id": asked, "msg_type": "execute_request", "session": asked,
                     "username": self.name, "version": "5.3",
                 },
-                "content": {"code": code, "silent": False, "allow_stdin": False},
+                "content": {"code": code, "silent": False, "allow_stdin": by_person},
             }))  # fmt: skip
             return await _printed(socket, asked)
         finally:

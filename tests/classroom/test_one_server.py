@@ -13,8 +13,9 @@ import requests
 from classroom import rooms
 from dockyard.core import wait
 from dockyard.engine import system_packages
+from dockyard.engine.vm import artifacts
 from dockyard.registry import server
-from tests.classroom.hub import PATIENCE, TEACHER, Student, open_hub
+from tests.classroom.hub import FIRST_PAGES, PATIENCE, TEACHER, Student, open_hub
 from tests.engine.test_rootless import opened_devices
 from tests.support import packages
 from tests.support.restricted_host import needs_root
@@ -26,14 +27,25 @@ WEB = "docker run --detach --name web --publish {} busybox sh -c 'echo mine > in
 TRY = "import socket; s = socket.create_connection(({!r}, {}), 3); print('rea' + 'ched')"
 
 
-@pytest.fixture(scope="module", params=[3, pytest.param(20, marks=pytest.mark.classroom)])
+ROOMS = [
+    (3, "embedded"),
+    pytest.param((3, "machine"), marks=pytest.mark.machine),
+    pytest.param((20, "embedded"), marks=pytest.mark.classroom),
+    pytest.param((20, "machine"), marks=pytest.mark.classroom),
+]
+
+
+@pytest.fixture(scope="module", params=ROOMS, ids=lambda room: "{}-{}".format(*room))
 def students(request):
     """Students who have logged in and whose engines answer."""
+    number, engine = request.param
     if not server.storage().is_dir():
         pytest.skip("needs the course registry:  python3 -m dockyard engine start")
+    if engine == "machine":
+        artifacts.prepare(print)
     packages.install(system_packages.missing({"newuidmap": "uidmap"}))
-    with opened_devices(), open_hub() as hub:
-        found = [Student(hub, f"s{number}") for number in range(1, request.param + 1)]
+    with opened_devices(), open_hub(engine) as hub:
+        found = [Student(hub, f"s{place}") for place in range(1, number + 1)]
         for student in found:
             student.sign_up()
         with ThreadPoolExecutor(len(found)) as pool:
@@ -71,6 +83,8 @@ def test_a_page_of_the_students_own_opens_and_only_the_student_may_enter_the_hom
         assert Path(student.user.pw_dir).stat().st_mode & 0o777 == 0o700
         large = {"engine-root", "registry", "wheels", "cli-plugins"}
         assert not large & {each.name for each in student.home.iterdir()}
+        # A container's web server is another user, and docker cp keeps a file's mode.
+        assert student.shell("umask").strip() == "0022"
 
 
 def test_the_same_port_serves_each_student_and_no_other(first, second):
@@ -81,7 +95,8 @@ def test_the_same_port_serves_each_student_and_no_other(first, second):
             lambda who=student: "mine" in who.shell("curl --silent 127.0.0.1:8080"),
             timeout=PATIENCE,
         )
-    assert reaches(first, address(first), 8080)
+    if first.hub.engine == "embedded":  # a machine publishes on the room's loopback only
+        assert reaches(first, address(first), 8080)
     second.shell("docker rm --force web")
     assert not reaches(second, "127.0.0.1", 8080)
     assert not reaches(second, address(first), 8080)
@@ -291,6 +306,16 @@ def test_an_update_by_nbgitpuller_keeps_what_the_student_has_changed(first):
     assert {"question", "answer: my own", "new", "mine", "theirs"} <= set(kept), said
 
 
+@pytest.mark.classroom
+def test_all_work_through_the_first_lessons_and_a_lab_at_once(students):
+    if students[0].hub.engine != "machine":
+        pytest.skip("a rootless engine without cgroups has no limits, which lesson 03 sets")
+    with ThreadPoolExecutor(len(students)) as pool:
+        for page in FIRST_PAGES:
+            done = list(pool.map(lambda student, page=page: student.work_through(page), students))
+            assert all(found == of > 0 for found, of in done), (page, done)
+
+
 def test_kernels_and_containers_outlive_a_hub_that_is_killed(students):
     for student in students:
         student.python("kept = 'still here'")
@@ -307,9 +332,11 @@ def test_kernels_and_containers_outlive_a_hub_that_is_killed(students):
 
 
 def test_a_stopped_server_leaves_no_process_and_can_be_started_again(first, second):
-    assert {"dockerd", "docker-registry"} <= {each.name() for each in first.processes()} | {
+    programs = {each.name() for each in first.processes()} | {
         Path(word).name for each in first.processes() for word in words(each)
     }
+    daemon = "dockerd" if first.hub.engine == "embedded" else "machine.sock"
+    assert {daemon, "docker-registry"} <= programs
     first.stop_server()
     assert [each.name() for each in first.processes()] == []
     assert not list(rooms.CGROUPS.glob(f"**/{first.account}"))

@@ -1,6 +1,7 @@
 """A kernel whose lesson could not begin runs no command, as no ``%tidy`` would clean up."""
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -52,6 +53,18 @@ def test_commands_are_refused_after_the_first_cell_failed(tmp_path, first):
         assert "Run the first cell again" in refused
     assert errors[3] == ""
     assert not marker.exists()
+
+
+def test_what_a_cell_makes_can_be_read_in_a_container(tmp_path):
+    before = os.umask(0o077)
+    try:
+        cells = [f"!touch {tmp_path}/shell", f"open('{tmp_path}/python', 'w').close()"]
+        errors, _ = run_cells(tmp_path / "home", *cells)
+    finally:
+        os.umask(before)
+    assert errors == ["", ""]
+    for name in ("shell", "python"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize("name", ["..", "../../precious", "{}/precious", "a/../.."])

@@ -69,6 +69,15 @@ def test_it_stands_in_the_work_folder_and_has_the_courses_python(shell, tmp_path
     assert shown[1].endswith("dockyard/__init__.py")
 
 
+@pytest.mark.parametrize(("before", "after"), [("077", "0022"), ("027", "0022"), ("002", "0002")])
+def test_what_is_made_there_can_be_read_in_a_container(shell, before, after):
+    kept = os.umask(int(before, 8))
+    try:
+        assert shell("umask").strip() == after
+    finally:
+        os.umask(kept)
+
+
 def test_the_command_fits_any_shell(tmp_path, monkeypatch):
     monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
     words = shlex.split(terminal_magic.prepare("course", tmp_path, {}))

@@ -1,0 +1,133 @@
+"""Does a learner's work again, in the sandbox (sandbox.py), and judges it.
+
+``python3 -m dockyard.sharing.replay``: reads a work file from standard input, starts an engine that
+is thrown away afterwards, and writes a line of JSON for each task that the file says is done.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import msgspec
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellTimeoutError
+
+from dockyard import course
+from dockyard.labs import attempt as attempts
+from dockyard.labs import judge, lab_catalog
+from dockyard.labs.attempt import Attempt
+from dockyard.labs.work_record import Step
+from dockyard.sharing import work_file
+from dockyard.sharing.work_file import Work
+
+PATIENCE = 180
+"""Seconds for a step, and three times as long as the learner's took."""
+
+INTERRUPTED_AFTER = 5
+"""Seconds after which a step ends that the learner interrupted."""
+
+LATE = 30
+"""Seconds that what the last step has started may take to work."""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The verdict on one task that the learner had done."""
+
+    lab: str
+    task: str
+    done: bool
+    said: str
+
+
+def results(work: work_file.WorkFile) -> Iterator[Result]:
+    """Do again what is in a file, lab by lab. Raises what attempts.begin() does."""
+    for name, each in work.labs.items():
+        yield from _lab(name, each)
+
+
+def _lab(name: str, work: Work) -> Iterator[Result]:
+    lab = lab_catalog.load(name)
+    attempt = attempts.begin(lab, values=work.values)
+    for path, text in work.files.items():
+        file = attempt.work / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    claimed, open_tasks, proved = work.done, list[str](), dict[str, str]()
+    notebook = nbformat.v4.new_notebook()
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        allow_errors=True,
+        interrupt_on_timeout=True,
+        resources={"metadata": {"path": str(attempt.work)}},
+    )
+    with client.setup_kernel(env=course.whole_environment()):
+        _run(client, f"%load_ext dockyard\n%lab {name}", PATIENCE)
+        for step in work.steps:
+            if step.kind == "done":
+                open_tasks.append(step.text)
+            elif step.kind == "case":
+                attempts.begin_case(attempt, lab.exercise(step.text))
+            else:
+                _run(client, _code(step, work, attempt), _patience(step))
+            proved |= _true(attempt, open_tasks)
+            open_tasks = [task for task in open_tasks if task not in proved]
+    deadline = time.monotonic() + LATE
+    while open_tasks and time.monotonic() < deadline:
+        time.sleep(1)
+        proved |= _true(attempt, open_tasks)
+        open_tasks = [task for task in open_tasks if task not in proved]
+    missing = judge.judge(attempt, open_tasks) if open_tasks else []
+    said = proved | {verdict.task: verdict.saw for verdict in missing}
+    for task in claimed:
+        yield Result(name, task, task in proved, said[task])
+    attempts.finish(attempt)
+
+
+def _true(attempt: Attempt, tasks: list[str]) -> dict[str, str]:
+    """What the checks say of those tasks that are done."""
+    if not tasks:
+        return {}
+    return {each.task: each.saw for each in judge.judge(attempt, tasks) if each.done}
+
+
+def _code(step: Step, work: Work, attempt: Attempt) -> str:
+    """The step as a cell, in the folder that stands for the learner's."""
+    text = step.text.replace(work.folder, str(attempt.work))
+    if step.kind == "cell":
+        return text
+    folder = step.folder.replace(work.folder, str(attempt.work))
+    return f"%%bash\ncd {folder!r} || exit\n{text}\n"
+
+
+def _patience(step: Step) -> int:
+    return INTERRUPTED_AFTER if step.interrupted else max(PATIENCE, 3 * round(step.seconds))
+
+
+def _run(client: NotebookClient, code: str, timeout: int) -> None:
+    cell = nbformat.v4.new_code_cell(code)
+    client.nb.cells.append(cell)
+    client.timeout = timeout
+    # What a step that had to be ended has left behind is judged as it is.
+    with suppress(CellTimeoutError):
+        client.execute_cell(cell, len(client.nb.cells) - 1)
+
+
+def main() -> int:
+    """Read a work file, do it again, write the results. Returns 0, or 1 without an engine."""
+    work = work_file.decode(sys.stdin.buffer.read())
+    words = [sys.executable, "-m", "dockyard", "engine", "start", "--engine", "machine"]
+    if subprocess.run(words, stdout=sys.stderr, check=False).returncode:
+        return 1
+    for each in results(work):
+        print(msgspec.json.encode(each).decode(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
