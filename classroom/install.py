@@ -19,7 +19,10 @@ from dockyard.core.console import say
 
 ETC = Path("/etc/dockyard")
 UNITS = Path("/etc/systemd/system")
-PACKAGES = ("curl", "git", "iproute2", "iptables", "python3-venv", "uidmap", "util-linux")
+PACKAGES = (
+    *("bubblewrap", "curl", "e2fsprogs", "git", "iproute2", "iptables", "mount", "python3-venv"),
+    *("uidmap", "util-linux"),
+)
 KEEPER = Path("/var/lib/dockyard-keeper")
 """The home of the course that fills the store."""
 
@@ -32,6 +35,8 @@ load_subconfig("{course}/classroom/jupyterhub_config.py")
 c.Authenticator.admin_users = set()
 c.RoomSpawner.engine = "{engine}"
 c.RoomSpawner.store = "{store}"
+# Each student's home has a disk of its own: who fills it stops nobody else. 0 for none.
+c.RoomSpawner.disk = "8G"
 # c.Spawner.mem_limit = "2500M"
 # c.RoomNetwork.addresses = "10.213.0.0/16"
 """

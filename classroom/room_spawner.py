@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 from jupyterhub.spawner import LocalProcessSpawner
+from jupyterhub.traitlets import ByteSpecification
 from jupyterhub.utils import maybe_future
 from traitlets import Enum, Integer, Unicode, default
 from traitlets.config import SingletonConfigurable
@@ -65,6 +66,15 @@ class RoomSpawner(LocalProcessSpawner):
     tmp_size = Unicode("1G", help="The most that /tmp holds, in memory.").tag(config=True)
     shm_size = Unicode("3G", help="The most that /dev/shm holds, in memory.").tag(config=True)
 
+    disk = ByteSpecification(
+        0,
+        help="The size of a disk that each student's home gets of its own, such as 8G: a file with "
+        "a file system, which is mounted in the room only. 0 for none, with homes as they are.",
+    ).tag(config=True)
+    disks = Unicode(
+        "/var/lib/dockyard-disks", help="The folder with the students' disks, if there are any."
+    ).tag(config=True)
+
     _choosing = asyncio.Lock()
 
     @default("interrupt_timeout")
@@ -98,11 +108,14 @@ class RoomSpawner(LocalProcessSpawner):
     async def start(self) -> tuple[str, int]:
         """Make the room and start the server in it; return its address and port."""
         user = await asyncio.to_thread(accounts.ensure, self.account)
+        disk = Path(self.disks, f"{self.account}.ext4") if self.disk else None
+        if disk:
+            await asyncio.to_thread(rooms.make_disk, disk, self.disk, Path(user.pw_dir))
         network = RoomNetwork.instance().network()
         async with self._choosing:
             number = await asyncio.to_thread(network.free_number)
             self.ip, self.port = network.address(number), PORT
-            self.proc = self._first_process(network, user.pw_dir)
+            self.proc = self._first_process(network, user.pw_dir, disk)
             self.pid = self.proc.pid
             try:
                 init = await self._init()
@@ -118,7 +131,7 @@ class RoomSpawner(LocalProcessSpawner):
                     self.proc.stdin.close()  # type: ignore[union-attr]
         return self.ip, self.port
 
-    def _first_process(self, network: rooms.Network, home: str) -> Popen[bytes]:
+    def _first_process(self, network: rooms.Network, home: str, disk: Path | None) -> Popen[bytes]:
         return Popen(
             [
                 # Kernel and tools of Debian 12 have all of these. When unshare is killed, so is
@@ -126,7 +139,7 @@ class RoomSpawner(LocalProcessSpawner):
                 "unshare", "--net", "--mount", "--pid", "--ipc", "--fork", "--kill-child=KILL",
                 "--mount-proc", HERE / "room", self.account,
                 f"{self.ip}/{network.addresses.prefixlen}", network.gateway,
-                self.tmp_size, self.shm_size, self.engine,
+                self.tmp_size, self.shm_size, self.engine, disk or "",
                 *self.cmd, *self.get_args(),
             ],
             env=self.get_env(), cwd=home, stdin=PIPE, start_new_session=True,

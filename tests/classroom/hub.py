@@ -36,6 +36,9 @@ TEACHER = "teacher"
 
 BRIDGE = "dytest"
 ADDRESSES = IPv4Network("10.214.0.0/24")
+DISK = "4G"
+"""The disk of a student. It grows with what is in it."""
+
 PATIENCE = 300
 """Seconds within which anything happens, on a busy computer, too."""
 
@@ -57,6 +60,8 @@ c.Authenticator.admin_users = {{{teacher!r}}}
 c.RoomSpawner.account_prefix = {prefix!r}
 c.RoomSpawner.engine = {engine!r}
 c.RoomSpawner.store = {store!r}
+c.RoomSpawner.disk = {disk!r}
+c.RoomSpawner.disks = {disks!r}
 c.Spawner.start_timeout = c.Spawner.http_timeout = {patience}
 c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0}}
 """
@@ -101,6 +106,7 @@ class Hub:
             addresses=str(ADDRESSES), hub_port=self.network.hub_port, prefix=PREFIX,
             store=str(self.store), patience=PATIENCE, teacher=TEACHER,
             teacher_port=self.network.teacher_port, engine=self.engine,
+            disk=DISK, disks=str(self.folder / "disks"),
         )  # fmt: skip
         (self.folder / "jupyterhub_config.py").write_text(text)
 
@@ -346,9 +352,15 @@ class Student:
         return pwd.getpwnam(self.account)
 
     @property
+    def folder(self) -> Path:
+        """The student's home as it is seen in the room, where its disk is mounted."""
+        inside = self.processes()[0].pid
+        return Path(f"/proc/{inside}/root{self.user.pw_dir}")
+
+    @property
     def home(self) -> Path:
         """The student's DOCKYARD_HOME."""
-        return Path(self.user.pw_dir) / "dockyard"
+        return self.folder / "dockyard"
 
     def processes(self) -> list[psutil.Process]:
         """All processes of the student, those of containers included."""

@@ -80,7 +80,9 @@ def test_a_page_of_the_students_own_opens_and_only_the_student_may_enter_the_hom
     for student in students:
         page = student.home / "my-course/notebooks/00-start-here.ipynb"
         assert page.stat().st_uid == student.user.pw_uid
-        assert Path(student.user.pw_dir).stat().st_mode & 0o777 == 0o700
+        for folder in (Path(student.user.pw_dir), student.folder):
+            assert folder.stat().st_mode & 0o777 == 0o700
+            assert folder.stat().st_uid == student.user.pw_uid
         large = {"engine-root", "registry", "wheels", "cli-plugins"}
         assert not large & {each.name for each in student.home.iterdir()}
         # A container's web server is another user, and docker cp keeps a file's mode.
@@ -284,6 +286,20 @@ def test_a_room_has_the_memory_that_it_was_given(first):
     assert int(limit) == 2500 * 2**20
     within = {int(word) for word in (found[0] / "cgroup.procs").read_text().split()}
     assert {each.pid for each in first.processes()} <= within
+
+
+def test_a_student_who_fills_the_disk_fills_nobody_elses(first, second):
+    said = first.shell("dd if=/dev/zero of=$HOME/full bs=1M 2>&1; df --output=size -B1G $HOME")
+    assert "No space left on device" in said
+    assert said.split()[-1] == "4"
+    run = "docker run --rm busybox echo ran"
+    assert "ran" in second.shell(f"head -c 10000000 /dev/zero > ~/mine && {run}")
+    # What is removed is free again, outside, too.
+    disk = first.hub.folder / "disks" / f"{first.account}.ext4"
+    before = disk.stat().st_blocks
+    first.shell("rm ~/full; sync")
+    wait.until("the room", lambda: disk.stat().st_blocks < before / 2, timeout=PATIENCE)
+    assert "ran" in first.shell(run)
 
 
 PULL = """
