@@ -68,7 +68,11 @@ def _write_work(file: Path) -> None:
     whole_file.write(file, work_file.encode(work))
     print(
         f"{file} holds what you typed and the files you made, in labs only, to do it again:\n"
-        + "\n".join(f"  - {name}: {len(each.steps)} steps" for name, each in work.labs.items())
+        + "\n".join(
+            f"  - {name}: {len(each.steps) - len(each.done)} cells and commands, "
+            f"{len(each.files)} files, {len(each.done)} tasks done"
+            for name, each in work.labs.items()
+        )
         + "\nRead it, remove what is nobody's business, then give it to your teacher.",
         file=sys.stderr,
     )

@@ -65,6 +65,8 @@ def _lab(name: str, work: Work) -> Iterator[Result]:
         allow_errors=True,
         interrupt_on_timeout=True,
         resources={"metadata": {"path": str(attempt.work)}},
+        # ipykernel warns at each start that its TCP connections are not encrypted.
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
     with client.setup_kernel(env=course.whole_environment()):
         _run(client, f"%load_ext dockyard\n%lab {name}", PATIENCE)
