@@ -36,8 +36,8 @@ TEACHER = "teacher"
 
 BRIDGE = "dytest"
 ADDRESSES = IPv4Network("10.214.0.0/24")
-DISK = "4G"
-"""The disk of a student. It grows with what is in it."""
+DISK = "4G" if Path("/dev/loop-control").exists() else "0"
+"""The disk of a student, where a file can be one. It grows with what is in it."""
 
 PATIENCE = 300
 """Seconds within which anything happens, on a busy computer, too."""
