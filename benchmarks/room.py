@@ -117,7 +117,7 @@ def measure(number: int, engine: str, *, lessons: bool, noise: bool) -> None:
             f"{statistics.median(alone):.2f} s | {together:.2f} s |",
             flush=True,
         )
-        if noise:
+        if noise and number > 1:
             _noises(students[0], students[1])
         if lessons:
             _work(pool, students)
