@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -261,6 +262,31 @@ print("read", sys.stdin.read())
         "/proc/sys/kernel/core_pattern refused",
         "read handed in",
     ]
+
+
+AS_A_USER = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+"""Somebody without any right."""
+
+BY_A_USER = f"""
+import sys; sys.path.insert(0, {str(paths.CHECKOUT)!r})
+from dockyard.sharing import sandbox
+code = "import os, socket; print(os.geteuid(), os.listdir('/proof'), socket.if_nameindex())"
+print(sandbox.run(["-c", code], b"").stdout.decode())
+"""
+
+
+@needs_root
+@pytest.mark.usefixtures("bubblewrap")
+def test_it_needs_no_root_where_users_may_make_namespaces(tmp_path):
+    tmp_path.chmod(0o777)
+    if subprocess.run([*AS_A_USER, "unshare", "--user", "true"], check=False).returncode:
+        pytest.skip("users may not make user namespaces here")
+    done = subprocess.run(
+        # The system's Python: a user may not read that of every developer.
+        [*AS_A_USER, "/usr/bin/python3", "-c", BY_A_USER], capture_output=True, text=True,
+        env={"PATH": os.environ["PATH"], "TMPDIR": "/tmp"}, check=False,
+    )  # fmt: skip
+    assert done.stdout.strip() == "12345 [] [(1, 'lo')]", done.stderr
 
 
 def test_without_bubblewrap_nothing_runs_and_the_command_is_named(monkeypatch):
