@@ -2,10 +2,10 @@
  * Gives memory that the machine no longer uses back to the host.
  *
  * The kernel keeps a copy of every file that it has read, and the host cannot know which of the
- * machine's pages hold nothing else. So after five idle minutes this program drops these copies and
- * asks the network helper (network.c) to take the free memory away from this kernel piece by piece,
- * which returns it to the host, and to add all of it again. The machine is then as large as before,
- * but the host provides a page only when it is used.
+ * machine's pages hold nothing else. So when nothing has happened for a minute and the copies are
+ * large, this program drops them and asks the network helper (network.c) to take the free memory
+ * away from this kernel piece by piece, which returns it to the host, and to add all of it again. The
+ * machine is then as large as before, but the host provides a page only when it is used.
  */
 #define _GNU_SOURCE
 #include "memory.h"
@@ -17,8 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define IDLE_MINUTES 5
 #define BUSY 3      /* percent of the CPU: with more, a minute is not idle */
+#define ENOUGH 256  /* MiB of copies that are worth it */
 #define PIECE 64    /* MiB; the machine stands still while a piece goes */
 #define RESERVE 64  /* MiB that stay free meanwhile */
 
@@ -33,18 +33,21 @@ static unsigned long long worked(void)
     return found == 3 ? user + nice + system : 0;
 }
 
-static long free_memory(void)
+/* A line of /proc/meminfo, in MiB. */
+static long memory(const char *name)
 {
     long kib = 0;
-    char line[128];
+    char line[128], found[64];
     FILE *file = fopen("/proc/meminfo", "re");
     while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "MemFree: %ld", &kib) == 1)
+        if (sscanf(line, "%63[^:]: %ld", found, &kib) == 2 && !strcmp(found, name))
             break;
     if (file)
         fclose(file);
     return kib / 1024;
 }
+
+static long copies_of_files(void) { return memory("Cached") + memory("Buffers") - memory("Shmem"); }
 
 static void drop_copies_of_files(void)
 {
@@ -74,7 +77,7 @@ static void give_back(void)
 {
     long taken = 0;
     drop_copies_of_files();
-    while (free_memory() > RESERVE + PIECE && change(-PIECE))
+    while (memory("MemFree") > RESERVE + PIECE && change(-PIECE))
         taken += PIECE;
     while (taken && !change(taken))
         sleep(1);
@@ -86,15 +89,12 @@ int keep_memory_small(bool now)
         give_back();
         return 0;
     }
-    int idle = 0;
     unsigned long long before = worked();
     for (;;) {
         sleep(60);
         unsigned long long after = worked();
-        idle = (after - before) / 60 < BUSY ? idle + 1 : 0;
-        before = after;
-        /* Once in a pause: nothing fills the memory again meanwhile. */
-        if (idle == IDLE_MINUTES)
+        if ((after - before) / 60 < BUSY && copies_of_files() > ENOUGH)
             give_back();
+        before = after;
     }
 }

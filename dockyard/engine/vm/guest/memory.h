@@ -3,6 +3,6 @@
 
 #include <stdbool.h>
 
-/* Give memory back now, or whenever the machine has been idle for minutes; then it does not return.
+/* Give memory back now, or whenever the machine has been idle for a minute; then it does not return.
  */
 int keep_memory_small(bool now);
