@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -317,7 +318,7 @@ class Student:
             # The solution of a lab is not the learner's own attempt; this one is.
             own = code.replace(" --solution", "")
             said = await self._execute(kernel, own, by_person=True)
-            if "check" in code and "done" not in said:
+            if re.match(r"%check|check\(", code) and "done" not in said:
                 print(f"{self.name}: {code}\n{said}")
 
     async def _execute(self, kernel: str, code: str, *, by_person: bool = False) -> str:
@@ -395,6 +396,8 @@ async def _printed(socket, asked: str) -> str:
         match message["msg_type"]:
             case "stream":
                 said += content["text"]
+            case "execute_result":
+                said += content["data"].get("text/plain", "")
             case "error":
                 said += "\n".join(content["traceback"])
             case "status" if content["execution_state"] == "idle":
