@@ -33,7 +33,7 @@ IDLE = 60
 """Seconds over which the CPU time of idle students is measured."""
 
 PAUSE = 420
-"""Seconds after the lessons: five idle minutes, and what ends before and after them."""
+"""Seconds after the lessons: five idle minutes, and what ends before them."""
 
 NOISY = 60
 """Seconds for which a noisy student is noisy."""
@@ -66,8 +66,11 @@ LOGGED_IN = (
     "student | `docker run`: one alone | all at once |\n|---|---|---|---|---|---|---|"
 )
 WORKED = (
-    "| students | engine | lessons 00 to 03 and lab 03 | most MiB a student | after five idle "
+    "| students | engine | lessons 00 to 03 and lab 03 | most MiB a student | after seven idle "
     "minutes |\n|---|---|---|---|---|"
+)
+NOISY_OR_NOT = (
+    "| one student … | another's `docker run` before | meanwhile | ratio |\n|---|---|---|---|"
 )
 
 
@@ -124,6 +127,7 @@ def measure(number: int, engine: str, *, lessons: bool, noise: bool) -> None:
 
 
 def _noises(noisy: Student, other: Student) -> None:
+    print(NOISY_OR_NOT)
     for name, command in NOISES.items():
         quiet = [_timed(other) for _ in range(5)]
         # timeout ends all that the command has started.
@@ -149,9 +153,9 @@ def _work(pool: ThreadPoolExecutor, students: Sequence[Student]) -> None:
     minutes = (time.monotonic() - began) / 60
     time.sleep(PAUSE)
     after = statistics.mean(map(memory, students))
+    print(WORKED)
     print(
-        f"| {len(students)} | {students[0].hub.engine} | {minutes:.0f} min | {most:.0f} | "
-        f"{after:.0f} |",
+        f"| {len(students)} | {students[0].hub.engine} | {minutes:.0f} min | {most:.0f} | {after:.0f} |",
         flush=True,
     )
 
@@ -210,8 +214,6 @@ def main(arguments: list[str]) -> int:
     print(LOGGED_IN)
     for number in options.students:
         measure(number, options.engine, lessons=options.lessons, noise=options.noise)
-    if options.lessons:
-        print(WORKED)
     return 0
 
 
