@@ -153,10 +153,10 @@ def _work(pool: ThreadPoolExecutor, students: Sequence[Student]) -> None:
     minutes = (time.monotonic() - began) / 60
     time.sleep(PAUSE)
     after = statistics.mean(map(memory, students))
+    engine = students[0].hub.engine
     print(WORKED)
     print(
-        f"| {len(students)} | {students[0].hub.engine} | {minutes:.0f} min | {most:.0f} | {after:.0f} |",
-        flush=True,
+        f"| {len(students)} | {engine} | {minutes:.0f} min | {most:.0f} | {after:.0f} |", flush=True
     )
 
 
