@@ -153,11 +153,9 @@ def _work(pool: ThreadPoolExecutor, students: Sequence[Student]) -> None:
     minutes = (time.monotonic() - began) / 60
     time.sleep(PAUSE)
     after = statistics.mean(map(memory, students))
-    engine = students[0].hub.engine
+    who = f"{len(students)} | {students[0].hub.engine}"
     print(WORKED)
-    print(
-        f"| {len(students)} | {engine} | {minutes:.0f} min | {most:.0f} | {after:.0f} |", flush=True
-    )
+    print(f"| {who} | {minutes:.0f} min | {most:.0f} | {after:.0f} |", flush=True)
 
 
 def _log_in(student: Student) -> None:
