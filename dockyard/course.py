@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -77,9 +78,8 @@ def prepare_home() -> None:
     """Create the home's folders. Raises UnwritableFolder."""
     try:
         paths.logs().mkdir(parents=True, exist_ok=True)
-        probe = paths.home() / ".writable"
-        probe.write_text("")
-        probe.unlink()
+        # Of a name of its own: JupyterLab and the engine prepare the home at the same time.
+        tempfile.NamedTemporaryFile(dir=paths.home()).close()
     except OSError as error:
         raise exceptions.UnwritableFolder(paths.home(), f"{error.strerror}.") from None
 

@@ -1,5 +1,6 @@
 """What the course tells shells and kernels about the engine that runs."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,16 @@ def test_programs_have_a_folder_for_what_they_keep_while_they_run(given, tmp_pat
     assert Path(course.environment()["XDG_RUNTIME_DIR"]).stat().st_mode & 0o777 == 0o700
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert course.environment()["XDG_RUNTIME_DIR"] == str(tmp_path)
+
+
+def test_commands_that_prepare_the_home_at_once_do_not_disturb_each_other(tmp_path, monkeypatch):
+    """As JupyterLab and the engine do in a student's room."""
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path / "home"))
+
+    def prepare(_):
+        for _ in range(200):
+            course.prepare_home()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(prepare, range(8)))
+    assert [file.name for file in (tmp_path / "home").iterdir()] == ["logs"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,9 +11,11 @@ from pathlib import Path
 def write(file: Path, content: bytes) -> None:
     """Write a file as a whole: an interruption leaves the old content or the new one.
 
-    Its folder must exist. Raises OSError, and leaves nothing behind then.
+    Its folder must exist. When several write at once, the last one's content stays. Raises OSError,
+    and leaves nothing behind then.
     """
-    part = file.with_name(f".{file.name}.part")
+    writer = f"{os.getpid()}-{threading.get_native_id()}"
+    part = file.with_name(f".{file.name}.{writer}.part")
     try:
         part.write_bytes(content)
         part.replace(file)

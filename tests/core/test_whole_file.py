@@ -1,5 +1,6 @@
 """A file is the old one or the new one, never a part."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,4 +29,18 @@ def test_a_write_that_fails_leaves_the_old_content_alone(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space"):
         whole_file.write(file, b"new")
     assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_several_writers_at_once_leave_the_content_of_one(tmp_path):
+    file = tmp_path / "file"
+    texts = [bytes([letter]) * 10_000 for letter in b"abcdefgh"]
+
+    def write(text):
+        for _ in range(200):
+            whole_file.write(file, text)
+
+    with ThreadPoolExecutor(len(texts)) as pool:
+        list(pool.map(write, texts))
+    assert file.read_bytes() in texts
     assert list(tmp_path.iterdir()) == [file]
