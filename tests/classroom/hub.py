@@ -301,7 +301,7 @@ class Student:
         """Run a page's cells one by one, as a person does; return its tasks done, and all.
 
         page is ``notebooks/NAME`` or ``solutions/NAME`` of the checkout, where tasks are solved.
-        Prints what checks say that find a task not done.
+        Prints what a first cell says that fails, and checks that find a task not done.
         """
         kind, _, name = page.partition("/")
         notebook = json.loads((paths.CHECKOUT / f"{page}.ipynb").read_text())
@@ -318,7 +318,8 @@ class Student:
             # The solution of a lab is not the learner's own attempt; this one is.
             own = code.replace(" --solution", "")
             said = await self._execute(kernel, own, by_person=True)
-            if re.match(r"%check|check\(", code) and "done" not in said:
+            begins, checks = "%lesson" in code, re.match(r"%check|check\(", code)
+            if (begins and "Ready" not in said) or (checks and "done" not in said):
                 print(f"{self.name}: {code}\n{said}")
 
     async def _execute(self, kernel: str, code: str, *, by_person: bool = False) -> str:
