@@ -10,14 +10,14 @@ from dockyard.sharing.replay import Result
 from dockyard.sharing.work_file import WorkFile
 
 LONGEST = 300
-"""Characters of what a check says."""
+"""Characters of what a check or an error says."""
 
 
 def prove(work: WorkFile) -> dict[str, list[Result]]:
     """For each lab in the work, the verdict on each task that the learner had done.
 
     Nothing that the learner typed runs outside of the sandbox. Raises InstallFailed, or
-    EngineStartFailed when the engine in it does not start.
+    EngineStartFailed when the engine in it does not start or ends.
     """
     ran = sandbox.run(["-m", "dockyard.sharing.replay"], work_file.encode(work))
     found: dict[str, list[Result]] = {name: [] for name in work.labs}
@@ -27,7 +27,8 @@ def prove(work: WorkFile) -> dict[str, list[Result]]:
             found[each.lab].append(each)
     if ran.returncode and not any(found.values()):
         raise EngineStartFailed(
-            "The work could not be done again: the engine in the sandbox did not start.",
+            "The work could not be done again.",
+            _plain(ran.stderr.decode(errors="replace")[-LONGEST:]),
             next="Try the engine by itself:  python3 -m dockyard engine start --engine machine",
         )
     for name, results in found.items():
@@ -40,10 +41,13 @@ def prove(work: WorkFile) -> dict[str, list[Result]]:
 
 
 def _decode(line: bytes) -> Result | None:
-    """A result as it was written, in characters that cannot steer a terminal."""
+    """A result as it was written; nothing that is printed can steer a terminal."""
     try:
         found = msgspec.json.decode(line, type=Result)
     except msgspec.MsgspecError:
         return None
-    plain = "".join(each if each.isprintable() else " " for each in found.said)
-    return msgspec.structs.replace(found, said=plain[:LONGEST])
+    return msgspec.structs.replace(found, said=_plain(found.said)[:LONGEST])
+
+
+def _plain(text: str) -> str:
+    return "".join(each if each.isprintable() else " " for each in text)

@@ -6,6 +6,7 @@ is thrown away afterwards, and writes a line of JSON for each task that the file
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import time
@@ -25,8 +26,8 @@ from dockyard.labs.work_record import Step
 from dockyard.sharing import work_file
 from dockyard.sharing.work_file import Work
 
-PATIENCE = 180
-"""Seconds for a step, and three times as long as the learner's took."""
+PATIENCE, LONGEST = 180, 1800
+"""Seconds for a step, or three times as long as the learner's took, and at most."""
 
 INTERRUPTED_AFTER = 5
 """Seconds after which a step ends that the learner interrupted."""
@@ -104,11 +105,13 @@ def _code(step: Step, work: Work, attempt: Attempt) -> str:
     if step.kind == "cell":
         return text
     folder = step.folder.replace(work.folder, str(attempt.work))
-    return f"%%bash\ncd {folder!r} || exit\n{text}\n"
+    return f"%%bash\ncd {shlex.quote(folder)} || exit\n{text}\n"
 
 
 def _patience(step: Step) -> int:
-    return INTERRUPTED_AFTER if step.interrupted else max(PATIENCE, 3 * round(step.seconds))
+    if step.interrupted:
+        return INTERRUPTED_AFTER
+    return round(min(max(PATIENCE, 3 * step.seconds), LONGEST))
 
 
 def _run(client: NotebookClient, code: str, timeout: int) -> None:

@@ -38,7 +38,7 @@ HOME = "/proof"
 
 
 def run(words: Sequence[str | Path], content: bytes) -> subprocess.CompletedProcess[bytes]:
-    """Run Python's words there with content as standard input; standard error is this process's.
+    """Run Python's words there with content as standard input, until they end.
 
     Raises InstallFailed without Bubblewrap.
     """
@@ -48,13 +48,16 @@ def run(words: Sequence[str | Path], content: bytes) -> subprocess.CompletedProc
             "Bubblewrap is not installed, which keeps a learner's commands away from your files.",
             next="Install it:  sudo apt-get install bubblewrap",
         )
-    with tempfile.TemporaryDirectory(prefix="dockyard-proof-") as folder:
+    # What ran there may have made folders that this user cannot empty.
+    with tempfile.TemporaryDirectory(
+        prefix="dockyard-proof-", ignore_cleanup_errors=True
+    ) as folder:
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
         return subprocess.run(
             [bwrap, *_namespaces(), *_files(Path(folder)), *_variables(), "--", *_unprivileged(),
              sys.executable, *words],
-            input=content, stdout=subprocess.PIPE, check=False,
+            input=content, capture_output=True, check=False,
         )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ class Work(msgspec.Struct, frozen=True):
 
     values: dict[str, Value]
     """What was drawn for the attempt."""
-    folder: str
+    folder: Annotated[str, Meta(pattern=r"^/.{1,500}\Z")]
     """Where the learner's $WORK was."""
     files: Annotated[dict[str, str], Meta(max_length=MOST_FILES)]
     """The text files in it at the end, by their path in it."""

@@ -14,7 +14,7 @@ from dockyard import course
 from dockyard.commands import classroom
 from dockyard.core import paths, ports
 from dockyard.engine.vm import artifacts
-from dockyard.exceptions import InstallFailed, UsageError
+from dockyard.exceptions import EngineStartFailed, InstallFailed, UsageError
 from dockyard.jupyter import jupyter_environment
 from dockyard.labs import attempt as attempts
 from dockyard.labs import lab_catalog, work_record
@@ -129,6 +129,9 @@ def test_a_file_is_read_as_it_was_written():
         work_of(files={"": ""}),
         work_of(values={"WEB": "front-elm"}),
         work_of(values=dict.fromkeys(LAB.values, "x; touch /tmp/x")),
+        msgspec.structs.replace(
+            work_of(), labs={LAB.name: msgspec.structs.replace(work_of().labs[LAB.name], folder="")}
+        ),
         work_of(Step("done", "no-such-task", 0.0)),
         work_of(Step("case", "no-such-task", 0.0)),
         work_of(*[typed("true")] * (work_file.MOST_STEPS + 1)),
@@ -304,7 +307,7 @@ def test_what_the_sandbox_prints_cannot_steer_a_terminal_or_name_other_tasks(mon
         replay.Result("04-images", "web", True, "another lab"),
     ]
     lines = b"\n".join([*map(msgspec.json.encode, printed), b"noise"])
-    ran = subprocess.CompletedProcess([], 0, lines)
+    ran = subprocess.CompletedProcess([], 0, lines, b"")
     monkeypatch.setattr(sandbox, "run", lambda *_: ran)
     assert proof.prove(work) == {
         LAB.name: [
@@ -312,6 +315,14 @@ def test_what_the_sandbox_prints_cannot_steer_a_terminal_or_name_other_tasks(mon
             replay.Result(LAB.name, "page", False, "The proof ended before this task."),
         ]
     }
+
+
+def test_an_engine_that_does_not_start_is_said(monkeypatch):
+    ran = subprocess.CompletedProcess([], 1, b"", b"\x1b[1mThere is no memory.\n")
+    monkeypatch.setattr(sandbox, "run", lambda *_: ran)
+    with pytest.raises(EngineStartFailed) as told:
+        proof.prove(work_of(Step("done", "web", 0.0)))
+    assert told.value.why == " [1mThere is no memory. "
 
 
 @needs_root
