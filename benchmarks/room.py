@@ -112,8 +112,8 @@ def measure(number: int, engine: str, *, lessons: bool, noise: bool) -> None:
         first_answer = _all(pool, students, _log_in)
         used = statistics.mean(map(memory, students))
         idle = _idle(students)
-        alone = [_timed(students[0]) for _ in range(3)]
-        together = max(_all(pool, students, _timed))
+        alone = [_seconds(_run_one, students[0]) for _ in range(3)]
+        together = max(_all(pool, students, _run_one))
         print(
             f"| {number} | {engine} | {statistics.median(first_answer):.0f} s, "
             f"{max(first_answer):.0f} s | {used:.0f} | {idle:.2%} | "
@@ -129,7 +129,7 @@ def measure(number: int, engine: str, *, lessons: bool, noise: bool) -> None:
 def _noises(noisy: Student, other: Student) -> None:
     print(NOISY_OR_NOT)
     for name, command in NOISES.items():
-        quiet = [_timed(other) for _ in range(5)]
+        quiet = [_seconds(_run_one, other) for _ in range(5)]
         # timeout ends all that the command has started.
         ended = f"timeout {NOISY} bash -c {shlex.quote(command)}; rm -f ~/large"
         noisy.shell(f"({ended}) > /dev/null 2>&1 &")
@@ -137,7 +137,7 @@ def _noises(noisy: Student, other: Student) -> None:
         time.sleep(5)
         loud = []
         while time.monotonic() < end:
-            loud.append(_timed(other))
+            loud.append(_seconds(_run_one, other))
         before, during = statistics.median(quiet), statistics.median(loud)
         print(f"| {name} | {before:.2f} s | {during:.2f} s | {during / before:.1f} × |", flush=True)
         time.sleep(10)
@@ -169,10 +169,14 @@ def _done(student: Student, page: str) -> None:
         print(f"{student.name}, {page}: {found} of {of}", file=sys.stderr)
 
 
-def _timed(student: Student) -> float:
-    began = time.monotonic()
+def _run_one(student: Student) -> None:
     said = student.shell(f"{RUN} && echo ran")
     assert "ran" in said, said
+
+
+def _seconds(do: Callable[[Student], object], student: Student) -> float:
+    began = time.monotonic()
+    do(student)
     return time.monotonic() - began
 
 
@@ -180,13 +184,7 @@ def _all(
     pool: ThreadPoolExecutor, students: Sequence[Student], do: Callable[[Student], object]
 ) -> list[float]:
     """The seconds that each student took while all did it at once."""
-
-    def one(student: Student) -> float:
-        began = time.monotonic()
-        do(student)
-        return time.monotonic() - began
-
-    return list(pool.map(one, students))
+    return list(pool.map(functools.partial(_seconds, do), students))
 
 
 def _idle(students: Sequence[Student]) -> float:

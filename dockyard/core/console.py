@@ -24,6 +24,11 @@ def say(text: str) -> None:
         print(f"[{time.monotonic() - _STARTED:5.1f} s] {text}", file=sys.stderr, flush=True)
 
 
+def printable(text: str) -> str:
+    """The text of somebody else on one line, without what could steer a terminal."""
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 def show(report: RenderableType) -> None:
     """Print a report on standard output, with colours on a terminal unless NO_COLOR is set.
 

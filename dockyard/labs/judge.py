@@ -56,9 +56,7 @@ def judge(attempt: Attempt, tasks: Iterable[str] = ()) -> list[Verdict]:
     if attempt.is_learners:
         _save(attempt.lab, verdicts)
     if attempt.kind == "lab":
-        for verdict in verdicts:
-            if verdict.done:
-                work_record.tick(attempt.lab.name, verdict.task)
+        work_record.tick(attempt.lab.name, [each.task for each in verdicts if each.done])
     return verdicts
 
 

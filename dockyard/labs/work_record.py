@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -54,10 +55,12 @@ def add(lab: str, step: Step) -> None:
         file.write(msgspec.json.encode(step) + b"\n")
 
 
-def tick(lab: str, task: str) -> None:
-    """Note that a task has come true, once."""
-    if task not in {step.text for step in _noted(lab) if step.kind == "done"}:
-        add(lab, Step("done", task, time.time()))
+def tick(lab: str, tasks: Sequence[str]) -> None:
+    """Note that tasks have come true, each of them once."""
+    noted = {step.text for step in _noted(lab) if step.kind == "done"} if tasks else set()
+    for task in tasks:
+        if task not in noted:
+            add(lab, Step("done", task, time.time()))
 
 
 def load(lab: str) -> list[Step]:

@@ -12,6 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from dockyard.core.console import printable
 from dockyard.sharing.evidence_file import NotEvidence, content_of
 
 LIMIT = 200_000
@@ -115,6 +116,4 @@ def _missing(report: _Report) -> str:
 
 
 def _short(text: str, width: int) -> str:
-    """One line of printable characters, which cannot steer a terminal."""
-    plain = "".join(each if each.isprintable() else " " for each in text)
-    return textwrap.shorten(plain, width, placeholder=" …") or "?"
+    return textwrap.shorten(printable(text), width, placeholder=" …") or "?"

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import msgspec
 
+from dockyard.core.console import printable
 from dockyard.exceptions import EngineStartFailed
 from dockyard.sharing import sandbox, work_file
-from dockyard.sharing.replay import Result
 from dockyard.sharing.work_file import WorkFile
 
 LONGEST = 300
 """Characters of what a check or an error says."""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The verdict on one task that the learner had done."""
+
+    lab: str
+    task: str
+    done: bool
+    said: str
 
 
 def prove(work: WorkFile) -> dict[str, list[Result]]:
@@ -28,7 +37,7 @@ def prove(work: WorkFile) -> dict[str, list[Result]]:
     if ran.returncode and not any(found.values()):
         raise EngineStartFailed(
             "The work could not be done again.",
-            _plain(ran.stderr.decode(errors="replace")[-LONGEST:]),
+            printable(ran.stderr.decode(errors="replace")[-LONGEST:]),
             next="Try the engine by itself:  python3 -m dockyard engine start --engine machine",
         )
     for name, results in found.items():
@@ -46,8 +55,4 @@ def _decode(line: bytes) -> Result | None:
         found = msgspec.json.decode(line, type=Result)
     except msgspec.MsgspecError:
         return None
-    return msgspec.structs.replace(found, said=_plain(found.said)[:LONGEST])
-
-
-def _plain(text: str) -> str:
-    return "".join(each if each.isprintable() else " " for each in text)
+    return msgspec.structs.replace(found, said=printable(found.said)[:LONGEST])

@@ -22,9 +22,11 @@ from dockyard import course
 from dockyard.labs import attempt as attempts
 from dockyard.labs import judge, lab_catalog
 from dockyard.labs.attempt import Attempt
+from dockyard.labs.verdict import Verdict
 from dockyard.labs.work_record import Step
 from dockyard.sharing import work_file
-from dockyard.sharing.work_file import Work
+from dockyard.sharing.proof import Result
+from dockyard.sharing.work_file import Work, WorkFile
 
 PATIENCE, LONGEST = 180, 1800
 """Seconds for a step, or three times as long as the learner's took, and at most."""
@@ -36,16 +38,7 @@ LATE = 30
 """Seconds that what the last step has started may take to work."""
 
 
-class Result(msgspec.Struct, frozen=True):
-    """The verdict on one task that the learner had done."""
-
-    lab: str
-    task: str
-    done: bool
-    said: str
-
-
-def results(work: work_file.WorkFile) -> Iterator[Result]:
+def results(work: WorkFile) -> Iterator[Result]:
     """Do again what is in a file, lab by lab. Raises what attempts.begin() does."""
     for name, each in work.labs.items():
         yield from _lab(name, each)
@@ -58,10 +51,8 @@ def _lab(name: str, work: Work) -> Iterator[Result]:
         file = attempt.work / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    claimed, open_tasks, proved = work.done, list[str](), dict[str, str]()
-    notebook = nbformat.v4.new_notebook()
     client = NotebookClient(
-        notebook,
+        nbformat.v4.new_notebook(),
         kernel_name="python3",
         allow_errors=True,
         interrupt_on_timeout=True,
@@ -69,34 +60,31 @@ def _lab(name: str, work: Work) -> Iterator[Result]:
         # ipykernel warns at each start that its TCP connections are not encrypted.
         extra_arguments=["--IPKernelApp.log_level=ERROR"],
     )
+    due: list[str] = []
+    found: dict[str, Verdict] = {}
+
+    def all_done() -> bool:
+        """Look again at the tasks that are due and not done yet."""
+        if missing := [task for task in due if task not in found or not found[task].done]:
+            found.update((each.task, each) for each in judge.judge(attempt, missing))
+        return all(found[task].done for task in due)
+
     with client.setup_kernel(env=course.whole_environment()):
         _run(client, f"%load_ext dockyard\n%lab {name}", PATIENCE)
         for step in work.steps:
             if step.kind == "done":
-                open_tasks.append(step.text)
+                due.append(step.text)
             elif step.kind == "case":
                 attempts.begin_case(attempt, lab.exercise(step.text))
             else:
                 _run(client, _code(step, work, attempt), _patience(step))
-            proved |= _true(attempt, open_tasks)
-            open_tasks = [task for task in open_tasks if task not in proved]
+            all_done()
     deadline = time.monotonic() + LATE
-    while open_tasks and time.monotonic() < deadline:
+    while not all_done() and time.monotonic() < deadline:
         time.sleep(1)
-        proved |= _true(attempt, open_tasks)
-        open_tasks = [task for task in open_tasks if task not in proved]
-    missing = judge.judge(attempt, open_tasks) if open_tasks else []
-    said = proved | {verdict.task: verdict.saw for verdict in missing}
-    for task in claimed:
-        yield Result(name, task, task in proved, said[task])
+    for task in due:
+        yield Result(name, task, found[task].done, found[task].saw)
     attempts.finish(attempt)
-
-
-def _true(attempt: Attempt, tasks: list[str]) -> dict[str, str]:
-    """What the checks say of those tasks that are done."""
-    if not tasks:
-        return {}
-    return {each.task: each.saw for each in judge.judge(attempt, tasks) if each.done}
 
 
 def _code(step: Step, work: Work, attempt: Attempt) -> str:
@@ -123,14 +111,19 @@ def _run(client: NotebookClient, code: str, timeout: int) -> None:
         client.execute_cell(cell, len(client.nb.cells) - 1)
 
 
+def write_results(work: WorkFile) -> None:
+    """Do again what is in a file; write a line of JSON for each result."""
+    for each in results(work):
+        print(msgspec.json.encode(each).decode(), flush=True)
+
+
 def main() -> int:
     """Read a work file, do it again, write the results. Returns 0, or 1 without an engine."""
     work = work_file.decode(sys.stdin.buffer.read())
     words = [sys.executable, "-m", "dockyard", "engine", "start", "--engine", "machine"]
     if subprocess.run(words, stdout=sys.stderr, check=False).returncode:
         return 1
-    for each in results(work):
-        print(msgspec.json.encode(each).decode(), flush=True)
+    write_results(work)
     return 0
 
 

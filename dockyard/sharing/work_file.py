@@ -2,7 +2,7 @@
 
     {"kind": "dockyard-work", "version": 1, "made": "2026-01-31 09:40",
      "labs": {"03-containers": {"values": {"WEB": "front-acorn", …}, "folder": "/home/ada/…",
-                                "files": {"index.html": "…"}, "done": ["web"], "steps": […]}}}
+                                "files": {"index.html": "…"}, "steps": […]}}}
 
 Unlike evidence (evidence_file.py) it holds what the learner typed, so it is written only when the
 learner asks for it, and handed in by hand. Nothing in it is trusted: see sandbox.py.

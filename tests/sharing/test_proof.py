@@ -20,7 +20,7 @@ from dockyard.labs import attempt as attempts
 from dockyard.labs import lab_catalog, work_record
 from dockyard.labs.work_record import Step
 from dockyard.notebook import terminal_magic
-from dockyard.sharing import proof, replay, sandbox, work_file
+from dockyard.sharing import proof, sandbox, work_file
 from dockyard.sharing.evidence_file import NotEvidence
 from dockyard.sharing.work_file import Work, WorkFile
 from tests.sharing.conftest import LAB
@@ -205,10 +205,8 @@ def test_the_solution_of_each_lab_is_proved_again(name, tmp_path):
 
 REPLAY = """
 import sys
-import msgspec
 from dockyard.sharing import replay, work_file
-for each in replay.results(work_file.decode(sys.stdin.buffer.read())):
-    print(msgspec.json.encode(each).decode())
+replay.write_results(work_file.decode(sys.stdin.buffer.read()))
 """
 
 # The sandbox
@@ -302,17 +300,17 @@ def test_without_bubblewrap_nothing_runs_and_the_command_is_named(monkeypatch):
 def test_what_the_sandbox_prints_cannot_steer_a_terminal_or_name_other_tasks(monkeypatch):
     work = work_of(Step("done", "web", 0.0), Step("done", "page", 0.0))
     printed = [
-        replay.Result(LAB.name, "web", True, "\x1b[2Jfine\n"),
-        replay.Result(LAB.name, "job", True, "never done"),
-        replay.Result("04-images", "web", True, "another lab"),
+        proof.Result(LAB.name, "web", True, "\x1b[2Jfine\n"),
+        proof.Result(LAB.name, "job", True, "never done"),
+        proof.Result("04-images", "web", True, "another lab"),
     ]
     lines = b"\n".join([*map(msgspec.json.encode, printed), b"noise"])
     ran = subprocess.CompletedProcess([], 0, lines, b"")
     monkeypatch.setattr(sandbox, "run", lambda *_: ran)
     assert proof.prove(work) == {
         LAB.name: [
-            replay.Result(LAB.name, "web", True, " [2Jfine "),
-            replay.Result(LAB.name, "page", False, "The proof ended before this task."),
+            proof.Result(LAB.name, "web", True, " [2Jfine "),
+            proof.Result(LAB.name, "page", False, "The proof ended before this task."),
         ]
     }
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockyard.core import download, paths, shared_store
+from dockyard.core import download, ext4_file, paths, shared_store
 from dockyard.core.console import Say
 from dockyard.core.process import Lock
 from dockyard.engine import engine_root, system_packages
@@ -123,14 +122,7 @@ def complete(artifact: Path) -> bool:
 
 def make_data_disk(target: Path, size: int) -> None:
     """Make an empty ext4 file system of size bytes in a sparse file."""
-    half = target.with_suffix(".part")
-    with half.open("wb") as disk:
-        disk.truncate(size)
-        os.fchmod(disk.fileno(), 0o600)  # a student's containers are in it
-    # A sparse file reads as zeros: the tables need not be written, which would take 464 MB.
-    options = "nodiscard,assume_storage_prezeroed=1"
-    build_log.run(["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", "-E", options, half])
-    half.replace(target)
+    ext4_file.make(target, size, build_log.run)
 
 
 def differing(kernels: Iterable[str]) -> list[str]:
