@@ -54,8 +54,13 @@ class DaemonEngine(Engine):
         """The needs besides Linux and disk space."""
 
     def endpoint(self) -> Endpoint | None:
-        """The daemon's socket, if it answers."""
-        return Endpoint(f"unix://{self.socket}") if answers(self.socket) else None
+        """The daemon's socket, if it answers.
+
+        A killed daemon can answer for a moment longer than the process that started it lives.
+        """
+        if self.daemon.process() is None or not answers(self.socket):
+            return None
+        return Endpoint(f"unix://{self.socket}")
 
     def start(self, say: Say, *, mirror: str | None = None) -> Endpoint:
         """Start the daemon, or find it running.

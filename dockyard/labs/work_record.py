@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -52,7 +52,8 @@ def typed_file(lab: str) -> Path:
 def add(lab: str, step: Step) -> None:
     """Append a step. A record that cannot be written disturbs nobody's work."""
     with suppress(OSError), (_folder(lab) / "steps").open("ab") as file:
-        file.write(msgspec.json.encode(step) + b"\n")
+        # On a line of its own, even where a full disk has cut the line before short.
+        file.write(b"\n" + msgspec.json.encode(step))
 
 
 def tick(lab: str, tasks: Sequence[str]) -> None:
@@ -73,9 +74,13 @@ def _folder(lab: str) -> Path:
 
 
 def _noted(lab: str) -> list[Step]:
-    return [
-        msgspec.json.decode(line, type=Step) for line in _read(_folder(lab) / "steps").splitlines()
-    ]
+    return list(_steps(_read(_folder(lab) / "steps")))
+
+
+def _steps(record: bytes) -> Iterator[Step]:
+    for line in record.splitlines():
+        with suppress(msgspec.DecodeError):  # a line that was cut short
+            yield msgspec.json.decode(line, type=Step)
 
 
 def _typed(lab: str) -> list[Step]:

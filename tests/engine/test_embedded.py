@@ -3,12 +3,14 @@
 import json
 import os
 import shutil
+import socketserver
 import subprocess
 import sys
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
+from threading import Thread
 
 import docker
 import psutil
@@ -16,6 +18,7 @@ import pytest
 
 from dockyard.core import paths, ports, process, wait
 from dockyard.engine import engine_root, netfilter
+from dockyard.engine.base import answers
 from dockyard.engine.embedded import EmbeddedEngine
 from dockyard.exceptions import DiskFull
 from tests.engines.bare import OldestEngine
@@ -114,6 +117,23 @@ def test_a_killed_daemon_is_replaced_by_the_next_start(engine):
     with closing(docker.DockerClient(base_url=engine.start(print).address)) as client:
         assert client.ping()
     assert engine.daemon.process().pid != killed.pid
+
+
+def test_a_socket_that_answers_without_its_daemon_is_replaced_by_the_next_start(engine):
+    """As that of a killed daemon does until the kernel has ended it."""
+
+    class Ping(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.recv(65536)
+            self.request.sendall(b"HTTP/1.1 200 OK\r\n\r\nOK")
+
+    with socketserver.UnixStreamServer(str(engine.socket), Ping) as dying:
+        Thread(target=dying.serve_forever, daemon=True).start()
+        assert answers(engine.socket)
+        address = engine.start(print).address
+        dying.shutdown()
+    with closing(docker.DockerClient(base_url=address)) as client:
+        assert client.info()["DockerRootDir"] == str(engine.data / "docker")
 
 
 def test_an_address_range_that_somebody_has_taken_meanwhile_is_replaced(engine):

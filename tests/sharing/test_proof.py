@@ -107,6 +107,17 @@ def test_a_record_that_cannot_be_written_disturbs_nobody(tmp_path, monkeypatch):
     assert work_record.load(LAB.name) == []
 
 
+def test_a_step_cut_short_by_a_full_disk_takes_no_other_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKYARD_HOME", str(tmp_path))
+    work_record.begin(LAB.name)
+    work_record.add(LAB.name, Step("cell", "first", 1.0))
+    record = work_record.typed_file(LAB.name).with_name("steps")
+    record.write_bytes(record.read_bytes()[:-9])
+    work_record.add(LAB.name, Step("cell", "second", 2.0))
+    work_record.tick(LAB.name, ["web"])
+    assert [step.text for step in work_record.load(LAB.name)] == ["second", "web"]
+
+
 def test_without_a_task_done_there_is_nothing_to_hand_in(tmp_path):
     with pytest.raises(UsageError, match="No lab has a task that is done"):
         classroom._write_work(tmp_path / "ada.json")
