@@ -19,7 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dockyard.core import ext4_file
+from dockyard.core import ext4_file, firewalld
 
 CGROUPS = Path("/sys/fs/cgroup")
 PARENT = "dockyard-rooms"
@@ -72,9 +72,12 @@ class Network:
         _run("ip", "link", "set", self.bridge, "up")
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
         self._write_rules()
+        # What rooms may not reach is refused by these rules.
+        firewalld.trust(self.addresses)
 
     def remove(self) -> None:
         """Remove bridge and rules; rooms that still run lose their network."""
+        firewalld.distrust(self.addresses)
         for table, top, chain, match in self._chains():
             _try("iptables", "--wait", "-t", table, "-D", top, *match, "-j", chain)
             _try("iptables", "--wait", "-t", table, "-F", chain)

@@ -24,7 +24,7 @@ from dockyard.core import docker_client, paths, ports, wait, whole_file
 from dockyard.core.console import Say
 from dockyard.core.process import Lock, Service
 from dockyard.engine import base, providers
-from dockyard.engine.base import Endpoint, Engine
+from dockyard.engine.base import MIRROR_PORT, Endpoint, Engine
 
 # Functions import the registry and the Docker SDK where they use them: most commands only ask
 # whether the course runs, and importing both takes a quarter of a second.
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from dockyard.registry import Registry
 
 FRONT_DOOR = Service("frontdoor")
-MIRROR_PORT = 5050
-"""The port on the bridge's gateway at which containers reach the course registry."""
-
 DEFAULT_POOL = IPv4Network("172.16.0.0/12")
 """Where Docker first chooses the addresses of its networks, docker0 included, by default."""
 

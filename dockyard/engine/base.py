@@ -24,6 +24,9 @@ AGAIN = "python3 -m dockyard engine start"
 MINIMUM_API = (1, 41)
 """The oldest Docker Engine API the lessons work with: that of Docker 20.10."""
 
+MIRROR_PORT = 5050
+"""The port on the bridge's gateway at which containers reach the course registry."""
+
 
 def is_new_enough(api_version: str) -> bool:
     """Whether an API version such as ``1.41`` is at least MINIMUM_API."""

@@ -22,7 +22,7 @@ from dockyard.core import paths
 from dockyard.core.console import Say
 from dockyard.core.process import Service
 from dockyard.engine import engine_root, netfilter, oci_runtime
-from dockyard.engine.base import Need
+from dockyard.engine.base import MIRROR_PORT, Need
 from dockyard.engine.private_daemon import DaemonEngine, kill_with_children, processes_naming
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -137,7 +137,7 @@ class EmbeddedEngine(DaemonEngine):
         if netfilter.is_used(self.pool):
             self._choose_pool()  # another engine has taken it since
         self._make_data()  # tells stop() that there is something to remove
-        netfilter.prepare(self.bridge)
+        netfilter.prepare(self.bridge, self.pool, MIRROR_PORT)
         netfilter.write_wrappers(self._wrappers, self.bridge)
         self._write_containerd()
         default = netfilter.recorded(self._networks).get(self.bridge)
@@ -260,7 +260,7 @@ class EmbeddedEngine(DaemonEngine):
                 bridges |= {name for name in own if name.startswith("br-")}
                 netfilter.remove_rules_about(bridges)
                 self._first_edition.unlink()
-            netfilter.clear(self.bridge, bridges)
+            netfilter.clear(self.bridge, bridges, self.pool)
 
     def _clear_cgroups(self) -> None:
         for top in (*CGROUPS.glob(self.bridge), *CGROUPS.glob(f"*/{self.bridge}")):

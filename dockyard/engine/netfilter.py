@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from dockyard.core import firewalld
 from dockyard.core.process import Lock
 from dockyard.engine import engine_root
 from dockyard.engine.system_packages import which
@@ -142,10 +143,11 @@ def write_wrappers(folder: Path, prefix: str) -> None:
         wrapper.chmod(0o755)
 
 
-def prepare(prefix: str) -> None:
+def prepare(prefix: str, pool: ipaddress.IPv4Network, mirror_port: int) -> None:
     """Make the chains that replace the built-in ones, and let this host forward packets.
 
-    dockerd would drop what others forward if it had to switch that on itself.
+    dockerd would drop what others forward if it had to switch that on itself. Containers of
+    pool may reach the course registry at mirror_port, whatever a firewall keeps from this host.
     """
     with _lock():
         if not _initial_settings().exists():
@@ -161,6 +163,9 @@ def prepare(prefix: str) -> None:
         }
         for family in FAMILIES:
             _change(family, lines)
+        let_in = f"-A {prefix}_INPUT -s {pool} -p tcp --dport {mirror_port} -j ACCEPT"
+        _change("iptables", {"filter": [let_in]})
+    firewalld.trust(pool)
 
 
 def _settings() -> list[str]:
@@ -171,11 +176,12 @@ def _setting(name: str) -> Path:
     return Path("/proc/sys", name)
 
 
-def clear(prefix: str, bridges: Iterable[str]) -> None:
-    """Remove the chains that begin with prefix, and these bridges.
+def clear(prefix: str, bridges: Iterable[str], pool: ipaddress.IPv4Network) -> None:
+    """Remove the chains that begin with prefix, these bridges, and what firewalld knows of pool.
 
     The last engine restores the settings in FORWARDING, unless another program has a bridge.
     """
+    firewalld.distrust(pool)
     with _lock():
         for family in FAMILIES:
             remove_chains(family, rf"{prefix}\S*")

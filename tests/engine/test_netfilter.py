@@ -9,8 +9,9 @@ import textwrap
 import pytest
 
 from dockyard.core import paths
-from dockyard.engine import netfilter
+from dockyard.engine import netfilter, system_packages
 from dockyard.engine.embedded import EmbeddedEngine
+from tests.support import packages
 from tests.support.front_door import short_folder
 
 pytestmark = [
@@ -34,6 +35,31 @@ def test_a_client_of_another_daemons_published_port_loses_no_request(busybox, ho
     assert seen["failed"] == 0
     assert seen["same_while_running"]
     assert seen["same_afterwards"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("firewall", ["drop", "firewalld"])
+def test_behind_a_firewall_containers_reach_what_they_should(busybox, home, tmp_path, firewall):
+    if firewall == "firewalld" and not system_packages.which("firewalld"):
+        if os.environ.get("CI") != "true":
+            pytest.skip("needs firewalld, which would run from the next start of this computer on")
+        packages.install(["firewalld"])
+    archive = tmp_path / "busybox.tar"
+    archive.write_bytes(busybox)
+    done = subprocess.run(
+        ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child",
+         sys.executable, "-m", "tests.engine.behind_a_firewall", firewall, archive],
+        cwd=paths.CHECKOUT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "another container": True,
+        "the course registry": True,
+        "the Internet": True,
+        "a container of another network": False,
+        "a published port, from outside": True,
+        "left": False,
+    }
 
 
 SCRIPT = """
@@ -69,17 +95,19 @@ def test_the_longest_name_that_docker_uses_fits_into_a_chains_name(home):
 def test_the_hosts_forwarding_is_switched_on_and_restored_by_the_last_engine(home):
     """Each in a network namespace of its own, with settings of its own."""
     script = """
+        from ipaddress import IPv4Network
         from pathlib import Path
         from dockyard.engine import netfilter
+        pool = IPv4Network("10.250.0.0/16")
         setting = Path("/proc/sys/net/ipv4/ip_forward")
         setting.write_text("0\\n")
         told = []
         for prefix in ("dy00000001", "dy00000002"):
-            netfilter.prepare(prefix)
+            netfilter.prepare(prefix, pool, 5050)
             netfilter.make_bridge(prefix, "10.250.0.1/24")
             told.append(setting.read_text())
         for prefix in ("dy00000001", "dy00000002"):
-            netfilter.clear(prefix, [prefix])
+            netfilter.clear(prefix, [prefix], pool)
             told.append(setting.read_text())
         print(*map(str.strip, told), sep="")
         print(netfilter.run("iptables-save").count("dy0000"))
