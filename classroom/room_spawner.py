@@ -129,7 +129,23 @@ class RoomSpawner(LocalProcessSpawner):
             finally:
                 with suppress(OSError, AttributeError):
                     self.proc.stdin.close()  # type: ignore[union-attr]
+        await self._listening()
         return self.ip, self.port
+
+    async def _listening(self) -> None:
+        """Wait for the server, as long as the room is there; the hub limits how long.
+
+        Otherwise a room that has ended would be waited for in vain. Raises RoomEnded.
+        """
+        while True:
+            with suppress(OSError):
+                asked = asyncio.open_connection(self.ip, self.port)
+                _, writer = await asyncio.wait_for(asked, timeout=5)
+                writer.close()
+                return
+            if self.proc.poll() is not None:
+                raise RoomEnded(self.account)
+            await asyncio.sleep(0.2)
 
     def _first_process(self, network: rooms.Network, home: str, disk: Path | None) -> Popen[bytes]:
         return Popen(
@@ -191,6 +207,20 @@ class RoomSpawner(LocalProcessSpawner):
         """Remove the room's cgroups once all that was in it has ended."""
         await asyncio.to_thread(rooms.remove_cgroups, self.room)
         await maybe_future(super().run_post_stop_hook())
+
+
+class RoomEnded(Exception):
+    """A room whose first process has ended before the server answered.
+
+    The hub shows jupyterhub_message to the student.
+    """
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"The room of {account} has ended; what it printed is above.")
+        self.jupyterhub_message = (
+            "Your room has closed again while it was being opened. Please tell your teacher: "
+            "the log of the hub says why."
+        )
 
 
 def _has_own_network(process: int) -> bool:

@@ -161,6 +161,9 @@ class RootlessEngine(EmbeddedEngine):
             f"--bip={default.network_address + 1}/24",
             f"--default-address-pool=base={inner},size=24",
             *self._store_options(),
+            # dockerd asks the user's systemd for cgroups wherever the system has a systemd, and no
+            # container starts if the user has none. Without root this driver makes no cgroups.
+            *([] if _systemd_sets_limits() else ["--exec-opt=native.cgroupdriver=cgroupfs"]),
             *([f"--registry-mirror={self.inner_mirror}"] if self.inner_mirror else []),
         ]
 

@@ -43,7 +43,7 @@ def students(request):
         pytest.skip("needs the course registry:  python3 -m dockyard engine start")
     if engine == "machine":
         artifacts.prepare(print)
-    packages.install(system_packages.missing({"newuidmap": "uidmap"}))
+    packages.install(system_packages.missing({"newuidmap": "uidmap", "iptables": "iptables"}))
     with opened_devices(), open_hub(engine) as hub:
         found = [Student(hub, f"s{place}") for place in range(1, number + 1)]
         for student in found:
@@ -301,6 +301,25 @@ def test_a_student_who_fills_the_disk_fills_nobody_elses(first, second):
     first.shell("rm ~/full; sync")
     wait.until("the room", lambda: disk.stat().st_blocks < before / 2, timeout=PATIENCE)
     assert "ran" in first.shell(run)
+
+
+@pytest.mark.skipif(DISK == "0", reason="no loop devices here")
+def test_a_student_whose_room_cannot_open_reads_so_and_comes_in_later(first):
+    hub = first.hub
+    late = Student(hub, "late")
+    late.sign_up()
+    disk = hub.folder / "disks" / f"{late.account}.ext4"
+    disk.write_bytes(bytes(2**20))  # no file system
+    late.session.get(f"{hub.url}/hub/spawn", timeout=PATIENCE)
+    pending = f"{hub.url}/hub/spawn-pending/{late.name}"
+    wait.until(
+        "the reason",
+        lambda: "Your room has closed again" in late.session.get(pending, timeout=PATIENCE).text,
+        timeout=PATIENCE,
+    )
+    disk.unlink()
+    late.open_server()
+    late.stop_server()
 
 
 PULL = """
