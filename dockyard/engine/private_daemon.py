@@ -74,6 +74,7 @@ class DaemonEngine(Engine):
         self._check_room()
         self._prepare(say)
         self.stop(say)  # removes what a killed daemon left behind
+        self.socket.unlink(missing_ok=True)  # so that nothing else answers for the new one
         self._start(mirror)
         self.socket.chmod(0o600)
         return Endpoint(f"unix://{self.socket}")
