@@ -161,10 +161,10 @@ def prepare(prefix: str, pool: ipaddress.IPv4Network, mirror_port: int) -> None:
             ]
             for table, chains in JUMPS.items()
         }
-        for family in FAMILIES:
-            _change(family, lines)
+        _change("ip6tables", lines)
         let_in = f"-A {prefix}_INPUT -s {pool} -p tcp --dport {mirror_port} -j ACCEPT"
-        _change("iptables", {"filter": [let_in]})
+        lines["filter"].append(let_in)
+        _change("iptables", lines)
     firewalld.trust(pool)
 
 

@@ -73,12 +73,8 @@ def _folder(lab: str) -> Path:
     return paths.home() / "work" / lab
 
 
-def _noted(lab: str) -> list[Step]:
-    return list(_steps(_read(_folder(lab) / "steps")))
-
-
-def _steps(record: bytes) -> Iterator[Step]:
-    for line in record.splitlines():
+def _noted(lab: str) -> Iterator[Step]:
+    for line in _read(_folder(lab) / "steps").splitlines():
         with suppress(msgspec.DecodeError):  # a line that was cut short
             yield msgspec.json.decode(line, type=Step)
 

@@ -74,9 +74,9 @@ def start_outside() -> list[str]:
     wait.until("another computer", lambda: net.readlink() != here, timeout=60)
     there = ["nsenter", f"--net={net}"]
     peer = ("peer", "wire1", "netns", str(other.pid))
-    netfilter.run("ip", "link", "add", "wire0", "type", "veth", *peer)
-    netfilter.run("ip", "address", "add", f"{HOST}/24", "dev", "wire0")
-    netfilter.run("ip", "link", "set", "wire0", "up")
+    run("ip", "link", "add", "wire0", "type", "veth", *peer)
+    run("ip", "address", "add", f"{HOST}/24", "dev", "wire0")
+    run("ip", "link", "set", "wire0", "up")
     for words in (f"address add {OUTSIDE}/24 dev wire1", "link set wire1 up"):
         run(*there, "ip", *words.split())
     return there
