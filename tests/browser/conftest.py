@@ -1,12 +1,13 @@
 """One Chromium and one JupyterLab for all tests of this folder."""
 
+import json
 import os
 
 import pytest
 
 from dockyard.engine import system_packages
 from dockyard.exceptions import DockyardError
-from tests.browser.jupyterlab_page import Lab, headless_chromium, screen
+from tests.browser.jupyterlab_page import Lab, Screen, headless_chromium
 from tests.support import packages
 
 
@@ -39,20 +40,39 @@ def lab(tmp_path_factory):
         yield running
 
 
+@pytest.fixture(scope="package")
+def windows():
+    """The windows that tests opened, by their contexts, for the next test that needs the same."""
+    opened = {}
+    yield opened
+    for shown in opened.values():
+        shown.close()
+
+
 @pytest.fixture
-def page_of(lab, browser):
-    """Opens a notebook on a new page; at the end the page's console must be empty."""
-    opened = []
+def page_of(request, lab, browser, windows):
+    """Opens a notebook in a window; at the end its console must be empty.
+
+    The window may be one that an earlier test of the same context used. A test that fails leaves
+    none.
+    """
+    failed_before = request.session.testsfailed
+    used = {}
 
     def show(notebook, *, kernel=True, **context):
-        manager = screen(lab, browser, **context)
-        shown = manager.__enter__()
-        opened.append((manager, shown))
-        shown.open(notebook, kernel=kernel)
+        key = json.dumps(context, sort_keys=True)
+        if shown := windows.pop(key, None):
+            used[key] = shown
+            shown.open_next(notebook, kernel=kernel)
+        else:
+            used[key] = shown = Screen(lab, browser, **context)
+            shown.open(notebook, kernel=kernel)
         return shown
 
     yield show
-    for manager, _ in opened:
-        manager.__exit__(None, None, None)
-    for _, shown in opened:
+    windows |= used
+    if request.session.testsfailed > failed_before:
+        for key in used:
+            windows.pop(key).close()
+    for shown in used.values():
         assert shown.errors == []

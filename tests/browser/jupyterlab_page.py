@@ -47,6 +47,9 @@ that of the file. A browser may ask for the first one meanwhile."""
 
 EXTENSIONS = paths.CHECKOUT / "dockyard" / "jupyter" / "labextensions"
 
+WINDOW = {"width": 1280, "height": 900}
+"""The size of a window unless a test gives another one, in CSS pixels."""
+
 ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
 """The effect of zooming a window of 1280 by 900 to 200 %: half the space, twice the size."""
 
@@ -70,6 +73,22 @@ ASK_AGAIN = """() => {
     };
 }"""
 """JupyterLab shows a dialog instead of a page if Chromium drops the request for it."""
+
+CLOSE_ALL = """async () => {
+    for (const each of [...window.jupyterapp.shell.widgets("main")]) {
+        await (each.sessionContext ?? each.content?.session)?.shutdown?.();
+        // Otherwise it would ask whether to save.
+        if (each.context) each.context.model.dirty = false;
+        each.close();
+    }
+}"""
+
+OPEN_ALONE = """async (path) => {
+    const { commands, shell } = window.jupyterapp;
+    const opened = await commands.execute("docmanager:open", { path });
+    // JupyterLab opens the launcher when nothing else is there.
+    for (const each of [...shell.widgets("main")]) if (each !== opened) each.close();
+}"""
 
 
 @contextmanager
@@ -177,8 +196,8 @@ class Screen:
     """
 
     def __init__(self, lab: Lab, browser: Browser, **context: object) -> None:
-        options = {"viewport": {"width": 1280, "height": 900}} | context
-        self.context = browser.new_context(**options)
+        self.options = {"viewport": WINDOW} | context
+        self.context = browser.new_context(**self.options)
         self.lab = lab
         self.errors: list[str] = []
         self.dropped = False
@@ -211,13 +230,32 @@ class Screen:
         workspace = secrets.token_hex(4)
         self.load(f"lab/workspaces/{workspace}/tree/{notebook}")
         if kernel:
-            self.page.wait_for_function(
-                """() => {
-                    const panel = window.jupyterapp.shell.currentWidget;
-                    const kernel = panel?.sessionContext?.session?.kernel;
-                    return kernel?.connectionStatus === "connected" && kernel.status === "idle";
-                }"""
-            )
+            self._until_connected()
+
+    def _until_connected(self) -> None:
+        self.page.wait_for_function(
+            """() => {
+                const panel = window.jupyterapp.shell.currentWidget;
+                const kernel = panel?.sessionContext?.session?.kernel;
+                return kernel?.connectionStatus === "connected" && kernel.status === "idle";
+            }"""
+        )
+
+    def open_next(self, notebook: str, *, kernel: bool = True) -> None:
+        """Open a notebook in place of all that the page shows, whose kernels end.
+
+        Loading JupyterLab takes most of the time of a short test.
+        """
+        self.page.evaluate(CLOSE_ALL)
+        self.page.set_viewport_size(self.options["viewport"])
+        self.page.emulate_media(reduced_motion="null")
+        self.context.clear_permissions()
+        self.errors.clear()
+        self.page.evaluate(OPEN_ALONE, notebook)
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.theme("light")
+        if kernel:
+            self._until_connected()
 
     def load(self, path: str, attempts: int = 3) -> None:
         """Load a page of JupyterLab's and wait until it shows a notebook.

@@ -124,10 +124,8 @@ CONTAINER ID   IMAGE         COMMAND           STATUS         PORTS             
 
 def test_a_table_stays_whole_and_a_sentence_breaks_between_words(page_of, lab):
     words = ["everything", "that", "is", "printed"] * 12
-    shown = page_of(
-        lab.write("tables.ipynb", [f"print({TABLE!r})", f"print({' '.join(words)!r})"]),
-        viewport={"width": 1100, "height": 900},
-    )
+    shown = page_of(lab.write("tables.ipynb", [f"print({TABLE!r})", f"print({' '.join(words)!r})"]))
+    shown.page.set_viewport_size({"width": 1100, "height": 900})
     shown.run_all()
     table, sentence = shown.page.locator(".jp-OutputArea-output pre").all()
     lines = """pre => {

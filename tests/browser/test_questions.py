@@ -8,15 +8,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from dockyard.quiz import bank
+from tests.browser.jupyterlab_page import ENLARGED
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine, pytest.mark.slow]
 
 LESSON = bank.load("03-containers")
 ASKED = LESSON.prediction("restart-run")
 QUESTION = LESSON.questions[0]
-ENLARGED = {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}
-"""What zooming to 200 % does to a window of 1280 by 900."""
-
 KERNEL = "window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel"
 COVER = "The output is covered until you have decided."
 LATER = 20_000

@@ -19,10 +19,8 @@ CELLS = [
 
 
 def test_the_page_shows_text_and_nothing_else(page_of, lab):
-    shown = page_of(
-        lab.write("sequences.ipynb", ["%load_ext dockyard", *CELLS]),
-        permissions=["clipboard-read", "clipboard-write"],
-    )
+    shown = page_of(lab.write("sequences.ipynb", ["%load_ext dockyard", *CELLS]))
+    shown.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = shown.page
     page.evaluate("navigator.clipboard.writeText('mine')")
     title = page.title()

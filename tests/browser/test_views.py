@@ -184,7 +184,8 @@ def test_a_connection_can_be_tried_with_the_keyboard_only(lab, page_of, scene):
 
 
 def test_with_reduced_motion_a_change_is_still_visible(lab, page_of, scene):
-    screen = page_of(notebook(lab, "panel()"), reduced_motion="reduce")
+    screen = page_of(notebook(lab, "panel()"))
+    screen.page.emulate_media(reduced_motion="reduce")
     screen.run_all()
     page = screen.page
     expect(page.locator(".dockyard-panel")).to_be_visible()
