@@ -1,5 +1,8 @@
 """Registries for the tests of this folder."""
 
+import shutil
+from functools import cache
+
 import docker
 import pytest
 
@@ -7,6 +10,7 @@ from dockyard.core import docker_client as course_client
 from dockyard.core import paths
 from dockyard.registry import server
 from dockyard.registry.api import Registry
+from dockyard.registry.image_catalog import images
 from tests.registry.containers import (
     PREFIX,
     certificates,
@@ -16,7 +20,7 @@ from tests.registry.containers import (
     tls,
     until_it_answers,
 )
-from tests.registry.samples import say
+from tests.registry.samples import say, store_image
 from tests.support import homes
 from tests.support.registry_process import RegistryProcess
 
@@ -43,6 +47,35 @@ def other(tmp_path):
     running = RegistryProcess(tmp_path / "other")
     yield Registry(f"http://{running.address}")
     running.stop()
+
+
+@pytest.fixture
+def other_storage(tmp_path):
+    """The folder with the blobs, manifests and tags of that registry."""
+    return tmp_path / "other" / "storage"
+
+
+@pytest.fixture(scope="session")
+def store_all(tmp_path_factory):
+    """A function that stores every image in a registry's folder; some have the labels of Hub.
+
+    The images are pushed once and copied from then on.
+    """
+
+    @cache
+    def pushed(from_hub):
+        folder = tmp_path_factory.mktemp("images")
+        running = RegistryProcess(folder)
+        for image in images():
+            labels = {"from": "hub"} if from_hub and image.hub else None
+            store_image(Registry(f"http://{running.address}"), image, labels=labels)
+        running.stop()
+        return folder / "storage"
+
+    def store(storage, *, from_hub=False):
+        shutil.copytree(pushed(from_hub), storage, dirs_exist_ok=True)
+
+    return store
 
 
 @pytest.fixture(scope="module", autouse=True)

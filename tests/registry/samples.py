@@ -13,7 +13,7 @@ from dockyard.engine import engine_root
 from dockyard.engine.discovery import architecture
 from dockyard.registry import server
 from dockyard.registry.api import INDEXES, MANIFESTS, Manifest
-from dockyard.registry.image_catalog import ORIGIN, RECIPE, images
+from dockyard.registry.image_catalog import ORIGIN, RECIPE
 
 TYPES = {
     "application/vnd.oci.image.manifest.v1+json": (
@@ -105,12 +105,6 @@ def store_index(reg, image):
 
 def other_architecture():
     return "arm64" if architecture() == "amd64" else "amd64"
-
-
-def store_all(reg, labels=None):
-    """Store every image; labels are those of images from Docker Hub."""
-    for image in images():
-        store_image(reg, image, labels=labels if image.hub else None)
 
 
 def digests(reg):

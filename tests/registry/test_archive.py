@@ -25,7 +25,6 @@ from tests.registry.samples import (
     digests,
     faults,
     needs_docker_registry,
-    store_all,
     store_image,
     store_index,
 )
@@ -34,9 +33,9 @@ pytestmark = needs_docker_registry
 
 
 @pytest.fixture
-def archive(other, tmp_path):
+def archive(other, tmp_path, other_storage, store_all):
     """All images of another registry in one file."""
-    store_all(other)
+    store_all(other_storage)
     store_index(other, images()[0])
     file = tmp_path / "course.tar"
     assert registry.export_archive(other, file) == len(by_reference())
@@ -231,27 +230,28 @@ def test_a_header_that_claims_more_than_there_is_is_refused(own, tmp_path):
     assert catalog_of(own) == []
 
 
-def test_an_incomplete_or_damaged_registry_is_not_exported(own, tmp_path):
+def test_an_incomplete_or_damaged_registry_is_not_exported(own, tmp_path, store_all):
     file = tmp_path / "course.tar"
     with pytest.raises(RegistryError, match="is not in the registry"):
         registry.export_archive(own, file)
-    with server.writer() as writer:
-        store_all(writer)
+    store_all(server.storage())
     damage(own.manifest("library/httpd", "2.4").blobs()[-1]["digest"])
     with pytest.raises(RegistryError, match="is damaged"):
         registry.export_archive(own, file)
     assert list(tmp_path.glob("*.tar*")) == []
 
 
-def test_an_archive_that_cannot_be_written_is_named(other, tmp_path):
-    store_all(other)
+def test_an_archive_that_cannot_be_written_is_named(other, tmp_path, other_storage, store_all):
+    store_all(other_storage)
     with pytest.raises(RegistryError, match="No such file or directory"):
         registry.export_archive(other, tmp_path / "no" / "folder" / "course.tar")
 
 
-def test_the_archive_commands_start_the_registry_for_as_long_as_they_need_it(own, archive):
+def test_the_archive_commands_start_the_registry_for_as_long_as_they_need_it(
+    own, archive, store_all
+):
+    store_all(server.storage())
     with server.writer() as writer:
-        store_all(writer)
         store_index(writer, images()[0])
     listed = command("list", "--json")
     assert listed.returncode == 0

@@ -6,16 +6,15 @@ import pytest
 
 from dockyard.registry import digests, server
 from dockyard.registry.image_catalog import by_reference
-from tests.registry.samples import needs_docker_registry, store_all
+from tests.registry.samples import needs_docker_registry
 
 pytestmark = needs_docker_registry
 BOX = by_reference()["busybox:latest"]
 
 
 @pytest.fixture
-def file(own, home):
-    with server.writer() as writer:
-        store_all(writer)
+def file(own, home, store_all):
+    store_all(server.storage())
     digests.record(own)
     return home / "registry-digests.json"
 

@@ -28,7 +28,6 @@ from tests.registry.samples import (
     faults,
     needs_docker_registry,
     say,
-    store_all,
     store_image,
     store_index,
 )
@@ -38,9 +37,9 @@ BOX = by_reference()["busybox:latest"]
 
 
 @pytest.fixture
-def stand_in(own, other, monkeypatch):
+def stand_in(own, other, monkeypatch, other_storage, store_all):
     """Docker Hub's place, with every image of the catalog; own has what Hub cannot have."""
-    store_all(other, labels={"from": "hub"})
+    store_all(other_storage, from_hub=True)
     store_what_hub_lacks()
     store_index(other, images()[0])
     monkeypatch.setenv("DOCKYARD_HUB", other.url)
@@ -146,9 +145,8 @@ def test_a_disk_that_is_too_small_is_named_with_what_is_needed(tmp_path, monkeyp
         subprocess.run(["umount", tmp_path], check=True)
 
 
-def test_images_of_the_course_are_replaced_when_docker_hub_is_asked_for(own, stand_in):
-    with server.writer() as writer:
-        store_all(writer)
+def test_images_of_the_course_are_replaced_when_docker_hub_is_asked_for(own, stand_in, store_all):
+    store_all(server.storage())
     said = []
     registry.fill(own, None, said.append)
     assert said == [], "without a wish, what is there stays"

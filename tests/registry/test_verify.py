@@ -13,7 +13,6 @@ from tests.registry.samples import (
     faults,
     needs_docker_registry,
     other_architecture,
-    store_all,
     store_image,
     store_index,
 )
@@ -22,9 +21,8 @@ pytestmark = needs_docker_registry
 BOX = by_reference()["busybox:latest"]
 
 
-def test_a_whole_registry_has_no_fault(own):
-    with server.writer() as writer:
-        store_all(writer)
+def test_a_whole_registry_has_no_fault(own, store_all):
+    store_all(server.storage())
     findings = registry.verify(own)
     assert faults(findings) == {}
     assert [finding.reference for finding in findings] == list(by_reference())
@@ -96,17 +94,15 @@ def test_an_index_counts_with_its_manifest_for_this_machine(own):
 
 
 @pytest.fixture
-def recorded(own):
+def recorded(own, store_all):
     """The course registry with all images, and their digests recorded."""
-    with server.writer() as writer:
-        store_all(writer)
+    store_all(server.storage())
     digests.record(own)
     return own
 
 
-def test_the_first_verify_records_what_an_earlier_edition_stored(own, home):
-    with server.writer() as writer:
-        store_all(writer)
+def test_the_first_verify_records_what_an_earlier_edition_stored(own, home, store_all):
+    store_all(server.storage())
     assert not (home / "registry-digests.json").exists()
     assert command("verify").returncode == 0
     found = digests.load()
@@ -114,9 +110,9 @@ def test_the_first_verify_records_what_an_earlier_edition_stored(own, home):
     assert found["busybox:latest"] == own.manifest(BOX.repository, "latest").digest
 
 
-def test_a_first_verify_that_finds_a_fault_records_nothing(own, home):
+def test_a_first_verify_that_finds_a_fault_records_nothing(own, home, store_all):
+    store_all(server.storage())
     with server.writer() as writer:
-        store_all(writer)
         damage(store_image(writer, BOX).blobs()[1]["digest"])
     assert command("verify").returncode == 1
     assert digests.load() == {}
