@@ -18,6 +18,10 @@ from dockyard.learner_copy import course_folder
 from tests.browser.conftest import chromium  # noqa: F401
 from tests.browser.jupyterlab_page import faults, headless_chromium
 
+pytestmark = (
+    pytest.mark.browser
+)  # all of them, because the site is built once for one part of the tests
+
 ELSEWHERE = "https://github.com/somebody/course"
 PHONE = {"viewport": {"width": 390, "height": 844}}
 
@@ -226,7 +230,6 @@ def page_of_kind(built, kind):
     return found[0].relative_to(built).as_posix()
 
 
-@pytest.mark.browser
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "look",
@@ -241,7 +244,6 @@ def test_a_page_is_accessible_and_as_wide_as_the_window(built, visit, kind, look
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 
-@pytest.mark.browser
 def test_a_reader_changes_the_theme_and_the_drawings_follow(built, visit):
     page = visit(page_of_kind(built, "view"), color_scheme="light")
     paper = page.locator(".dockyard-view svg .dy-paper").first
@@ -256,7 +258,6 @@ def test_a_reader_changes_the_theme_and_the_drawings_follow(built, visit):
     assert len(seen) == 2
 
 
-@pytest.mark.browser
 def test_a_reader_finds_a_lesson_by_a_word(visit):
     page = visit("search.html?q=container")
     page.locator("#search-results li a").first.wait_for()
@@ -264,7 +265,6 @@ def test_a_reader_finds_a_lesson_by_a_word(visit):
     assert any("/notebooks/" in link for link in found)
 
 
-@pytest.mark.browser
 def test_a_covered_output_shows_when_the_reader_opens_it(built, visit):
     folded = [f for f in sorted(built.glob("notebooks/*.html")) if Page(f).folds]
     page = visit(folded[0].relative_to(built).as_posix())

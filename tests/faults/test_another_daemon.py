@@ -83,7 +83,7 @@ print(failed, len(written) >= rewrites)
 @pytest.mark.engine
 @pytest.mark.parametrize(
     ("commands", "rewrites"),
-    [(300, 60), pytest.param(1000, 200, marks=pytest.mark.faults)],
+    [(100, 20), pytest.param(1000, 200, marks=pytest.mark.faults)],
 )
 def test_every_command_beside_rewrites_reaches_the_course(tmp_path, commands, rewrites):
     log = tmp_path / "asked"

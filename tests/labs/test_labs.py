@@ -420,7 +420,7 @@ def test_the_other_right_ways_pass_and_checks_change_nothing(lab, standing, pool
     for verdict, printed in came_of_it:
         assert verdict.done, f"{verdict}\n{printed}"
     before = state_of_the_daemon()
-    for verdicts in pool.map(judge.judge, [attempt] * 10):
+    for verdicts in pool.map(judge.judge, [attempt] * len(PLACES)):
         for verdict in verdicts:
             assert verdict.done, verdict
     assert state_of_the_daemon() == before

@@ -1,8 +1,9 @@
 """The parts of the tests that ``test`` runs side by side.
 
 Most of the time tests wait: for containers, for a browser, for a download. So three run at once:
-what needs an engine and the computer's network as it is; the lessons, on an engine and in a network
-of their own; and what needs no engine, followed by the labs and drills, which have their own, too.
+what needs an engine and the computer's network as it is; the lessons and commands, on an engine and
+in a network of their own; and what needs no engine, followed by the labs and drills, which have
+their own, too.
 Chromium belongs to the first: it drops its requests whenever a container's network comes or goes.
 """
 
@@ -11,11 +12,16 @@ from __future__ import annotations
 import pytest
 from nbval.plugin import IPyNbCell
 
+from dockyard.commands import test
 from dockyard.core import paths
 
 ENGINE, LESSONS, LABS, REST = "engine", "lessons", "labs", "rest"
 TESTS = paths.CHECKOUT / "tests"
-PARTS = {TESTS / "lessons": LESSONS, TESTS / "labs": LABS, TESTS / "drills": LABS}
+PARTS = {
+    paths.CHECKOUT / folder: part
+    for part, folders in ((LESSONS, test.LESSONS), (LABS, test.LABS))
+    for folder in folders
+}
 """The parts of these folders' tests that need an engine; those of all others are in ENGINE."""
 
 

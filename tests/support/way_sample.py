@@ -2,7 +2,7 @@
 
 import pytest
 
-ONE_IN = 6
+ONE_IN = 12
 
 
 def way_marks(place):
