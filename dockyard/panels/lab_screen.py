@@ -206,6 +206,10 @@ def _keyboard() -> Iterator[int]:
     before = termios.tcgetattr(keyboard)
     try:
         tty.setcbreak(keyboard, termios.TCSANOW)
+        mode = termios.tcgetattr(keyboard)
+        # Ctrl-C and Ctrl-Z discard what was typed just before: reading must not wait for it then.
+        mode[tty.CC][termios.VMIN] = 0
+        termios.tcsetattr(keyboard, termios.TCSANOW, mode)
         yield keyboard
     finally:
         # What was typed too late is not for the shell.
@@ -218,5 +222,5 @@ def _typed(keyboard: int) -> list[str]:
         return []
     typed = os.read(keyboard, 1024)
     if not typed:
-        raise OSError("The terminal has been closed.")
+        os.get_terminal_size(keyboard)  # an OSError if the terminal has been closed
     return re.findall(r"\x1b[\[O][0-9;]*[A-Za-z~]|.", typed.decode(errors="replace"))

@@ -1,10 +1,13 @@
 """``check --watch`` in a real terminal: a whole screen that ticks, and gives the terminal back."""
 
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from contextlib import contextmanager
 
@@ -14,6 +17,7 @@ import pytest
 
 from dockyard.core import paths, wait
 from dockyard.labs import attempt as attempts
+from dockyard.panels import lab_screen
 from tests.support.lab_attempts import LAB, start_web
 
 pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("own_progress")]
@@ -160,6 +164,34 @@ def test_ctrl_c_ends_it_at_any_moment_and_gives_the_terminal_back(moment):
         assert shown.is_as_before()
         # While Python starts, before main(), it prints a traceback itself.
         assert "Traceback" not in shown.said or ", in main" not in shown.said
+
+
+def test_a_key_that_ctrl_c_discards_is_not_waited_for(monkeypatch):
+    """A terminal discards what was typed just before Ctrl-C, even when select has announced it."""
+    learner, terminal = pty.openpty()
+    announce = select.select
+
+    def discard(*arguments):
+        announced = announce(*arguments)
+        termios.tcflush(terminal, termios.TCIFLUSH)
+        return announced
+
+    with open(terminal) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with lab_screen._keyboard() as keyboard:
+            os.write(learner, b"n")
+            assert lab_screen._typed(keyboard) == ["n"]
+            os.write(learner, b"h")
+            # It would wait for the next key.
+            later = threading.Timer(PATIENCE, os.write, (learner, b"n"))
+            later.start()
+            with monkeypatch.context() as patch:
+                patch.setattr(select, "select", discard)
+                assert lab_screen._typed(keyboard) == []
+            later.cancel()
+        os.close(learner)
+        with pytest.raises(OSError, match="Input/output error"):
+            lab_screen._typed(keyboard)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
