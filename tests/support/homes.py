@@ -7,14 +7,15 @@ from contextlib import contextmanager
 import pytest
 
 from dockyard import course
-from dockyard.core import docker_client, paths, wheelhouse
+from dockyard.core import docker_client, wheelhouse
 from dockyard.engine import engine_root
+from dockyard.registry import server
 from tests.support.command_line import run
 
 
 def fill(home):
     """Copy the course registry, the client's plugins and the wheels to a new home."""
-    filled = paths.home() / "registry"
+    filled = server.storage()
     if course.State.load() is None or not filled.is_dir():
         pytest.skip("needs the course registry:  python3 -m dockyard engine start")
     shutil.copytree(filled, home / "registry", copy_function=_link)
