@@ -57,22 +57,26 @@ def page_of(request, lab, browser, windows):
     none.
     """
     failed_before = request.session.testsfailed
-    used = {}
+    used = []
 
     def show(notebook, *, kernel=True, **context):
         key = json.dumps(context, sort_keys=True)
-        if shown := windows.pop(key, None):
-            used[key] = shown
-            shown.open_next(notebook, kernel=kernel)
-        else:
-            used[key] = shown = Screen(lab, browser, **context)
-            shown.open(notebook, kernel=kernel)
+        known = windows.pop(key, None)
+        shown = known or Screen(lab, browser, **context)
+        used.append((key, shown))
+        (shown.open_next if known else shown.open)(notebook, kernel=kernel)
         return shown
 
     yield show
-    windows |= used
-    if request.session.testsfailed > failed_before:
-        for key in used:
-            windows.pop(key).close()
-    for shown in used.values():
-        assert shown.errors == []
+    failed = request.session.testsfailed > failed_before
+    errors = []
+    for key, shown in used:
+        if not failed:
+            shown.page.evaluate("null")  # what the console has said has arrived before the answer
+        errors += shown.errors
+        if failed or errors or key in windows:
+            shown.close()
+        else:
+            shown.close_all()
+            windows[key] = shown
+    assert errors == []

@@ -241,12 +241,15 @@ class Screen:
             }"""
         )
 
+    def close_all(self) -> None:
+        """Close all that the page shows; its kernels end."""
+        self.page.evaluate(CLOSE_ALL)
+
     def open_next(self, notebook: str, *, kernel: bool = True) -> None:
-        """Open a notebook in place of all that the page shows, whose kernels end.
+        """Open a notebook in a page on which all was closed, as if the page was new.
 
         Loading JupyterLab takes most of the time of a short test.
         """
-        self.page.evaluate(CLOSE_ALL)
         self.page.set_viewport_size(self.options["viewport"])
         self.page.emulate_media(reduced_motion="null")
         self.context.clear_permissions()

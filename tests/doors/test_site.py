@@ -18,9 +18,8 @@ from dockyard.learner_copy import course_folder
 from tests.browser.conftest import chromium  # noqa: F401
 from tests.browser.jupyterlab_page import faults, headless_chromium
 
-pytestmark = (
-    pytest.mark.browser
-)  # all of them, because the site is built once for one part of the tests
+# All of them, so that one part of a whole run has them and the site is built once.
+pytestmark = pytest.mark.browser
 
 ELSEWHERE = "https://github.com/somebody/course"
 PHONE = {"viewport": {"width": 390, "height": 844}}

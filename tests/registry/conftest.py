@@ -41,18 +41,24 @@ def own(home):
 
 
 @pytest.fixture
-def other(tmp_path):
+def other_process(tmp_path):
     """A registry elsewhere, which anybody may push to."""
     (tmp_path / "other").mkdir()
     running = RegistryProcess(tmp_path / "other")
-    yield Registry(f"http://{running.address}")
+    yield running
     running.stop()
 
 
 @pytest.fixture
-def other_storage(tmp_path):
+def other(other_process):
+    """A client of that registry."""
+    return Registry(f"http://{other_process.address}")
+
+
+@pytest.fixture
+def other_storage(other_process):
     """The folder with the blobs, manifests and tags of that registry."""
-    return tmp_path / "other" / "storage"
+    return other_process.storage
 
 
 @pytest.fixture(scope="session")
@@ -64,13 +70,12 @@ def store_all(tmp_path_factory):
 
     @cache
     def pushed(from_hub):
-        folder = tmp_path_factory.mktemp("images")
-        running = RegistryProcess(folder)
+        running = RegistryProcess(tmp_path_factory.mktemp("images"))
         for image in images():
             labels = {"from": "hub"} if from_hub and image.hub else None
             store_image(Registry(f"http://{running.address}"), image, labels=labels)
         running.stop()
-        return folder / "storage"
+        return running.storage
 
     def store(storage, *, from_hub=False):
         shutil.copytree(pushed(from_hub), storage, dirs_exist_ok=True)

@@ -12,12 +12,13 @@ class RegistryProcess:
     """A registry process on loopback; unless settings say otherwise, anybody may push to it."""
 
     def __init__(self, folder, **settings):
+        self.storage = folder / "storage"
         self.address = f"127.0.0.1:{ports.choose()}"
         http = {"addr": self.address, "secret": "of this test"} | settings.pop("http", {})
         config = {
             "version": 0.1,
             "log": {"level": "warn", "accesslog": {"disabled": True}},
-            "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}},
+            "storage": {"filesystem": {"rootdirectory": str(self.storage)}},
             "http": http,
         }
         (folder / "registry.yml").write_text(json.dumps(config | settings))
