@@ -195,7 +195,8 @@ def missing_part() -> str | None:
     if FRONT_DOOR.process() is None or not paths.front_door().exists():
         return FRONT
     if not base.answers(paths.front_door()):
-        return DAEMON
+        # A killed process closes its sockets before it counts as ended.
+        return FRONT if base.refuses(paths.front_door()) else DAEMON
     if state.mirror and base.lacks_containerd(paths.front_door()):
         return CONTAINERD
     if state.mirror and not _is_listening(state.mirror):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import socket
 import time
@@ -139,6 +140,13 @@ def answers(path: Path, timeout: float = 5.0) -> bool:
     ``%%trace`` does not show it.
     """
     return _get(path, "/_ping", timeout).startswith(b"HTTP/1.1 200 ")
+
+
+def refuses(path: Path) -> bool:
+    """Whether no process listens on a UNIX socket; False when one does that never answers."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.setblocking(False)
+        return connection.connect_ex(str(path)) in (errno.ECONNREFUSED, errno.ENOENT)
 
 
 def lacks_containerd(path: Path, timeout: float = 5.0) -> bool:

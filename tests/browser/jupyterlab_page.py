@@ -28,6 +28,9 @@ PATIENCE = 120
 LOADING = 60
 """Seconds in which a page that nothing was dropped of shows its notebook."""
 
+SHOWN_CELL = ".jp-Notebook .jp-Cell:visible"
+"""A cell of the notebook in front: JupyterLab may have opened others again behind it."""
+
 STOPPING = 30
 """Seconds that JupyterLab has for the end of its kernels."""
 
@@ -255,7 +258,7 @@ class Screen:
         self.context.clear_permissions()
         self.errors.clear()
         self.page.evaluate(OPEN_ALONE, notebook)
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+        self.page.wait_for_selector(SHOWN_CELL)
         self.theme("light")
         if kernel:
             self._until_connected()
@@ -269,7 +272,7 @@ class Screen:
         for left in reversed(range(attempts)):
             try:
                 self.page.goto(f"{self.lab.address}/{path}?token={self.lab.token}")
-                self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=LOADING * 1000)
+                self.page.wait_for_selector(SHOWN_CELL, timeout=LOADING * 1000)
                 return
             except Error as error:
                 if not left or not (self.dropped or DROPPED in str(error)):

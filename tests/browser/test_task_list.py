@@ -18,7 +18,9 @@ WAIT = PATIENCE * 1000
 
 @pytest.fixture
 def window(tmp_path, browser, own_progress):
-    with CourseLab(tmp_path) as lab, screen(lab, browser) as window:
+    # No page of the test before is opened again.
+    options = f"--LabApp.workspaces_dir={tmp_path / 'workspaces'}"
+    with CourseLab(tmp_path, options) as lab, screen(lab, browser) as window:
         window.load("lab")
         yield window
 

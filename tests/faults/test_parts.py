@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -73,11 +74,19 @@ def lose_run_folder():
     shutil.rmtree(paths.run_dir())
 
 
+def close_socket():
+    """As in the moment between a killed front door's closing of its socket and its end."""
+    paths.front_door().unlink()
+    with socket.socket(socket.AF_UNIX) as closed:
+        closed.bind(str(paths.front_door()))
+
+
 FAULTS = {
     "containerd": (lambda: kill(child_of_dockerd("containerd")), "containerd", True),
     "dockerd": (lambda: kill(child_of_dockerd("dockerd")), "Docker daemon", False),
     "registry": (lambda: kill(Service("registry").process()), "registry", True),
     "front door": (lambda: kill(Service("frontdoor").process()), "front door", True),
+    "its socket": (close_socket, "front door", True),
     "run folder": (lose_run_folder, "front door", False),
 }
 
