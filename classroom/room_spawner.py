@@ -162,12 +162,15 @@ class RoomSpawner(LocalProcessSpawner):
         )  # fmt: skip
 
     async def _init(self) -> int:
-        """The process id of the room's first process, seen from outside."""
+        """The process id of the room's first process, seen from outside.
+
+        Raises RoomEnded, or RuntimeError when the room takes too long.
+        """
         for _ in range(600):
             if (found := self._inside()) is not None and _has_own_network(found):
                 return found
             if self.proc.poll() is not None:
-                break
+                raise RoomEnded(self.account)
             await asyncio.sleep(0.05)
         raise RuntimeError(f"the room of {self.account} did not open")
 

@@ -45,9 +45,12 @@ class HelperProcess:
         )
         return self
 
-    def wait(self) -> int:
-        """Wait until it exits; return its exit code."""
-        return self._process.wait()
+    def wait(self, seconds: float) -> int | None:
+        """Wait until it exits; return its exit code, or None when it still runs after seconds."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
 
     def __exit__(
         self,

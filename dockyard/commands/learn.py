@@ -35,13 +35,14 @@ def run(options: argparse.Namespace) -> int:
     ran_before = course.answers()
     course_folder.update(say)
     say(f"opening your copy of the notebooks, {paths.learner_copy()}")
-    lab = _jupyterlab(port or ports.choose(WELL_KNOWN_PORT), browser=not options.no_browser)
+    port = port or ports.choose(WELL_KNOWN_PORT)
+    lab = _jupyterlab(port, browser=not options.no_browser)
     engine = ["dockyard", "engine", "start", "--engine", options.engine]
     try:
         with HelperProcess(lab, jupyter_environment.whole(), KERNELS_END) as jupyterlab:
             say("press Ctrl-C here to end the course; the engine starts meanwhile")
             with HelperProcess(engine, os.environ):
-                code = jupyterlab.wait()
+                code = _wait(jupyterlab, port)
     except KeyboardInterrupt:
         return 0
     finally:
@@ -53,6 +54,20 @@ def run(options: argparse.Namespace) -> int:
         full = full_disk.find()
         raise JupyterLabEnded(how, f"The disk of {full} is full." if full else "")
     return 0
+
+
+def _wait(jupyterlab: HelperProcess, port: int) -> int:
+    """Wait until JupyterLab exits; return its exit code.
+
+    That is 0 for one that was shut down, no longer serves its port, and hangs.
+    """
+    while (code := jupyterlab.wait(0.2)) is None and ports.is_free(port):
+        pass  # it is starting
+    while code is None:
+        code = jupyterlab.wait(5)
+        if code is None and ports.is_free(port):
+            return jupyterlab.wait(KERNELS_END) or 0
+    return code
 
 
 def _jupyterlab(port: int, *, browser: bool) -> list[str]:

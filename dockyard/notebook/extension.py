@@ -9,6 +9,7 @@ quiz package, ``%quiz``, ``%%predict`` and ``%progress``, and for a classroom ``
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -54,6 +55,8 @@ def load(ipython: InteractiveShell) -> None:
         os.environ.pop(name, None)
     os.environ.update(course.environment())
     umask.let_containers_read()
+    # A page that was loaded again may still write to a view of before: nothing for a learner to do.
+    logging.getLogger("Comm").addHandler(logging.NullHandler())
 
 
 def unload(ipython: InteractiveShell) -> None:

@@ -10,7 +10,7 @@ from dockyard.commands.helper_process import HelperProcess
 
 def test_a_helper_runs_in_its_environment_and_its_exit_code_is_known(capfd):
     with HelperProcess(["platform"], os.environ) as helper:
-        assert helper.wait() == 0
+        assert helper.wait(60) == 0
     assert "Linux" in capfd.readouterr().out or "Darwin" in capfd.readouterr().out
 
 

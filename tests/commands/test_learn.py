@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 
@@ -212,6 +213,35 @@ def test_an_engine_that_cannot_start_is_told_in_the_terminal_and_in_the_notebook
         terminal.expect(pexpect.EOF)
     finally:
         terminal.close()
+    assert course.processes() == []
+
+
+HANGS = """\
+import sys, threading
+if "jupyterlab" in sys.orig_argv:
+    threading.Thread(target=threading.Event().wait).start()
+"""
+"""A module that Python imports when it starts: JupyterLab gets a thread that never ends."""
+
+
+def test_shutting_jupyterlab_down_in_its_menu_ends_the_course_even_if_it_hangs(home, tmp_path):
+    course = Course(home)
+    course.argv[course.argv.index("embedded")] = "local"
+    (tmp_path / "sitecustomize.py").write_text(HANGS)
+    course.environment |= {
+        "DOCKER_HOST": "unix:///nobody-is-here.sock",
+        "PYTHONPATH": str(tmp_path),
+    }
+    terminal = course.at_a_terminal()
+    try:
+        course.wait()
+        time.sleep(5)  # learn looks at the port every 0.2 s
+        assert course.ask("/api/shutdown", "POST") is not None
+        terminal.expect("stopping the engine; your work is kept")
+        terminal.expect(pexpect.EOF)
+    finally:
+        terminal.close()
+    assert terminal.exitstatus == 0
     assert course.processes() == []
 
 

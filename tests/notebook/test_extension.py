@@ -113,3 +113,11 @@ def test_a_learner_is_told_which_images_are_not_the_official_ones(tmp_path, inte
         kernel.run("%tidy")
     assert shown.startswith("Ready.")
     assert (said in shown) if interactive else "Debian packages" not in shown
+
+
+def test_a_view_that_is_gone_is_not_spoken_of(tmp_path):
+    """A page that was loaded again writes to the views of before."""
+    with Kernel(tmp_path) as kernel:
+        gone = kernel.write_to_view("0" * 32)
+        assert kernel.collect(gone).outputs == []
+        assert kernel.run("1 + 1").text == "2"

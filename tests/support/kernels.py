@@ -56,6 +56,13 @@ class Kernel:
         """Send a cell; return its id for collect()."""
         return self._client.execute(source)
 
+    def write_to_view(self, view: str) -> str:
+        """Send a message to a view, by the id of its comm; return its id for collect()."""
+        session = self._client.session
+        message = session.msg("comm_msg", {"comm_id": view, "data": {}})
+        self._client.shell_channel.send(message)
+        return message["header"]["msg_id"]
+
     def interrupt(self) -> None:
         """Interrupt the running cell."""
         self._manager.interrupt_kernel()
