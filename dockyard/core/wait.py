@@ -11,6 +11,9 @@ from dockyard.exceptions import DockyardError
 
 T = TypeVar("T")
 
+LONGEST = 0.5
+"""Seconds to which a slow probe can stretch the interval between two of its calls."""
+
 
 def tail(log: Path, lines: int = 20) -> str:
     """The last lines of a log file, or an empty string when it cannot be read."""
@@ -23,12 +26,18 @@ def tail(log: Path, lines: int = 20) -> str:
 def within(timeout: float, probe: Callable[[], T], interval: float = 0.05) -> T:
     """Call probe until it returns something true or timeout has passed; return its last answer.
 
-    timeout and interval are in seconds. An exception from probe is passed on at once.
+    timeout and interval are in seconds. The interval gets as long as a call of probe took, up to
+    LONGEST, so that what is waited for has a processor, too. An exception from probe is passed on
+    at once.
     """
     deadline = time.monotonic() + timeout
-    while not (answer := probe()) and time.monotonic() < deadline:
-        time.sleep(interval)
-    return answer
+    while True:
+        began = time.monotonic()
+        answer = probe()
+        ended = time.monotonic()
+        if answer or ended >= deadline:
+            return answer
+        time.sleep(max(interval, min(ended - began, LONGEST)))
 
 
 def until(

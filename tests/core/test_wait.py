@@ -1,5 +1,7 @@
 """Waiting with a deadline."""
 
+import time
+
 import pytest
 
 from dockyard.core import wait
@@ -29,3 +31,14 @@ def test_an_exception_from_the_probe_ends_the_wait():
 
 def test_within_returns_the_last_answer_when_time_is_up():
     assert wait.within(0, lambda: "") == ""
+
+
+def test_a_slow_probe_is_called_half_of_the_time():
+    """It may start a process, which takes a processor from what is waited for."""
+    calls = []
+
+    def probe():
+        calls.append(time.sleep(0.2))
+
+    wait.within(1, probe, interval=0)
+    assert len(calls) <= 4

@@ -229,12 +229,20 @@ def page_of_kind(built, kind):
     return found[0].relative_to(built).as_posix()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    "look",
-    [{"color_scheme": "light"}, PHONE | {"color_scheme": "dark"}],
-    ids=["light", "dark phone"],
-)
+LOOKS = {"light": {"color_scheme": "light"}, "dark phone": PHONE | {"color_scheme": "dark"}}
+SEEN = [  # each page in one look; in the other one in the run of whole walks
+    pytest.param(
+        kind,
+        LOOKS[look],
+        id=f"{kind}, {look}",
+        marks=pytest.mark.walkthrough if (row + column) % 2 else (),
+    )
+    for row, kind in enumerate(KINDS)
+    for column, look in enumerate(LOOKS)
+]
+
+
+@pytest.mark.parametrize(("kind", "look"), SEEN)
 def test_a_page_is_accessible_and_as_wide_as_the_window(built, visit, kind, look):
     page = visit(page_of_kind(built, kind), **look)
     # What is folded is read, too.

@@ -32,14 +32,21 @@ def set_aside(path):
             kept.rename(path)
 
 
-@pytest.fixture
-def own_progress(tmp_path, monkeypatch):
-    """A progress file for one test. Sets the learner's work folder aside, tidies at the end."""
-    monkeypatch.setenv("DOCKYARD_PROGRESS", str(tmp_path / "progress.json"))
-    with set_aside(attempts.Attempt(LAB, {}).work):
+@contextmanager
+def progress_in(folder):
+    """A progress file in a folder. Sets the learner's work folder aside, tidies at the end."""
+    with pytest.MonkeyPatch.context() as patch, set_aside(attempts.Attempt(LAB, {}).work):
+        patch.setenv("DOCKYARD_PROGRESS", str(folder / "progress.json"))
         yield
         if attempt := attempts.last(LAB):
             attempts.tidy(attempt)
+
+
+@pytest.fixture
+def own_progress(tmp_path):
+    """A progress file for one test. Sets the learner's work folder aside, tidies at the end."""
+    with progress_in(tmp_path):
+        yield
 
 
 @pytest.fixture

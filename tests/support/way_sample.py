@@ -1,10 +1,8 @@
-"""Which of the hundreds of right and wrong ways every run takes; the weekly run takes them all."""
+"""Which of hundreds of similar tests every run takes; the weekly run takes them all."""
 
 import pytest
 
-ONE_IN = 12
 
-
-def way_marks(place):
-    """The marks of the way at a place in the list of all ways."""
-    return () if place % ONE_IN == 0 else pytest.mark.adversarial
+def way_marks(place, one_in=12):
+    """The marks of the test at a place in the list of all of them."""
+    return () if place % one_in == 0 else pytest.mark.adversarial
