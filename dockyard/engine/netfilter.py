@@ -40,7 +40,7 @@ JUMPS = {
 """The built-in chains that dockerd uses in each table, and how it adds rules: first or last."""
 
 WRAPPER = """\
-#!{shell}
+#!/bin/sh
 # Runs {family} with names of chains that no other daemon uses, except in a container's network.
 if [ /proc/self/ns/net -ef /proc/1/ns/net ]; then
     for word; do
@@ -129,24 +129,15 @@ def _plugins(root: Path) -> str:
 
 
 def write_wrappers(folder: Path, prefix: str) -> None:
-    """Write the programs iptables and ip6tables for a dockerd whose chains begin with prefix.
-
-    They run where the engine root's ``usr`` lies over /usr.
-    """
+    """Write the programs iptables and ip6tables for a dockerd whose chains begin with prefix."""
     root = engine_root.folder()
-    # klibc's programs name a library in /lib. Where that is not /usr/lib, it is not there.
-    shell = "/usr/lib/klibc/bin/sh" if Path("/lib").is_symlink() else "/bin/sh"
     folder.mkdir(parents=True, exist_ok=True)
     program = shlex.join(_multi())
     for family in FAMILIES:
         wrapper = folder / family
         wrapper.write_text(
             WRAPPER.format(
-                shell=shell,
-                family=family,
-                prefix=prefix,
-                program=program,
-                plugins=shlex.quote(_plugins(root)),
+                family=family, prefix=prefix, program=program, plugins=shlex.quote(_plugins(root))
             )
         )
         wrapper.chmod(0o755)

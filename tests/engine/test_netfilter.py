@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 from dockyard.core import paths
-from dockyard.engine import engine_root, netfilter, system_packages
+from dockyard.engine import netfilter, system_packages
 from dockyard.engine.embedded import EmbeddedEngine
 from tests.support import packages
 from tests.support.front_door import short_folder
@@ -76,10 +76,9 @@ unshare --net sh -ec '
 
 def test_names_of_chains_are_replaced_on_the_host_but_not_in_a_containers_network(home):
     netfilter.write_wrappers(home / "wrappers", "dy12345678")
-    words = ["sh", "-ec", SCRIPT, "sh", home / "wrappers"]
-    options = ["--net", "--pid", "--fork", "--mount-proc"]
     done = subprocess.run(
-        engine_root.command(engine_root.folder(), *words, options=options),
+        ["unshare", "--net", "--pid", "--fork", "--mount-proc",
+         "sh", "-ec", SCRIPT, "sh", home / "wrappers"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     host, _, inside = done.stdout.partition("inside\n")
