@@ -36,7 +36,7 @@ its turn, so compare with the goals on an idle computer. Two costs remain there:
 messages with its kernel (the line with `pass`), which shows beside a command as short as
 `docker ps`; and `learn` sets up the engine while JupyterLab starts.
 
-A dockerd calls iptables about 200 times when it starts. That of the embedded engine calls it
+A dockerd calls iptables about 140 times when it starts. That of the embedded engine calls it
 through a shell script that gives chains names of their own (dockyard/engine/netfilter.py), which
 takes 0.8 ms more each time.
 

@@ -47,11 +47,24 @@ MOST_LINKS = 10
 PATIENCE = 20
 """Seconds for a throw-away container to exit."""
 
+LONGEST = 30
+"""Seconds that a program may take to start on a busy computer."""
+
 TLS_PORT = 2376
 """Where a daemon in a container of docker:dind waits for clients with a certificate."""
 
 OLDEST_API = "1.44"
 """Every daemon of today still speaks it."""
+
+
+def patience_now(seconds: float) -> float:
+    """How long a program may take to start that usually takes so many seconds.
+
+    On a busy computer, that is as many times longer as there are processes that want to run for
+    each processor, but not over LONGEST.
+    """
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return max(seconds, min(seconds * load, LONGEST))
 
 
 class Probe(Inspection):
@@ -195,16 +208,20 @@ class Probe(Inspection):
         """The status and text of http://127.0.0.1:PORT/path.
 
         Tries again for patience seconds while the server is starting or answers 503, because it
-        waits for another one. Raises Broken when there is no answer.
+        waits for another one; longer on a busy computer, unless nothing listens at the port.
+        Raises Broken when there is no answer.
         """
-        deadline = time.monotonic() + patience
+        began = time.monotonic()
+        deadline = began + patience_now(patience)
         while True:
             try:
                 answer = loopback_http.get(int(port), path)
                 if answer.status != 503 or time.monotonic() > deadline:
                     return answer.status, answer.text
             except (OSError, http.client.HTTPException) as error:
-                if time.monotonic() > deadline:
+                # Docker listens at a published port before the program in the container does.
+                nobody = isinstance(error, ConnectionRefusedError)
+                if time.monotonic() > (began + patience if nobody else deadline):
                     raise Broken(
                         f"http://127.0.0.1:{port}{path} does not answer ({reason(error)})."
                     ) from None
@@ -227,8 +244,11 @@ class Probe(Inspection):
         return answer.status, answer.text
 
     def logged(self, container: Container, text: str, patience: float = 3) -> bool:
-        """Whether a running container prints a text within patience seconds."""
-        return wait.within(patience, lambda: text in self.log(container), 0.1)
+        """Whether a running container prints a text within patience seconds.
+
+        They are more on a busy computer.
+        """
+        return wait.within(patience_now(patience), lambda: text in self.log(container), 0.1)
 
     def execute(self, container: Container, *argv: str, user: str = "") -> tuple[int, str]:
         """The exit code and output of a command in a running container. It must only read.

@@ -344,10 +344,10 @@ def test_an_update_by_nbgitpuller_keeps_what_the_student_has_changed(first):
 
 @pytest.mark.classroom
 def test_all_work_through_the_first_lessons_and_a_lab_at_once(students):
-    if students[0].hub.engine != "machine":
-        pytest.skip("a rootless engine without cgroups has no limits, which lesson 03 sets")
+    # A rootless engine without cgroups has no limits, which lesson 03 sets.
+    limits = students[0].hub.engine == "machine"
     with ThreadPoolExecutor(len(students)) as pool:
-        for page in FIRST_PAGES:
+        for page in FIRST_PAGES if limits else FIRST_PAGES[:3]:
             done = list(pool.map(lambda student, page=page: student.work_through(page), students))
             assert all(found == of > 0 for found, of in done), (page, done)
 

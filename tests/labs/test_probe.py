@@ -1,6 +1,9 @@
 """What a probe does with servers and programs that are still starting, odd or stuck."""
 
-from contextlib import closing
+import os
+import socket
+import time
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -8,7 +11,7 @@ import pytest
 
 from dockyard.core import docker_client
 from dockyard.labs import attempt as attempts
-from dockyard.labs.probe import Probe
+from dockyard.labs.probe import Probe, patience_now
 from dockyard.labs.verdict import Broken
 from tests.support.lab_attempts import LAB, start_web
 
@@ -57,6 +60,45 @@ def test_the_status_503_is_returned_when_patience_ends(probe, server):
 @pytest.mark.parametrize("status", [200, 404, 500])
 def test_any_other_status_is_returned_at_once(probe, server, status):
     assert probe.get(server(status, 200)) == (status, f"status {status}")
+
+
+@pytest.fixture
+def late_program():
+    """A port where connections are closed at once until a program listens, two seconds later."""
+    with socket.create_server(("127.0.0.1", 0)) as published:
+        ready = time.monotonic() + 2
+
+        def serve():
+            with suppress(OSError):
+                while True:
+                    connection, _ = published.accept()
+                    with connection:
+                        if time.monotonic() > ready:
+                            connection.recv(1000)
+                            connection.sendall(b"HTTP/1.0 200 OK\r\n\r\nlate")
+
+        Thread(target=serve, daemon=True).start()
+        yield published.getsockname()[1]
+
+
+def test_a_program_has_longer_to_start_on_a_busy_computer(probe, late_program, monkeypatch):
+    load = 5.0 * os.cpu_count()
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    assert probe.get(late_program, patience=1) == (200, "late")
+
+
+def test_a_program_that_never_listens_is_given_up(probe, late_program, monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+    with pytest.raises(Broken, match="does not answer"):
+        probe.get(late_program, patience=0.1)
+
+
+@pytest.mark.parametrize(
+    ("usual", "load", "now"), [(3, 0, 3), (3, 4, 12), (3, 50, 30), (60, 9, 60)]
+)
+def test_patience_grows_with_the_load_up_to_half_a_minute(usual, load, now, monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (load * os.cpu_count(), 0.0, 0.0))
+    assert patience_now(usual) == now
 
 
 @pytest.mark.engine
