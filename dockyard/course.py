@@ -192,7 +192,7 @@ def missing_part() -> str | None:
     state = State.load()
     if state is None:
         return None
-    if FRONT_DOOR.process() is None or not paths.front_door().exists():
+    if FRONT_DOOR.process() is None:
         return FRONT
     if not base.answers(paths.front_door()):
         # A killed process closes its sockets before it counts as ended.

@@ -59,9 +59,7 @@ class HelperProcess:
         trace: TracebackType | None,
     ) -> None:
         self._process.terminate()  # does nothing when it has exited
-        try:
-            self._process.wait(self._patience)
-        except subprocess.TimeoutExpired:
+        if self.wait(self._patience) is None:
             self._process.kill()
             self._process.wait()
 

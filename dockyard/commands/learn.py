@@ -61,11 +61,11 @@ def _wait(jupyterlab: HelperProcess, port: int) -> int:
 
     That is 0 for one that was shut down, no longer serves its port, and hangs.
     """
-    while (code := jupyterlab.wait(0.2)) is None and ports.is_free(port):
+    while (code := jupyterlab.wait(0.2)) is None and ports.refuses(port):
         pass  # it is starting
     while code is None:
         code = jupyterlab.wait(5)
-        if code is None and ports.is_free(port):
+        if code is None and ports.refuses(port):
             return jupyterlab.wait(KERNELS_END) or 0
     return code
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 
 
@@ -15,6 +16,13 @@ def is_free(port: int, address: str = "127.0.0.1") -> bool:
         except OSError:
             return False
     return True
+
+
+def refuses(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether no server listens on this port; False when one does that never answers."""
+    with socket.socket() as connection:
+        connection.settimeout(1)
+        return connection.connect_ex((address, port)) == errno.ECONNREFUSED
 
 
 def choose(*preferred: int) -> int:

@@ -67,6 +67,16 @@ def patience_now(seconds: float) -> float:
     return max(seconds, min(seconds * load, LONGEST))
 
 
+def given_up(began: float, patience: float, error: Exception | None = None) -> bool:
+    """Whether a server, asked since a moment, has had the time to start that a check gives it.
+
+    error is the one of the last request.
+    """
+    # Docker listens at a published port before the program in the container does.
+    nobody = isinstance(error, ConnectionRefusedError)
+    return time.monotonic() > began + (patience if nobody else patience_now(patience))
+
+
 class Probe(Inspection):
     """What a check sees of the daemon; its methods raise NotYet or Broken."""
 
@@ -212,16 +222,13 @@ class Probe(Inspection):
         Raises Broken when there is no answer.
         """
         began = time.monotonic()
-        deadline = began + patience_now(patience)
         while True:
             try:
                 answer = loopback_http.get(int(port), path)
-                if answer.status != 503 or time.monotonic() > deadline:
+                if answer.status != 503 or given_up(began, patience):
                     return answer.status, answer.text
             except (OSError, http.client.HTTPException) as error:
-                # Docker listens at a published port before the program in the container does.
-                nobody = isinstance(error, ConnectionRefusedError)
-                if time.monotonic() > (began + patience if nobody else deadline):
+                if given_up(began, patience, error):
                     raise Broken(
                         f"http://127.0.0.1:{port}{path} does not answer ({reason(error)})."
                     ) from None

@@ -11,8 +11,10 @@ def test_a_port_with_a_listener_is_not_free_and_not_chosen():
         taken.listen()
         port = taken.getsockname()[1]
         assert not ports.is_free(port)
+        assert not ports.refuses(port)
         assert ports.choose(0, port) not in (0, port)
     assert ports.is_free(port)
+    assert ports.refuses(port)
 
 
 def test_the_first_preferred_port_that_is_free_is_chosen():

@@ -15,7 +15,7 @@ from dockyard.core import paths
 from dockyard.core.tls_context import trusting
 from dockyard.labs import loopback_http
 from dockyard.labs.loopback_http import Answer
-from dockyard.labs.probe import Probe
+from dockyard.labs.probe import Probe, given_up
 from dockyard.labs.verdict import Broken, NotYet, brief
 from dockyard.registry.api import INDEXES, MANIFESTS
 
@@ -33,13 +33,14 @@ class Address:
     def ask(self, path: str, patience: float = 3) -> Answer:
         """GET a path. Tries again for patience seconds while the registry is starting.
 
-        Raises Broken when it does not answer, or not over TLS with this certificate.
+        They are more on a busy computer. Raises Broken when it does not answer, or not over TLS
+        with this certificate.
         """
         headers = {"Accept": ", ".join(INDEXES + MANIFESTS)}
         if self.password:
             pair = base64.b64encode(f"{USER}:{self.password}".encode()).decode()
             headers["Authorization"] = f"Basic {pair}"
-        deadline = time.monotonic() + patience
+        began = time.monotonic()
         while True:
             try:
                 trust = trusting(cadata=self.certificate) if self.certificate else None
@@ -47,7 +48,7 @@ class Address:
             except (OSError, http.client.HTTPException) as error:
                 # Docker opens the port before the registry does: then the connection just closes.
                 final = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
-                if final or time.monotonic() > deadline:
+                if final or given_up(began, patience, error):
                     raise Broken(f"No registry answers at 127.0.0.1:{self.port}.") from None
             time.sleep(0.1)
 
