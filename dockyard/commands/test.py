@@ -26,8 +26,8 @@ from dockyard.engine import providers
 ALL = "all"
 """Instead of an engine's name: run the notebooks on all engines that are compared."""
 
-LESSONS = ("notebooks", "tests/lessons", "tests/commands", "tests/notebook", "tests/quiz")
-LABS = ("tests/labs", "tests/drills", "tests/sharing")
+LESSONS = ("notebooks", "tests/lessons", "tests/notebook", "tests/quiz")
+LABS = ("tests/labs", "tests/drills", "tests/sharing", "tests/commands")
 """The folders of two parts, whose tests run on an engine and in a network of their own."""
 
 NO_CANARY = ["-p", "no:tests.support.canary"]
@@ -73,8 +73,8 @@ def run(options: argparse.Namespace) -> int:
             everything = [*engine, "notebooks", "--part=lessons", "--part=labs"]
             return _together(_Part("the tests on the engine", everything, there), [others])
         with _home_for_a_while() as home, _home_for_a_while() as another:
-            lessons = _alone("the lessons and commands", [*LESSONS, "--part=lessons"], home)
-            labs = _alone("the labs and drills", [*LABS, "--part=labs"], another)
+            lessons = _alone("the lessons", [*LESSONS, "--part=lessons"], home)
+            labs = _alone("the labs, drills and commands", [*LABS, "--part=labs"], another)
             main = _Part("the tests on the engine", engine, there)
             return _together(main, [lessons], [others, labs])
     finally:

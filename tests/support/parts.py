@@ -1,9 +1,9 @@
 """The parts of the tests that ``test`` runs side by side.
 
 Most of the time tests wait: for containers, for a browser, for a download. So three run at once:
-what needs an engine and the computer's network as it is; the lessons and commands, on an engine and
-in a network of their own; and what needs no engine, followed by the labs and drills, which have
-their own, too.
+what needs an engine and the computer's network as it is; the lessons, on an engine and in a network
+of their own; and what needs no engine, followed by labs, drills and commands, which have their own,
+too.
 Chromium belongs to the first: it drops its requests whenever a container's network comes or goes.
 """
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.mark.slow
+@pytest.mark.distributions
 def test_a_root_file_system_made_again_is_the_same(filled, home):
     image = by_reference()["debian:trixie-slim"]
     if not origin(filled, image):
