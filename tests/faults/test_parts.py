@@ -255,9 +255,12 @@ def test_the_engine_goes_on_after_the_session_that_started_it(home, tmp_path):
     assert docker("run", "--rm", "busybox", "echo", "again") == "again\n"
 
 
-def test_a_port_file_that_is_damaged_is_made_again(home):
-    for content in ("", "99999999"):
-        run("engine", "stop")
-        (home / "registry-port").write_text(content)
-        mend()
-        assert course.missing_part() is None
+@pytest.mark.parametrize(
+    "content",
+    ["", "99999999", *(pytest.param(each, marks=pytest.mark.faults) for each in ("x", "-1"))],
+)
+def test_a_port_file_that_is_damaged_is_made_again(home, content):
+    run("engine", "stop")
+    (home / "registry-port").write_text(content)
+    mend()
+    assert course.missing_part() is None
