@@ -40,9 +40,11 @@ def bring(scene, name, state):
             scene.docker("rm", name, check=False)
     elif state == "restarting":
         scene.run(name, "--restart", "always", command=("false",))
-        # The pauses between its restarts grow, so that there is time to look at one.
-        scene.until("long pauses", lambda: inspect(scene, name, "{{.RestartCount}}") in "456789")
-        scene.until("a pause", lambda: inspect(scene, name) == "restarting")
+        # Each pause is twice as long as the one before. The sixth takes 3.2 s, and is seen from
+        # its beginning: time enough for a command, on a busy computer, too.
+        look = "{{.RestartCount}} {{.State.Status}}"
+        long = {f"{count} restarting" for count in range(6, 12)}
+        scene.until("a long pause", lambda: inspect(scene, name, look) in long)
     else:
         scene.run(name)
         for command in {"paused": ["pause"], "exited": ["kill"]}.get(state, []):
