@@ -377,7 +377,6 @@ INSPECTED: tuple[tuple[str, ...], ...] = (
     ("RepoTags",),
     ("State", "Status"),
     ("State", "ExitCode"),
-    ("State", "OOMKilled"),
     ("State", "Health", "Status"),
     ("RestartCount",),
     ("Config", "Image"),
@@ -398,7 +397,10 @@ INSPECTED: tuple[tuple[str, ...], ...] = (
     ("Internal",),
     ("Options",),
 )
-"""What is compared of ``docker inspect``: paths of keys."""
+"""What is compared of ``docker inspect``: paths of keys.
+
+Not OOMKilled: on a busy computer Docker can miss that the kernel killed a container.
+"""
 
 STORAGE_DRIVERS = ("overlay2", "overlayfs", "vfs", "fuse-overlayfs", "btrfs", "zfs")
 
