@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,16 @@ def tail(log: Path, lines: int = 20) -> str:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     except OSError:
         return ""
+
+
+def patience_now(seconds: float, longest: float) -> float:
+    """How long something may take, in seconds, that usually takes so many.
+
+    On a busy computer, that is as many times longer as there are processes that want to run for
+    each processor, but not over longest.
+    """
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return max(seconds, min(seconds * load, longest))
 
 
 def within(timeout: float, probe: Callable[[], T], interval: float = 0.05) -> T:

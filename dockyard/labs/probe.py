@@ -47,24 +47,14 @@ MOST_LINKS = 10
 PATIENCE = 20
 """Seconds for a throw-away container to exit."""
 
-LONGEST = 30
-"""Seconds that a program may take to start on a busy computer."""
+LONGEST_START, LONGEST_RUN = 30, 180
+"""Seconds that a program may take to start and to do its work on a busy computer."""
 
 TLS_PORT = 2376
 """Where a daemon in a container of docker:dind waits for clients with a certificate."""
 
 OLDEST_API = "1.44"
 """Every daemon of today still speaks it."""
-
-
-def patience_now(seconds: float) -> float:
-    """How long a program may take to start that usually takes so many seconds.
-
-    On a busy computer, that is as many times longer as there are processes that want to run for
-    each processor, but not over LONGEST.
-    """
-    load = os.getloadavg()[0] / (os.cpu_count() or 1)
-    return max(seconds, min(seconds * load, LONGEST))
 
 
 def given_up(began: float, patience: float, error: Exception | None = None) -> bool:
@@ -74,7 +64,9 @@ def given_up(began: float, patience: float, error: Exception | None = None) -> b
     """
     # Docker listens at a published port before the program in the container does.
     nobody = isinstance(error, ConnectionRefusedError)
-    return time.monotonic() > began + (patience if nobody else patience_now(patience))
+    return time.monotonic() > began + (
+        patience if nobody else wait.patience_now(patience, LONGEST_START)
+    )
 
 
 class Probe(Inspection):
@@ -255,7 +247,8 @@ class Probe(Inspection):
 
         They are more on a busy computer.
         """
-        return wait.within(patience_now(patience), lambda: text in self.log(container), 0.1)
+        longest = wait.patience_now(patience, LONGEST_START)
+        return wait.within(longest, lambda: text in self.log(container), 0.1)
 
     def execute(self, container: Container, *argv: str, user: str = "") -> tuple[int, str]:
         """The exit code and output of a command in a running container. It must only read.
@@ -475,10 +468,11 @@ class Probe(Inspection):
         Similar to ``docker run --rm IMAGE ARGV…``. Raises Broken when it does not exit.
         """
         with self.throw_away(image, list(argv) or None, **options) as container:
+            patience = wait.patience_now(PATIENCE, LONGEST_RUN)
             try:
-                code = container.wait(timeout=PATIENCE)["StatusCode"]
+                code = container.wait(timeout=patience)["StatusCode"]
             except OSError:
-                raise Broken(f"{image} was still running after {PATIENCE} s.") from None
+                raise Broken(f"{image} was still running after {patience:.0f} s.") from None
             return code, self.log(container)
 
     def answer(self, image: str, inside: int, patience: float = 10) -> tuple[int, str]:

@@ -21,8 +21,8 @@ from dockyard.core import docker_client, wait
 from dockyard.exceptions import DockyardError, UsageError
 from dockyard.notebook.shell_runner import SHELL
 
-PATIENCE = 90
-"""Seconds."""
+PATIENCE, LONGEST = 90, 300
+"""Seconds: usually, and on a busy computer."""
 
 STATES = ("created", "running", "paused", "exited", "removed", "healthy", "unhealthy")
 USAGE = "For example:  %wait web healthy   or  %wait http://127.0.0.1:8081"
@@ -31,7 +31,7 @@ USAGE = "For example:  %wait web healthy   or  %wait http://127.0.0.1:8081"
 def until(line: str) -> str:
     """Wait for what a line says; return a sentence that says it is so.
 
-    Raises UsageError, or DockyardError after PATIENCE.
+    Raises UsageError, or DockyardError when PATIENCE is over.
     """
     words = line.split()
     if len(words) == 1 and words[0].startswith(("http://", "https://")):
@@ -46,7 +46,7 @@ def until(line: str) -> str:
 
 
 def _has_state(name: str, state: str) -> str:
-    seen = ""
+    seen, patience = "", wait.patience_now(PATIENCE, LONGEST)
     with closing(docker_client.connect(untraced=True)) as daemon:
 
         def is_so() -> bool:
@@ -60,9 +60,9 @@ def _has_state(name: str, state: str) -> str:
             seen = f"{found['Status']}, {health}" if health else found["Status"]
             return state in (found["Status"], health)
 
-        if not wait.within(PATIENCE, is_so, 0.1):
+        if not wait.within(patience, is_so, 0.1):
             raise DockyardError(
-                f"After {PATIENCE} seconds {name} is not {state}.",
+                f"After {patience:.0f} seconds {name} is not {state}.",
                 f"It is {seen}.",
                 f"Find out why:  docker logs {name}",
             )
@@ -70,7 +70,7 @@ def _has_state(name: str, state: str) -> str:
 
 
 def _answers(address: str) -> str:
-    place = urlsplit(address)
+    place, patience = urlsplit(address), wait.patience_now(PATIENCE, LONGEST)
 
     def is_so() -> bool:
         with closing(_connection(place)) as to:
@@ -80,9 +80,9 @@ def _answers(address: str) -> str:
             except (OSError, http.client.HTTPException):
                 return False
 
-    if not wait.within(PATIENCE, is_so, 0.1):
+    if not wait.within(patience, is_so, 0.1):
         raise DockyardError(
-            f"After {PATIENCE} seconds {address} does not answer.",
+            f"After {patience:.0f} seconds {address} does not answer.",
             next="Find out which ports are published:  docker ps",
         )
     return f"{address} answers."
@@ -111,7 +111,7 @@ def _prints(command: str, word: str) -> str:
 def _until(
     command: str, what: str, is_done: Callable[[subprocess.CompletedProcess[str]], bool]
 ) -> None:
-    said = ""
+    said, patience = "", wait.patience_now(PATIENCE, LONGEST)
 
     def is_so() -> bool:
         nonlocal said
@@ -126,9 +126,9 @@ def _until(
         said = (done.stderr or done.stdout).strip()
         return is_done(done)
 
-    if not wait.within(PATIENCE, is_so, 0.2):
+    if not wait.within(patience, is_so, 0.2):
         raise DockyardError(
-            f"After {PATIENCE} seconds this has not {what}:  {command}",
+            f"After {patience:.0f} seconds this has not {what}:  {command}",
             said[-300:],
             "Run the command alone to see what it says.",
         )

@@ -1,5 +1,6 @@
 """Waiting with a deadline."""
 
+import os
 import time
 
 import pytest
@@ -42,3 +43,11 @@ def test_a_slow_probe_is_called_half_of_the_time():
 
     wait.within(1, probe, interval=0)
     assert len(calls) <= 4
+
+
+@pytest.mark.parametrize(
+    ("usual", "load", "now"), [(3, 0, 3), (3, 4, 12), (3, 50, 30), (60, 9, 60)]
+)
+def test_patience_grows_with_the_load_up_to_its_longest(usual, load, now, monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (load * os.cpu_count(), 0.0, 0.0))
+    assert wait.patience_now(usual, 30) == now

@@ -11,7 +11,7 @@ import pytest
 
 from dockyard.core import docker_client
 from dockyard.labs import attempt as attempts
-from dockyard.labs.probe import Probe, patience_now
+from dockyard.labs.probe import Probe
 from dockyard.labs.verdict import Broken
 from tests.support.lab_attempts import LAB, start_web
 
@@ -93,12 +93,19 @@ def test_a_program_that_never_listens_is_given_up(probe, late_program, monkeypat
         probe.get(late_program, patience=0.1)
 
 
-@pytest.mark.parametrize(
-    ("usual", "load", "now"), [(3, 0, 3), (3, 4, 12), (3, 50, 30), (60, 9, 60)]
-)
-def test_patience_grows_with_the_load_up_to_half_a_minute(usual, load, now, monkeypatch):
-    monkeypatch.setattr(os, "getloadavg", lambda: (load * os.cpu_count(), 0.0, 0.0))
-    assert patience_now(usual) == now
+@pytest.mark.engine
+@pytest.mark.usefixtures("own_progress")
+def test_a_container_may_work_longer_on_a_busy_computer(scene, monkeypatch):
+    monkeypatch.setattr("dockyard.labs.probe.PATIENCE", 1)
+    attempt = attempts.begin(LAB)
+    words = ("busybox", "sh", "-c", "sleep 3; echo done")
+    with closing(docker_client.connect()) as daemon:
+        probe = Probe(daemon, attempt)
+        monkeypatch.setattr(os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+        with pytest.raises(Broken, match=r"busybox was still running after 1 s\."):
+            probe.run(*words)
+        monkeypatch.setattr(os, "getloadavg", lambda: (100.0 * os.cpu_count(), 0.0, 0.0))
+        assert probe.run(*words) == (0, "done\n")
 
 
 @pytest.mark.engine

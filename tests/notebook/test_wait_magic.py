@@ -23,6 +23,7 @@ def name():
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr(wait_magic, "PATIENCE", 1)
+    monkeypatch.setattr(wait_magic, "LONGEST", 1)
 
 
 def test_it_waits_for_health_and_for_the_end(name):

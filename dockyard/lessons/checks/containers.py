@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dockyard.core import wait
-from dockyard.labs.probe import Probe
+from dockyard.labs.probe import LONGEST_START, Probe
 from dockyard.labs.verdict import Broken, NotYet, brief
 
 MEGABYTE = 1024 * 1024
@@ -74,6 +74,6 @@ def heal(probe: Probe) -> str:
         container.reload()
         return bool(container.attrs["State"]["Health"]["Status"] == "healthy")
 
-    if not wait.within(HEALING, healthy, interval=0.5):
+    if not wait.within(wait.patience_now(HEALING, LONGEST_START), healthy, interval=0.5):
         raise Broken("checked runs, and its health check fails.")
     return "checked runs and is healthy."

@@ -9,7 +9,7 @@ import urllib.parse
 from docker.models.containers import Container
 
 from dockyard.core import wait
-from dockyard.labs.probe import Probe
+from dockyard.labs.probe import LONGEST_START, Probe
 from dockyard.labs.verdict import Broken, NotYet, brief
 
 PATIENCE = 15
@@ -54,7 +54,7 @@ def _take_an_entry(safe: Container) -> None:
         finally:
             connection.close()
 
-    if not wait.within(PATIENCE, signed, 0.5):
+    if not wait.within(wait.patience_now(PATIENCE, LONGEST_START), signed, 0.5):
         raise Broken(f"The guestbook in safe takes no entries: {brief(said[0])!r}.")
 
 
