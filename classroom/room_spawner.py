@@ -60,7 +60,8 @@ class RoomSpawner(LocalProcessSpawner):
     account_prefix = Unicode(
         "student-",
         help="Put before a student's name to make the name of the system user, who is made if "
-        "missing. Empty for students who have accounts on the server.",
+        "missing. Empty for students who have accounts on the server, and log in with them: "
+        "where students sign up themselves, anybody could take somebody's account.",
     ).tag(config=True)
     processes = Integer(4096, help="The most processes and threads in a room.").tag(config=True)
     tmp_size = Unicode("1G", help="The most that /tmp holds, in memory.").tag(config=True)
@@ -107,7 +108,8 @@ class RoomSpawner(LocalProcessSpawner):
 
     async def start(self) -> tuple[str, int]:
         """Make the room and start the server in it; return its address and port."""
-        user = await asyncio.to_thread(accounts.ensure, self.account)
+        find = accounts.ensure if self.account_prefix else accounts.existing
+        user = await asyncio.to_thread(find, self.account)
         disk = Path(self.disks, f"{self.account}.ext4") if self.disk else None
         if disk:
             await asyncio.to_thread(rooms.make_disk, disk, self.disk, Path(user.pw_dir))

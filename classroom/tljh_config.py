@@ -1,6 +1,6 @@
 """Dockyard in The Littlest JupyterHub: link this file into /opt/tljh/config/jupyterhub_config.d.
 
-Not tried on a server. Students get an engine each, but no rooms: they share a network. See
+Students get an engine each, but no rooms: they share a network. Not tried with systemd. See
 docs/classroom.md.
 """
 

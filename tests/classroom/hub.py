@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -43,11 +43,20 @@ DISK = "4G" if Path("/dev/loop-control").exists() else "0"
 PATIENCE = 300
 """Seconds within which anything happens, on a busy computer, too."""
 
-FIRST_PAGES = (
-    *("notebooks/00-start-here", "notebooks/01-what-docker-is", "notebooks/02-basic-commands"),
-    *("notebooks/03-containers", "solutions/03-containers"),
-)
-"""What students work through at once."""
+FIRST_PAGES = {
+    "machine": (
+        *("notebooks/00-start-here", "notebooks/01-what-docker-is", "notebooks/02-basic-commands"),
+        *("notebooks/03-containers", "solutions/03-containers"),
+    ),
+    "embedded": (
+        *("notebooks/00-start-here", "notebooks/01-what-docker-is", "notebooks/02-basic-commands"),
+        *("solutions/00-start-here", "solutions/01-what-docker-is"),
+    ),
+}
+"""What students work through at once, by engine.
+
+Without cgroups a rootless engine cannot limit or freeze containers, as later pages do.
+"""
 
 CONFIG = """\
 load_subconfig({course!r} + "/classroom/jupyterhub_config.py")
@@ -74,6 +83,8 @@ class Hub:
     def __init__(self, folder: Path, engine: str) -> None:
         self.folder = folder
         self.engine = engine
+        self.settings = ""
+        """Lines of configuration that come last."""
         self.course = folder / "course"
         self.store = folder / "store"
         self.port, self.api_port = ports.choose(), ports.choose()
@@ -109,7 +120,7 @@ class Hub:
             teacher_port=self.network.teacher_port, engine=self.engine,
             disk=DISK, disks=str(self.folder / "disks"),
         )  # fmt: skip
-        (self.folder / "jupyterhub_config.py").write_text(text)
+        (self.folder / "jupyterhub_config.py").write_text(text + self.settings)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -120,6 +131,8 @@ class Hub:
             mounts = (
                 f"mount --bind '{paths.CHECKOUT}' '{self.course}'; "
                 f"mount -o remount,bind,ro '{self.course}'; "
+                # Where the installer makes it.
+                f"mount --bind '{self.folder}/venv' '{self.course}/.venv'; "
                 f"mount --bind '{paths.store()}' '{self.store}'; "
                 f"mount -o remount,bind,ro '{self.store}'; echo mounted; exec sleep infinity"
             )
@@ -191,13 +204,19 @@ class Hub:
 
 
 @contextmanager
-def open_hub(engine: str = "embedded") -> Iterator[Hub]:
-    """A running hub without students, whose rooms will have that engine of the course."""
+def open_hub(
+    engine: str = "embedded", settings: Callable[[Hub], str] = lambda hub: ""
+) -> Iterator[Hub]:
+    """A running hub without students, whose rooms will have that engine of the course.
+
+    settings returns more lines of configuration for a hub.
+    """
     # Not below /tmp: rooms have one of their own.
     folder = Path(tempfile.mkdtemp(prefix="dockyard-test-", dir="/var/lib"))
     folder.chmod(0o755)
     try:
         hub = Hub(folder, engine)
+        hub.settings = settings(hub)
         hub.prepare()
         with hub.running():
             yield hub
@@ -211,10 +230,10 @@ def open_hub(engine: str = "embedded") -> Iterator[Hub]:
 class Student:
     """A browser's session of one student."""
 
-    def __init__(self, hub: Hub, name: str) -> None:
+    def __init__(self, hub: Hub, name: str, account: str = "") -> None:
         self.hub = hub
         self.name = name
-        self.account = PREFIX + name
+        self.account = account or PREFIX + name
         self.password = secrets.token_hex(8)
         self.session = requests.Session()
         self._kernel = ""
@@ -224,18 +243,21 @@ class Student:
         self._send(
             "/hub/signup", username=self.name, signup_password=self.password,
             signup_password_confirmation=self.password,
-        )  # fmt: skip
-        login = f"/hub/login?next={then}" if then else "/hub/login"
-        page = self._send(login, username=self.name, password=self.password)
+        ).raise_for_status()  # fmt: skip
+        page = self.log_in(then)
+        page.raise_for_status()
         assert "/hub/login" not in page.url, page.text
         return page
+
+    def log_in(self, then: str = "") -> requests.Response:
+        """Send name and password; return the page that comes next, the same one if refused."""
+        login = f"/hub/login?next={then}" if then else "/hub/login"
+        return self._send(login, username=self.name, password=self.password)
 
     def _send(self, page: str, **fields: str) -> requests.Response:
         self.session.get(self.hub.url + page, timeout=PATIENCE).raise_for_status()
         fields["_xsrf"] = self._token("/hub/")
-        done = self.session.post(self.hub.url + page, data=fields, timeout=PATIENCE)
-        done.raise_for_status()
-        return done
+        return self.session.post(self.hub.url + page, data=fields, timeout=PATIENCE)
 
     def _token(self, path: str) -> str:
         return next(

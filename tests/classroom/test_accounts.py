@@ -10,7 +10,11 @@ from classroom import accounts
 def test_a_plain_name_gets_a_prefix_so_that_nobody_is_root():
     assert accounts.name("ada", "student-") == "student-ada"
     assert accounts.name("root", "student-") == "student-root"
-    assert accounts.name("ada", "") == "ada"
+
+
+@pytest.mark.parametrize("student", ["ada", "Ada.Lovelace", "ada_l", "ada@school"])
+def test_an_account_of_the_server_is_used_as_it_is(student):
+    assert accounts.name(student, "") == student
 
 
 @pytest.mark.parametrize(
@@ -28,5 +32,12 @@ def test_no_two_students_have_the_same_user():
 
 
 def test_a_user_of_the_system_gets_no_room():
-    with pytest.raises(PermissionError, match="gets no room"):
+    with pytest.raises(accounts.NoAccount, match="gets no room"):
         accounts.ensure("root")
+    with pytest.raises(accounts.NoAccount, match="gets no room"):
+        accounts.existing("root")
+
+
+def test_an_account_that_is_missing_is_not_made():
+    with pytest.raises(accounts.NoAccount, match="has no account"):
+        accounts.existing("../nobody-here")

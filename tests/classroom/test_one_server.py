@@ -22,9 +22,6 @@ from tests.support.restricted_host import needs_root
 
 pytestmark = [needs_root, pytest.mark.engine, pytest.mark.slow]
 
-WITHOUT_LIMITS = (*FIRST_PAGES[:3], "solutions/00-start-here", "solutions/01-what-docker-is")
-"""Later ones limit or freeze containers, which a rootless engine without cgroups cannot."""
-
 WEB = "docker run --detach --name web --publish {} busybox sh -c 'echo mine > index.html; httpd -f'"
 # An error's text has the line that failed, and must not look like success.
 TRY = "import socket; s = socket.create_connection(({!r}, {}), 3); print('rea' + 'ched')"
@@ -347,9 +344,8 @@ def test_an_update_by_nbgitpuller_keeps_what_the_student_has_changed(first):
 
 @pytest.mark.classroom
 def test_all_work_through_the_first_lessons_and_a_lab_at_once(students):
-    limits = students[0].hub.engine == "machine"
     with ThreadPoolExecutor(len(students)) as pool:
-        for page in FIRST_PAGES if limits else WITHOUT_LIMITS:
+        for page in FIRST_PAGES[students[0].hub.engine]:
             done = list(pool.map(lambda student, page=page: student.work_through(page), students))
             assert all(found == of > 0 for found, of in done), (page, done)
 
