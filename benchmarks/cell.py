@@ -1,4 +1,4 @@
-"""A command in a cell, and the same command at a shell."""
+"""A command in a cell, and the same command at a shell; a page's first cell."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 from benchmarks.sides import Pair, in_turn
 from dockyard import course
 from dockyard.core import paths
+from dockyard.jupyter import jupyter_environment
 
 COMMANDS = {"docker ps": (60, 1.3), "docker run --rm busybox true": (20, 1.05)}
 """Each with the number of pairs and the goal."""
@@ -21,7 +24,7 @@ NOTHING = "true"
 
 
 def measure() -> Iterator[Pair]:
-    """Pairs for each command and for the cell itself."""
+    """Pairs for each command, for the cell itself, and for a kernel that starts."""
     environment = course.whole_environment()
     with Kernel(environment) as kernel, Shell(environment) as shell:
         for command, (repeat, goal) in COMMANDS.items():
@@ -44,13 +47,34 @@ def measure() -> Iterator[Pair]:
             partial(kernel.seconds, f"get_ipython().system_piped({NOTHING!r})"),
             20,
         )
+    data = Path(jupyter_environment.prepare()["JUPYTER_DATA_DIR"])
+    yield in_turn(
+        "a kernel until its first cell has run / IPython's kernel with its debugger",
+        partial(_until_first_cell, environment, KernelSpecManager(kernel_dirs=[f"{data}/kernels"])),
+        partial(_until_first_cell, environment, KernelSpecManager()),
+        10,
+        1,
+    )
+
+
+def _until_first_cell(environment: dict[str, str], kernels: KernelSpecManager) -> float:
+    began = time.perf_counter()
+    with Kernel(environment, kernels):
+        return time.perf_counter() - began
 
 
 class Kernel:
-    """A kernel like JupyterLab's, with the course's extension."""
+    """A kernel like JupyterLab's, with the course's extension.
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        self._manager = KernelManager(kernel_name="python3")
+    kernels knows the one that "python3" stands for; that of the environment by default.
+    """
+
+    def __init__(
+        self, environment: dict[str, str], kernels: KernelSpecManager | None = None
+    ) -> None:
+        self._manager = KernelManager(
+            kernel_name="python3", kernel_spec_manager=kernels or KernelSpecManager()
+        )
         self._manager.start_kernel(env=environment, cwd=str(paths.NOTEBOOKS))
         self._client = self._manager.client()
 

@@ -10,11 +10,13 @@ import json
 import os
 import shutil
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from dockyard import course
 from dockyard.core import paths, whole_file
+from dockyard.jupyter import kernel
 from dockyard.learner_copy import course_folder, trust
 from dockyard.notebook import terminal_magic
 
@@ -49,6 +51,7 @@ def prepare() -> dict[str, str]:
     }
     for each in variables.values():
         each.mkdir(parents=True, exist_ok=True)
+    _write_kernel(trust.folder() / "kernels" / "python3")
     # In a virtual environment, the environment's own configuration would otherwise come first.
     return {name: str(value) for name, value in variables.items()} | {
         "JUPYTER_PREFER_ENV_PATH": "0"
@@ -90,6 +93,28 @@ def _server_config() -> dict[str, Any]:
             "extra_labextensions_path": [str(HERE / "labextensions")],
         },
     }
+
+
+def _write_kernel(folder: Path) -> None:
+    """Write the kernel of Python notebooks as Jupyter describes it, with ipykernel's logos.
+
+    See "Kernel specs" in the manual of jupyter-client.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    specification = {
+        "argv": [sys.executable, "-m", kernel.__name__, "-f", "{connection_file}"],
+        "display_name": "Python 3 (ipykernel)",
+        "language": "python",
+        "metadata": {"debugger": False},
+    }
+    text = json.dumps(specification, indent=1) + "\n"
+    whole_file.write(folder / "kernel.json", text.encode())
+    # Found, not imported: that takes longer than all the rest.
+    ipykernel = find_spec("ipykernel")
+    assert ipykernel is not None
+    assert ipykernel.origin is not None
+    for logo in Path(ipykernel.origin).with_name("resources").glob("logo*"):
+        whole_file.write(folder / logo.name, logo.read_bytes())
 
 
 def _terminal() -> list[str]:

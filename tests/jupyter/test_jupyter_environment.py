@@ -44,3 +44,37 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_three_lines(tmp_path):
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 3
     assert "cannot be written" in done.stderr
+
+
+KERNEL = """
+from jupyter_client.manager import start_new_kernel
+manager, client = start_new_kernel()
+client.execute_interactive(
+    "import os, sys; print('debugpy' in sys.modules, '_pydevd_bundle' in sys.modules, os.getcwd());"
+    "import debugpy, docker; print(docker.__file__)"
+)
+info = client.kernel_info(reply=True)["content"]
+print(info.get("supported_features"), manager.kernel_spec.metadata, manager.kernel_spec.argv[0])
+print(manager.kernel_spec.display_name, sorted(os.listdir(manager.kernel_spec.resource_dir)))
+manager.shutdown_kernel(now=True)
+"""
+
+
+def test_kernels_leave_out_the_debugger_and_run_where_the_page_is(tmp_path):
+    (tmp_path / "page").mkdir()
+    # A file of the learner's with the name of a module that the kernel itself needs.
+    (tmp_path / "page" / "zmq.py").write_text("raise SystemExit('not yours')")
+    script = f'settings=$({sys.executable} -m dockyard.jupyter) && eval "$settings" && exec "$@"'
+    done = subprocess.run(
+        ["bash", "-c", script, "start", sys.executable, "-P", "-c", f"import os\n{KERNEL}"],
+        cwd=tmp_path / "page", env={**os.environ, "DOCKYARD_HOME": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    loaded, module, facts, shown = done.stdout.splitlines()
+    assert loaded == f"False False {tmp_path / 'page'}"
+    assert "site-packages" in module
+    features, _, kernel = facts.partition("] ")
+    assert "debugger" not in features
+    assert kernel == f"{{'debugger': False}} {sys.executable}"
+    assert shown.startswith("Python 3 (ipykernel) ['kernel.json', 'logo-")
