@@ -16,7 +16,7 @@ from typing import Any
 
 from dockyard import course
 from dockyard.core import paths, whole_file
-from dockyard.jupyter import kernel
+from dockyard.jupyter import python_kernel
 from dockyard.learner_copy import course_folder, trust
 from dockyard.notebook import terminal_magic
 
@@ -102,7 +102,7 @@ def _write_kernel(folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     specification = {
-        "argv": [sys.executable, "-m", kernel.__name__, "-f", "{connection_file}"],
+        "argv": [sys.executable, "-m", python_kernel.__name__, "-f", "{connection_file}"],
         "display_name": "Python 3 (ipykernel)",
         "language": "python",
         "metadata": {"debugger": False},
