@@ -1,6 +1,6 @@
 """``python3 -m dockyard.jupyter.python_kernel``: IPython's kernel without its debugger.
 
-A kernel loads it when it starts, which takes 25 MiB of 65 and a third of the time (``python3 -m
+A kernel loads it when it starts, which takes 20 MiB of 65 and a third of the time (``python3 -m
 benchmarks cell``). Lessons do not use it, and many pages can be open on a small computer.
 """
 
