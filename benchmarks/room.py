@@ -25,7 +25,6 @@ from dockyard.core import paths
 from dockyard.engine.vm import artifacts
 from dockyard.registry import server
 from tests.classroom.hub import FIRST_PAGES, Student, open_hub
-from tests.engine.test_rootless import opened_devices
 
 MiB = 2**20
 RUN = "docker run --rm busybox true"
@@ -108,7 +107,7 @@ def cpu_time(student: Student) -> float:
 
 def measure(number: int, engine: str, *, lessons: bool, noise: bool) -> None:
     """Print the rows for so many students."""
-    with opened_devices(), open_hub(engine) as hub, ThreadPoolExecutor(number) as pool:
+    with open_hub(engine) as hub, ThreadPoolExecutor(number) as pool:
         students = [Student(hub, f"s{place}") for place in range(1, number + 1)]
         for student in students:
             student.sign_up()

@@ -247,8 +247,8 @@ class Probe(Inspection):
 
         They are more on a busy computer.
         """
-        longest = wait.patience_now(patience, LONGEST_START)
-        return wait.within(longest, lambda: text in self.log(container), 0.1)
+        patience = wait.patience_now(patience, LONGEST_START)
+        return wait.within(patience, lambda: text in self.log(container), 0.1)
 
     def execute(self, container: Container, *argv: str, user: str = "") -> tuple[int, str]:
         """The exit code and output of a command in a running container. It must only read.

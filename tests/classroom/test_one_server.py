@@ -12,12 +12,16 @@ import requests
 
 from classroom import rooms
 from dockyard.core import wait
-from dockyard.engine import system_packages
 from dockyard.engine.vm import artifacts
-from dockyard.registry import server
-from tests.classroom.hub import DISK, FIRST_PAGES, PATIENCE, TEACHER, Student, open_hub
-from tests.engine.test_rootless import opened_devices
-from tests.support import packages
+from tests.classroom.hub import (
+    DISK,
+    FIRST_PAGES,
+    PATIENCE,
+    TEACHER,
+    Student,
+    open_hub,
+    skip_without_needs,
+)
 from tests.support.restricted_host import needs_root
 
 pytestmark = [needs_root, pytest.mark.engine, pytest.mark.slow]
@@ -39,12 +43,10 @@ ROOMS = [
 def students(request):
     """Students who have logged in and whose engines answer."""
     number, engine = request.param
-    if not server.storage().is_dir():
-        pytest.skip("needs the course registry:  python3 -m dockyard engine start")
+    skip_without_needs()
     if engine == "machine":
         artifacts.prepare(print)
-    packages.install(system_packages.missing({"newuidmap": "uidmap", "iptables": "iptables"}))
-    with opened_devices(), open_hub(engine) as hub:
+    with open_hub(engine) as hub:
         found = [Student(hub, f"s{place}") for place in range(1, number + 1)]
         for student in found:
             student.sign_up()

@@ -9,12 +9,8 @@ import psutil
 import pytest
 
 from dockyard.core import ports, wait
-from dockyard.engine import system_packages
 from dockyard.engine.vm import artifacts
-from dockyard.registry import server
-from tests.classroom.hub import PATIENCE, PREFIX, Student, open_hub
-from tests.engine.test_rootless import opened_devices
-from tests.support import packages
+from tests.classroom.hub import PATIENCE, PREFIX, Student, open_hub, skip_without_needs
 from tests.support.restricted_host import needs_root
 
 pytestmark = [needs_root, pytest.mark.engine, pytest.mark.slow, pytest.mark.classroom]
@@ -23,10 +19,8 @@ pytestmark = [needs_root, pytest.mark.engine, pytest.mark.slow, pytest.mark.clas
 @contextmanager
 def hub_with(settings):
     """A hub whose settings come from a function of the hub."""
-    if not server.storage().is_dir():
-        pytest.skip("needs the course registry:  python3 -m dockyard engine start")
-    packages.install(system_packages.missing({"newuidmap": "uidmap", "iptables": "iptables"}))
-    with opened_devices(), open_hub("embedded", settings) as hub:
+    skip_without_needs()
+    with open_hub("embedded", settings) as hub:
         yield hub
 
 
